@@ -1,0 +1,56 @@
+package v1alpha1
+
+// Annotations that a person sets.
+const (
+	// AnnotationCycle on a Pool or a Node asks for replacement of every node, or
+	// of this one. Any new value is a new request, as with kubectl rollout restart.
+	// The doctor asks with the same key; its values begin with "doctor/".
+	AnnotationCycle = "tidemill.dev/cycle"
+	// AnnotationUpgradeTo on a Pool names the Kubernetes version ("v1.34.1") to
+	// turn the pool over to.
+	AnnotationUpgradeTo = "tidemill.dev/upgrade-to"
+	// AnnotationPause on a Pool, with any value but "false", stops new steps of
+	// a run; what is draining goes on being cordoned but nothing is evicted.
+	AnnotationPause = "tidemill.dev/pause"
+	// AnnotationDoNotDisrupt on a Node or a pod keeps it where it is: "true", or
+	// a duration counted from the object's creation.
+	AnnotationDoNotDisrupt = "tidemill.dev/do-not-disrupt"
+)
+
+// Marks that tidemill sets, and removes again.
+const (
+	// AnnotationDisruption on a Node is its one disruption, as JSON; see
+	// internal/kube.Mark.
+	AnnotationDisruption = "tidemill.dev/disruption"
+	// AnnotationUnneededSince on a Node is since when scale-down could do
+	// without it, RFC 3339.
+	AnnotationUnneededSince = "tidemill.dev/unneeded-since"
+	// AnnotationSkippedUntil on a Node is until when its drain is not tried
+	// again after a timeout, RFC 3339.
+	AnnotationSkippedUntil = "tidemill.dev/skipped-until"
+	// TaintOutdated, PreferNoSchedule, keeps new pods off nodes that a run will
+	// replace, without forbidding it: operators that fail over need room.
+	TaintOutdated = "tidemill.dev/outdated"
+	// NodeConditionProblem is the doctor's verdict on a Node: True means a
+	// problem, False means examined and fine, Unknown or absent means not
+	// examined; only False lets a new node count as available.
+	NodeConditionProblem = "TidemillNodeProblem"
+)
+
+// Field owners of server-side apply, one per writer.
+const (
+	OwnerMirror = "tidemill-mirror"
+	OwnerScale  = "tidemill-scale"
+	OwnerCycle  = "tidemill-cycle"
+	OwnerDoctor = "tidemill-doctor"
+)
+
+// OCI's and cluster-autoscaler's keys that tidemill honours.
+const (
+	AnnotationNodePoolID        = "oci.oraclecloud.com/node-pool-id"
+	AnnotationScaleDownDisabled = "cluster-autoscaler.kubernetes.io/scale-down-disabled"
+	AnnotationSafeToEvict       = "cluster-autoscaler.kubernetes.io/safe-to-evict"
+	AnnotationSafeToEvictLocal  = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"
+	LabelFaultDomain            = "oci.oraclecloud.com/fault-domain"
+	LabelSelfManaged            = "oci.oraclecloud.com/node.info.byon"
+)

@@ -1,0 +1,193 @@
+package cloudprovider
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// PoolID is the cloud's name of a pool; on OKE the node pool's OCID.
+type PoolID string
+
+// InstanceID is the cloud's name of a machine, equal to the Node's
+// spec.providerID byte for byte; on OKE the compute instance's OCID. An entry
+// that never became a machine has a placeholder, see [Placeholder].
+type InstanceID string
+
+const placeholderPrefix = "tidemill-placeholder/"
+
+// Placeholder makes the ID of the n-th entry of a pool that has no machine.
+// The pool can be read off the ID alone: callers of the plugin protocol get
+// nothing else.
+func Placeholder(pool PoolID, n int) InstanceID {
+	return InstanceID(fmt.Sprintf("%s%s/%d", placeholderPrefix, pool, n))
+}
+
+// Placeholder reports whether the ID stands for an entry without a machine.
+func (id InstanceID) Placeholder() bool { return strings.HasPrefix(string(id), placeholderPrefix) }
+
+// Zone is a failure domain as the Node's label topology.kubernetes.io/zone
+// spells it; on OKE the availability domain without its tenancy prefix
+// ("US-ASHBURN-AD-1").
+type Zone string
+
+// A NodePool is a resizable set of like instances.
+type NodePool struct {
+	ID   PoolID
+	Name string
+
+	// Size is what was asked for, not what runs.
+	Size int
+	// Min and Max are the cloud's own bounds, 0 when it states none. The user's
+	// bounds are in the Pool object.
+	Min, Max int
+
+	// Release is what a NEW instance gets.
+	Release Release
+	// Shape is the machine type in the cloud's words ("VM.Standard.E4.Flex").
+	Shape string
+
+	// Placements say where instances may land, in the pool's order. The cloud
+	// picks among them; a caller cannot.
+	Placements []Placement
+
+	Health Health
+}
+
+// Zones lists the pool's zones in the order of its placements, each once.
+func (p NodePool) Zones() []Zone {
+	var zones []Zone
+	seen := map[Zone]bool{}
+	for _, pl := range p.Placements {
+		if !seen[pl.Zone] {
+			seen[pl.Zone] = true
+			zones = append(zones, pl.Zone)
+		}
+	}
+	return zones
+}
+
+// Placement is one place where a pool's instances may land, and what a new
+// Node there looks like.
+type Placement struct {
+	Zone         Zone
+	FaultDomains []string
+	// Template is a Node as it will register: labels, taints, capacity,
+	// allocatable. Name and providerID are empty. DaemonSet pods are not
+	// subtracted.
+	Template corev1.Node
+}
+
+// Release is what an instance boots.
+type Release struct {
+	// Kubernetes is the kubelet's version, "v1.34.1".
+	Kubernetes string
+	// Image is the image's ID, ImageName its name; either may be empty when the
+	// cloud does not tell.
+	Image, ImageName string
+}
+
+// String gives the version, and the image's name when it is known.
+func (r Release) String() string {
+	if r.ImageName == "" {
+		return r.Kubernetes
+	}
+	return r.Kubernetes + " (" + r.ImageName + ")"
+}
+
+// Health is what is known of a pool beyond its numbers.
+type Health struct {
+	// Observed is when the values were read from the cloud.
+	Observed time.Time
+	// Err says why the values are older than the last attempt; nil when fresh.
+	Err error
+	// Updating is set while the cloud works on the pool.
+	Updating bool
+}
+
+// Instance is one machine of a pool, or an entry that failed to become one.
+type Instance struct {
+	ID   InstanceID
+	Pool PoolID
+	// Name is the cloud's display name; never used to match Nodes.
+	Name string
+	Zone Zone
+	// FaultDomain is "" when unknown.
+	FaultDomain string
+	// Release is what this instance booted; Image is "" when the cloud does not
+	// tell per instance.
+	Release Release
+	State   State
+	// Created is the zero time when the cloud does not tell.
+	Created time.Time
+	// Fault says what is wrong; nil when nothing is known to be.
+	Fault *Fault
+}
+
+// State is the life of an instance as far as decisions need it.
+type State int
+
+const (
+	// StateUnknown is a state that this version does not know: the instance is
+	// neither counted as available nor deleted.
+	StateUnknown State = iota
+	// Creating is asked for or booting; a Node may not exist yet.
+	Creating
+	// Running has booted; whether its Node works is Kubernetes' business.
+	Running
+	// Deleting is on its way out and still counts against ceilings.
+	Deleting
+	// Stopped is a machine that exists and does not run.
+	Stopped
+	// Failed will not become a machine by itself; see Fault.
+	Failed
+)
+
+var stateNames = [...]string{"Unknown", "Creating", "Running", "Deleting", "Stopped", "Failed"}
+
+// String gives the state's name.
+func (s State) String() string {
+	if s < 0 || int(s) >= len(stateNames) {
+		return "Unknown"
+	}
+	return stateNames[s]
+}
+
+// FaultClass sorts faults by what helps against them.
+type FaultClass int
+
+const (
+	// FaultUnknown is a fault that no other class claims.
+	FaultUnknown FaultClass = iota
+	// FaultCapacity is "out of host capacity": try elsewhere, or later.
+	FaultCapacity
+	// FaultLimit is a service limit of the tenancy: a person must ask for more.
+	FaultLimit
+	// FaultQuota is a quota an administrator has set.
+	FaultQuota
+	// FaultRegistration is a machine that runs and never became a Node.
+	FaultRegistration
+	// FaultImage is an image that is missing or does not fit.
+	FaultImage
+	// FaultNetwork is a subnet, address or VNIC problem.
+	FaultNetwork
+)
+
+var faultNames = [...]string{"Unknown", "OutOfHostCapacity", "LimitExceeded", "QuotaExceeded", "RegistrationTimeout", "Image", "Network"}
+
+// String gives the class as events and metrics spell it.
+func (c FaultClass) String() string {
+	if c < 0 || int(c) >= len(faultNames) {
+		return "Unknown"
+	}
+	return faultNames[c]
+}
+
+// Fault is why an instance is not what it should be.
+type Fault struct {
+	Class FaultClass
+	// Code and Message are the cloud's own words.
+	Code, Message string
+}

@@ -1,0 +1,54 @@
+package world
+
+import (
+	"github.com/tidemill/tidemill/cloudprovider"
+)
+
+// Count is a pool's nodes by what a budget has to know.
+type Count struct {
+	// Instances are all that the cloud still bills or is making or deleting;
+	// entries that failed to become one are not among them.
+	Instances int
+	// Available are nodes that may be counted on.
+	Available int
+	// Disrupted are nodes with a mark that are not available any more, or whose
+	// machine is being deleted.
+	Disrupted int
+	// Coming are launching, joining and gated nodes.
+	Coming int
+}
+
+// Counts counts the pool, and each zone of it.
+func (p *Pool) Counts() (all Count, zones map[cloudprovider.Zone]Count) {
+	zones = map[cloudprovider.Zone]Count{}
+	for _, n := range p.Nodes {
+		c := n.count()
+		all = all.plus(c)
+		zones[n.Zone()] = zones[n.Zone()].plus(c)
+	}
+	return all, zones
+}
+
+func (n *Node) count() Count {
+	var c Count
+	if n.Instance != nil && n.Instance.State != cloudprovider.Failed {
+		c.Instances = 1
+	}
+	switch n.Stage() {
+	case StageAvailable:
+		c.Available = 1
+	case StageLaunching, StageJoining, StageGated:
+		c.Coming = 1
+	case StageDraining, StageDrained, StageTerminating:
+		c.Disrupted = 1
+	case StageCordoned:
+		if n.Mark != nil {
+			c.Disrupted = 1
+		}
+	}
+	return c
+}
+
+func (c Count) plus(o Count) Count {
+	return Count{c.Instances + o.Instances, c.Available + o.Available, c.Disrupted + o.Disrupted, c.Coming + o.Coming}
+}

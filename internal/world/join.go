@@ -1,0 +1,135 @@
+package world
+
+import (
+	"fmt"
+	"sort"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/cloudprovider"
+	"github.com/tidemill/tidemill/internal/kube"
+)
+
+// Join puts the two sides together. It is pure.
+func Join(o Objects, cloud cloudprovider.Cloud, now time.Time) *Snapshot {
+	s := &Snapshot{
+		Now: now, CloudObserved: cloud.Observed, CloudErr: cloud.Err,
+		PDBs: sorted(o.PDBs), DaemonSets: sorted(o.DaemonSets), Namespaces: sorted(o.Namespaces), PVCs: sorted(o.PVCs),
+		PVs: sorted(o.PVs), StorageClasses: sorted(o.StorageClasses), CSINodes: sorted(o.CSINodes),
+	}
+	byNode := map[string][]*corev1.Pod{}
+	for _, p := range sorted(o.Pods) {
+		switch {
+		case p.Spec.NodeName != "":
+			byNode[p.Spec.NodeName] = append(byNode[p.Spec.NodeName], p)
+		case p.DeletionTimestamp == nil && p.Status.Phase != corev1.PodSucceeded && p.Status.Phase != corev1.PodFailed:
+			s.Pending = append(s.Pending, p)
+		}
+	}
+	s.joinNodes(sorted(o.Nodes), cloud, byNode)
+	s.joinPools(sorted(o.Pools), cloud)
+	return s
+}
+
+// joinNodes makes the pools and puts each machine into its own.
+func (s *Snapshot) joinNodes(nodes []*corev1.Node, cloud cloudprovider.Cloud, pods map[string][]*corev1.Pod) {
+	byID := map[cloudprovider.InstanceID]*Node{}
+	byPool := map[cloudprovider.PoolID]*Pool{}
+	for _, cp := range cloud.Pools {
+		p := &Pool{Name: string(cp.ID), Cloud: cp}
+		for _, in := range cloud.Instances[cp.ID] {
+			n := &Node{Instance: &in}
+			p.Nodes = append(p.Nodes, n)
+			byID[in.ID] = n
+		}
+		s.Pools = append(s.Pools, p)
+		byPool[cp.ID] = p
+	}
+	for _, object := range nodes {
+		id := ProviderID(object)
+		n := byID[id]
+		// A second Node with the same provider ID is a mistake of somebody's; the
+		// first keeps the machine and the second is never touched.
+		if n == nil || id == "" || n.Object != nil {
+			n = &Node{}
+			if p := byPool[cloudprovider.PoolID(object.Annotations[v1alpha1.AnnotationNodePoolID])]; p != nil && id != "" && byID[id] == nil {
+				p.Nodes = append(p.Nodes, n)
+			} else {
+				s.Unmanaged = append(s.Unmanaged, n)
+			}
+		}
+		n.Object = object
+		n.Pods = pods[object.Name]
+		n.Mark, n.MarkErr = kube.MarkOf(object)
+	}
+	for _, p := range s.Pools {
+		sort.SliceStable(p.Nodes, func(i, j int) bool { return p.Nodes[i].ID() < p.Nodes[j].ID() })
+	}
+}
+
+// joinPools gives each pool its Pool object, and says which objects have none.
+func (s *Snapshot) joinPools(objects []*v1alpha1.Pool, cloud cloudprovider.Cloud) {
+	// The oldest claim on a node pool stands, so that a later mistake changes
+	// nothing.
+	sort.SliceStable(objects, func(i, j int) bool {
+		return objects[i].CreationTimestamp.Before(&objects[j].CreationTimestamp)
+	})
+	for _, object := range objects {
+		p, orphan := s.find(object)
+		switch {
+		case orphan != nil && cloud.Err != nil:
+			// An unanswered cloud has lost no pool.
+		case orphan != nil:
+			s.Orphans = append(s.Orphans, *orphan)
+		case p.Object != nil:
+			s.Orphans = append(s.Orphans, Orphan{object, NodePoolClaimedTwice, fmt.Sprintf(
+				"node pool %s is already named by Pool %s: delete one of the two", p.Cloud.ID, p.Object.Name)})
+		default:
+			p.Object, p.Name = object, object.Name
+		}
+	}
+	sort.SliceStable(s.Pools, func(i, j int) bool { return s.Pools[i].Name < s.Pools[j].Name })
+	sort.SliceStable(s.Orphans, func(i, j int) bool { return s.Orphans[i].Object.Name < s.Orphans[j].Object.Name })
+}
+
+// find resolves spec.nodePoolID, an OCID or a unique name.
+func (s *Snapshot) find(object *v1alpha1.Pool) (*Pool, *Orphan) {
+	want := object.Spec.NodePoolID
+	var named []*Pool
+	for _, p := range s.Pools {
+		if string(p.Cloud.ID) == want {
+			return p, nil
+		}
+		if p.Cloud.Name == want {
+			named = append(named, p)
+		}
+	}
+	switch len(named) {
+	case 1:
+		return named[0], nil
+	case 0:
+		return nil, &Orphan{object, NodePoolNotFound, fmt.Sprintf("no node pool of this cluster has the OCID or name %q: it was deleted, or is misspelt", want)}
+	}
+	return nil, &Orphan{object, NodePoolNameAmbiguous, fmt.Sprintf("%d node pools are named %q: give the OCID instead", len(named), want)}
+}
+
+// sorted is a list of pointers into items by namespace and name.
+func sorted[T any, P interface {
+	*T
+	client.Object
+}](items []T) []P {
+	out := make([]P, len(items))
+	for i := range items {
+		out[i] = &items[i]
+	}
+	sort.Slice(out, func(i, j int) bool {
+		if a, b := out[i].GetNamespace(), out[j].GetNamespace(); a != b {
+			return a < b
+		}
+		return out[i].GetName() < out[j].GetName()
+	})
+	return out
+}

@@ -1,0 +1,91 @@
+package world
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/cloudprovider"
+)
+
+// Observer takes Snapshots. It is safe for concurrent use.
+type Observer struct {
+	// Reader is the informer cache, or a live client in a one-shot command.
+	Reader client.Reader
+	Fleet  *cloudprovider.Fleet
+	// ControlPlane answers the API server's version; nil or "" when unknown.
+	ControlPlane func() string
+
+	mu sync.Mutex // one look at a time: the verbs' loops would read the same twice
+}
+
+// Objects are the cluster's side of a look.
+type Objects struct {
+	Pools          []v1alpha1.Pool
+	Nodes          []corev1.Node
+	Pods           []corev1.Pod
+	PDBs           []policyv1.PodDisruptionBudget
+	DaemonSets     []appsv1.DaemonSet
+	Namespaces     []corev1.Namespace
+	PVCs           []corev1.PersistentVolumeClaim
+	PVs            []corev1.PersistentVolume
+	StorageClasses []storagev1.StorageClass
+	CSINodes       []storagev1.CSINode
+}
+
+// Observe looks at both sides. An error means that the cluster could not be
+// read and nothing may be decided; a cloud that does not answer is no error but
+// Snapshot.CloudErr, since reporting goes on.
+func (o *Observer) Observe(ctx context.Context) (*Snapshot, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	// The cloud first: what the cluster shows is then never older than what the
+	// cloud shows, and a machine that has just been deleted is not mistaken for
+	// one that was lost.
+	cloud := o.Fleet.Observe(ctx)
+	objects, err := o.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := Join(objects, cloud, time.Now())
+	if o.ControlPlane != nil {
+		s.ControlPlane = o.ControlPlane()
+	}
+	return s, nil
+}
+
+func (o *Observer) read(ctx context.Context) (Objects, error) {
+	var (
+		pools   v1alpha1.PoolList
+		nodes   corev1.NodeList
+		pods    corev1.PodList
+		pdbs    policyv1.PodDisruptionBudgetList
+		sets    appsv1.DaemonSetList
+		spaces  corev1.NamespaceList
+		pvcs    corev1.PersistentVolumeClaimList
+		pvs     corev1.PersistentVolumeList
+		classes storagev1.StorageClassList
+		csi     storagev1.CSINodeList
+	)
+	// Pods before Nodes: a Node may then be missing a pod that has just been
+	// bound, which only delays, but never have one that the list does not know.
+	for _, list := range []client.ObjectList{&pools, &pods, &nodes, &pdbs, &sets, &spaces, &pvcs, &pvs, &classes, &csi} {
+		// Deep copies of 60,000 pods for every look would be most of the work;
+		// snapshots are read-only instead.
+		if err := o.Reader.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
+			return Objects{}, fmt.Errorf("list %T: %w", list, err)
+		}
+	}
+	return Objects{
+		Pools: pools.Items, Nodes: nodes.Items, Pods: pods.Items, PDBs: pdbs.Items, DaemonSets: sets.Items,
+		Namespaces: spaces.Items, PVCs: pvcs.Items, PVs: pvs.Items, StorageClasses: classes.Items, CSINodes: csi.Items,
+	}, nil
+}
