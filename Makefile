@@ -1,0 +1,47 @@
+# `make` alone prints this menu. Everything needs Go 1.26, make and git, and nothing else.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check race lint bench generate build clean
+
+# The toolchain that is installed is the one that is used; nothing is fetched behind your back.
+export GOTOOLCHAIN := local
+
+BIN := bin
+
+# Packages that do not reach Kubernetes' own sources: quick to build, and built a second time for -race.
+LIGHT := ./api/... ./cloudprovider/... ./cycle/... ./doctor/... ./internal/world/... ./internal/kube/... ./internal/okesim/... ./manifests/...
+
+help: ## print this menu
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+demo: build ## tell the whole story on a cluster of its own; with CI=true it ends by itself
+	@$(BIN)/playground demo --tidemill $(BIN)/tidemill $(if $(CI),--ci) $(DEMO_FLAGS)
+
+test: ## run every test
+	go test -timeout 30m ./...
+
+check: lint race ## what a change must pass beside the tests
+
+lint: ## gofmt, vet, staticcheck, generated files up to date
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt -w on these" >&2; exit 1; }
+	go vet ./...
+	go tool -modfile=internal/tools/go.mod staticcheck ./...
+	$(MAKE) --no-print-directory generate
+	git diff --exit-code -- api manifests/crd
+
+race: ## the light packages under the race detector
+	go test -race -timeout 15m $(LIGHT)
+
+bench: ## print figures, one a line: workload, metric, value, unit
+	@go run ./bench $(if $(RUN),-run '$(RUN)')
+
+generate: ## deep copies and the CRD from api/
+	go tool -modfile=internal/tools/go.mod controller-gen object paths=./api/...
+	go tool -modfile=internal/tools/go.mod controller-gen crd paths=./api/... output:crd:dir=manifests/crd
+
+build: ## bin/tidemill and bin/playground
+	@mkdir -p $(BIN)
+	@start=$$(date +%s); echo "building tidemill and the playground (about 6 minutes the first time on 2 cores, seconds afterwards)" >&2; \
+	go build -o $(BIN)/ ./cmd/tidemill ./cmd/playground && echo "built in $$(( $$(date +%s) - start )) s" >&2
+
+clean: ## remove what build made
+	rm -rf $(BIN)
