@@ -21,12 +21,17 @@ type Fleet struct {
 	mu     sync.Mutex // guards the fields below
 	bounds map[PoolID]Bounds
 	last   Cloud
+	wrote  time.Time // when the last write was answered
 }
 
 // FleetOptions are the parts of a Fleet that a program chooses.
 type FleetOptions struct {
 	// DryRun answers every write with nil and does not pass it on.
 	DryRun bool
+	// MaxAge is how old a look may be to be given again by Observe instead of
+	// asking the cloud: several loops share one look. A look that began before
+	// the last write ended is never given again. 0 always asks.
+	MaxAge time.Duration
 	// OnWrite, if set, is told of each write after it was answered: what, for
 	// which pool, and how it ended. It must not block.
 	OnWrite func(Write)
@@ -76,6 +81,9 @@ func (f *Fleet) SetBounds(b map[PoolID]Bounds) {
 // pool whose instances alone could not be read keeps its last good ones, and
 // its Health says so: one bad pool stays one bad pool.
 func (f *Fleet) Observe(ctx context.Context) Cloud {
+	if look, ok := f.recent(); ok {
+		return look
+	}
 	start := time.Now()
 	pools, err := f.listPools(ctx)
 	if err != nil {
@@ -101,6 +109,16 @@ func (f *Fleet) Observe(ctx context.Context) Cloud {
 	defer f.mu.Unlock()
 	f.last = look
 	return look.clone()
+}
+
+// recent is the last look, if it is young enough to be given again.
+func (f *Fleet) recent() (Cloud, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.last.Observed.IsZero() || time.Since(f.last.Observed) >= f.options.MaxAge || !f.last.Observed.After(f.wrote) {
+		return Cloud{}, false
+	}
+	return f.last.clone(), true
 }
 
 func (f *Fleet) listPools(ctx context.Context) (pools []NodePool, err error) {
@@ -166,6 +184,9 @@ func (f *Fleet) write(w Write, do func() error) (err error) {
 	if !w.DryRun {
 		defer f.metrics.observe(w.Op, time.Now(), &err)
 		err = do()
+		f.mu.Lock()
+		f.wrote = time.Now()
+		f.mu.Unlock()
 	}
 	if f.options.OnWrite != nil {
 		w.Err = err

@@ -82,6 +82,7 @@ func (s *Snapshot) joinPools(objects []*v1alpha1.Pool, cloud cloudprovider.Cloud
 		switch {
 		case orphan != nil && cloud.Err != nil:
 			// An unanswered cloud has lost no pool.
+			s.Orphans = append(s.Orphans, Orphan{object, CloudUnavailable, "the cloud has not answered: " + cloud.Err.Error()})
 		case orphan != nil:
 			s.Orphans = append(s.Orphans, *orphan)
 		case p.Object != nil:

@@ -42,7 +42,8 @@ type Snapshot struct {
 	// Pools are the node pools of the cloud in order of their Pool's name.
 	Pools []*Pool
 	// Orphans are Pool objects with no node pool to stand for: deleted in the
-	// cloud, misspelt, or a second claim on one. In order of name.
+	// cloud, misspelt, a second claim on one, or not known while the cloud does
+	// not answer. In order of name; with those in Pools they are all there are.
 	Orphans []Orphan
 	// Unmanaged are Nodes of no pool (self-managed, virtual), by name. Their
 	// room counts for pods; they are never touched.
@@ -80,14 +81,17 @@ const (
 	NodePoolClaimedTwice OrphanReason = "NodePoolClaimedTwice"
 	// NodePoolNameAmbiguous: several node pools have this name.
 	NodePoolNameAmbiguous OrphanReason = "NodePoolNameAmbiguous"
+	// CloudUnavailable: the cloud has not answered, so whether the node pool is
+	// there is not known. Nothing follows from it.
+	CloudUnavailable OrphanReason = "CloudUnavailable"
 )
 
 // Pool is a node pool: the user's object, the cloud's, and the nodes.
 type Pool struct {
 	// Name is the Pool object's, or the cloud's while there is no object.
 	Name string
-	// Object is the user's Pool; nil until discovery has made it, and for a pool
-	// that several Pools claim nobody's: then no verb may act.
+	// Object is the user's Pool, the oldest if several claim the node pool; nil
+	// until discovery has made it: then no verb may act.
 	Object *v1alpha1.Pool
 	Cloud  cloudprovider.NodePool
 	// Nodes are in order of instance ID, then name.
