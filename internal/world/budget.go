@@ -1,6 +1,8 @@
 package world
 
 import (
+	"k8s.io/apimachinery/pkg/util/intstr"
+
 	"github.com/tidemill/tidemill/cloudprovider"
 )
 
@@ -51,4 +53,33 @@ func (n *Node) count() Count {
 
 func (c Count) plus(o Count) Count {
 	return Count{c.Instances + o.Instances, c.Available + o.Available, c.Disrupted + o.Disrupted, c.Coming + o.Coming}
+}
+
+// Ceiling is the largest size that anybody may ask of the cloud for this pool:
+// the user's maximum, or the size without surge where that is already more, and
+// the surge that cycling may add to it. It is at least 1.
+func (p *Pool) Ceiling() int {
+	size := p.Desired()
+	if s := p.ScaleSpec(); s != nil {
+		size = max(size, int(s.MaxSize))
+	}
+	surge := intstr.FromInt32(1)
+	if c := p.CycleSpec(); c != nil && c.MaxSurge != nil {
+		surge = *c.MaxSurge
+	}
+	extra, err := intstr.GetScaledValueFromIntOrPercent(&surge, size, true)
+	if err != nil {
+		extra = 1 // admission refuses such a value; one too few is safe
+	}
+	return max(size+extra, 1)
+}
+
+// bounds are the ceilings of all pools. Observe hands them to the Fleet with
+// each look, so that no verb is held to an older maximum than it decided on.
+func (s *Snapshot) bounds() map[cloudprovider.PoolID]cloudprovider.Bounds {
+	out := make(map[cloudprovider.PoolID]cloudprovider.Bounds, len(s.Pools))
+	for _, p := range s.Pools {
+		out[p.Cloud.ID] = cloudprovider.Bounds{Max: p.Ceiling()}
+	}
+	return out
 }

@@ -56,6 +56,7 @@ func (o *Observer) Observe(ctx context.Context) (*Snapshot, error) {
 		return nil, err
 	}
 	s := Join(objects, cloud, time.Now())
+	o.Fleet.SetBounds(s.bounds())
 	if o.ControlPlane != nil {
 		s.ControlPlane = o.ControlPlane()
 	}
