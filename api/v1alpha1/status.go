@@ -86,6 +86,17 @@ type CycleStatus struct {
 	// replaced is the number of nodes replaced so far.
 	// +optional
 	Replaced int32 `json:"replaced"`
+	// surgeRetryAt is when the pool may be grown again after the cloud had no
+	// room for surge nodes; surgeFailures counts such failures in a row.
+	// +optional
+	SurgeRetryAt *metav1.Time `json:"surgeRetryAt,omitempty"`
+	// +optional
+	SurgeFailures int32 `json:"surgeFailures,omitempty"`
+	// failedJoins are the instances launched in this run that did not become
+	// available in time; three of them stop the run.
+	// +optional
+	// +listType=atomic
+	FailedJoins []string `json:"failedJoins,omitempty"`
 	// blocked lists nodes that are waiting and why, at most ten.
 	// +optional
 	// +listType=atomic
@@ -108,6 +119,10 @@ type LastCycleStatus struct {
 	// outcome is Succeeded, Aborted or Refused.
 	Outcome string `json:"outcome"`
 	Message string `json:"message,omitempty"`
+	// cycleSeen is the value of the cycle annotation that was answered last: it
+	// keeps it from running again after a later upgrade-to.
+	// +optional
+	CycleSeen string `json:"cycleSeen,omitempty"`
 }
 
 // Condition types of a Pool.

@@ -59,6 +59,15 @@ func (in *CycleSpec) DeepCopy() *CycleSpec {
 func (in *CycleStatus) DeepCopyInto(out *CycleStatus) {
 	*out = *in
 	in.StartedAt.DeepCopyInto(&out.StartedAt)
+	if in.SurgeRetryAt != nil {
+		in, out := &in.SurgeRetryAt, &out.SurgeRetryAt
+		*out = (*in).DeepCopy()
+	}
+	if in.FailedJoins != nil {
+		in, out := &in.FailedJoins, &out.FailedJoins
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	if in.Blocked != nil {
 		in, out := &in.Blocked, &out.Blocked
 		*out = make([]BlockedNode, len(*in))
