@@ -1,6 +1,21 @@
 package okesim
 
-import "time"
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// States of a compute instance.
+const (
+	stateProvisioning = "PROVISIONING"
+	stateRunning      = "RUNNING"
+	stateStopping     = "STOPPING"
+	stateStopped      = "STOPPED"
+	stateStarting     = "STARTING"
+	stateTerminating  = "TERMINATING"
+	stateTerminated   = "TERMINATED"
+)
 
 // An Instance is one compute instance of a node pool, with what a kubelet on it would need to know to register its Node.
 type Instance struct {
@@ -31,25 +46,70 @@ type Instance struct {
 	Arch               string // "amd64" or "arm64"
 }
 
-// HTTPFault is what an armed fault does to a request.
-type HTTPFault struct {
-	Status     int           // answer with this status instead of serving; 0 serves
-	Code       string        // OCI error code; default by status
-	Message    string        // default by status
-	RetryAfter time.Duration // sent as Retry-After in whole seconds, if not 0
-	Drop       bool          // serve the request, then drop the connection before the answer
-	Delay      time.Duration // wait this long first
+// instance is the emulator's side of an Instance.
+type instance struct {
+	Instance
+	place      Placement
+	tags       map[string]string
+	lost       bool // its host broke: terminated, but no host comes back
+	revision   int
+	terminated time.Time
 }
 
-// A Cluster is an OKE cluster.
-type Cluster struct {
-	ID                string // assigned by AddCluster if empty
-	Name              string
-	CompartmentID     string // default: [Sim.Compartment]
-	KubernetesVersion string // control plane, "v1.35.0"; default: the newest seeded
-	Type              string // "ENHANCED_CLUSTER" (default) or "BASIC_CLUSTER"
-	VCNID             string // assigned if empty
-	Endpoint          string // host:port of the Kubernetes API, as GetCluster shows it
-	CNI               string // default "FLANNEL_OVERLAY"
-	Created           time.Time
+func (i *instance) set(state string) {
+	i.State = state
+	i.revision++
+	if state == stateTerminated {
+		i.terminated = time.Now()
+	}
+}
+
+// view is a copy that the caller may keep and change.
+func (i *instance) view() Instance {
+	v := i.Instance
+	v.Labels = maps.Clone(v.Labels)
+	v.Metadata = maps.Clone(v.Metadata)
+	return v
+}
+
+// Instances returns the instances that exist, those being launched or terminated included, in order of launch.
+func (s *Sim) Instances() []Instance {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []Instance
+	for _, i := range s.instances {
+		if i.State != stateTerminated {
+			all = append(all, i.view())
+		}
+	}
+	return all
+}
+
+// Instance returns one instance; terminated ones are found for an hour.
+func (s *Sim) Instance(id string) (Instance, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i, err := s.findInstance(id)
+	if err != nil {
+		return Instance{}, err
+	}
+	return i.view(), nil
+}
+
+func (s *Sim) findInstance(id string) (*instance, error) {
+	if i, ok := s.byInstance[id]; ok {
+		return i, nil
+	}
+	return nil, errNotFound("instance", id)
+}
+
+// forget drops instances that were terminated more than an hour ago, as Compute does.
+func (s *Sim) forget() {
+	s.instances = slices.DeleteFunc(s.instances, func(i *instance) bool {
+		old := i.State == stateTerminated && time.Since(i.terminated) > time.Hour
+		if old {
+			delete(s.byInstance, i.ID)
+		}
+		return old
+	})
 }

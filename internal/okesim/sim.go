@@ -76,6 +76,7 @@ type Sim struct {
 	keys        map[string]*rsa.PublicKey // keyId → key
 	faults      []*armedFault
 	calls       map[string]int
+	requests    int
 	retries     map[string]retryMemory // opc-retry-token → what it did
 }
 

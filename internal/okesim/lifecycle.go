@@ -1,0 +1,146 @@
+package okesim
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// launchNode turns an entry into an instance, with the properties that the pool has now, or records why it cannot.
+func (s *Sim) launchNode(p *pool, n *node) {
+	if n.state != nodeCreating {
+		return // taken back before the launch
+	}
+	n.version = p.spec.KubernetesVersion
+	sh, _ := findShape(p.spec.Shape) // checked when it was written
+	if _, err := s.findImage(p.spec.ImageID); err != nil {
+		s.failNode(n, NodeError{Code: "NotAuthorizedOrNotFound", Message: "image " + p.spec.ImageID + " not found", Status: "404"})
+		return
+	}
+	if fault := s.takeHost(sh, n.place.AD); fault != nil {
+		s.failNode(n, *fault)
+		return
+	}
+	n.inst = s.newInstance(p, n, sh)
+	n.launch.log("Launched instance %s for node %s", n.inst.ID, n.name)
+	s.emit(InstanceProvisioning, n.inst)
+	s.after(s.opt.Latency.Provision, func() { s.bootNode(n) })
+}
+
+func (s *Sim) newInstance(p *pool, n *node, sh Shape) *instance {
+	s.forget()
+	spec := p.spec
+	i := &instance{place: n.place, tags: maps.Clone(spec.FreeformTags), Instance: Instance{
+		ID: s.newOCID("instance"), Name: n.name, PoolID: p.id, ClusterID: spec.ClusterID, CompartmentID: spec.CompartmentID,
+		AvailabilityDomain: n.place.AD, FaultDomain: n.fd, SubnetID: n.place.SubnetID,
+		Shape: sh.Name, OCPUs: spec.OCPUs, MemoryGB: spec.MemoryGB, GPUs: sh.GPUs, Arch: sh.Arch,
+		ImageID: spec.ImageID, ImageName: s.imageName(spec.ImageID), KubernetesVersion: spec.KubernetesVersion,
+		PrivateIP: fmt.Sprintf("10.%d.%d.%d", s.ids>>16&0xff, s.ids>>8&0xff, s.ids&0xff), BootVolumeGB: spec.BootVolumeGB,
+		Labels: maps.Clone(spec.Labels), Metadata: maps.Clone(spec.Metadata),
+		CNI: spec.CNI, MaxPods: sh.maxPods(spec.CNI, spec.OCPUs, spec.MaxPods), Preemptible: n.place.Preemptible,
+		State: stateProvisioning, Created: time.Now(),
+	}}
+	s.instances = append(s.instances, i)
+	s.byInstance[i.ID] = i
+	return i
+}
+
+// bootNode is the instance RUNNING and its node on the way to registration.
+func (s *Sim) bootNode(n *node) {
+	if n.inst.State != stateProvisioning {
+		return
+	}
+	n.inst.set(stateRunning)
+	if n.state == nodeCreating {
+		n.state = nodeUpdating
+		s.after(s.opt.Latency.Boot, func() { s.activate(n) })
+	}
+}
+
+func (s *Sim) activate(n *node) {
+	if n.state != nodeUpdating || n.fault != nil {
+		return
+	}
+	if n.inst.State != stateRunning { // stopped while it booted: look again when it may have come back
+		s.after(max(s.opt.Latency.Boot, time.Second), func() { s.activate(n) })
+		return
+	}
+	n.state = nodeActive
+	s.emit(InstanceActive, n.inst)
+	s.endLaunch(n)
+}
+
+// failNode leaves the error on the entry. It stays there until the size is lowered.
+func (s *Sim) failNode(n *node, fault NodeError) {
+	n.fault = &fault
+	if n.launch != nil {
+		n.launch.fail(fault.Code, fault.Message)
+	}
+	s.endLaunch(n)
+}
+
+func (s *Sim) endLaunch(n *node) {
+	if w := n.launch; w != nil {
+		n.launch = nil
+		s.release(w)
+	}
+}
+
+// remove marks an entry for deletion, which cannot be undone, and plans its end.
+func (s *Sim) remove(p *pool, n *node, replace bool, w *workRequest) {
+	n.state = nodeDeleting
+	n.replace = replace
+	n.removal = w
+	w.open++
+	w.log("Deleting node %s", n.name)
+	s.endLaunch(n)
+	s.after(s.opt.Latency.Accept, func() { s.terminateNode(p, n) })
+}
+
+func (s *Sim) terminateNode(p *pool, n *node) {
+	if n.inst == nil || n.inst.State == stateTerminated {
+		s.drop(p, n)
+		return
+	}
+	n.inst.set(stateTerminating)
+	s.emit(InstanceTerminating, n.inst)
+	s.after(s.opt.Latency.Terminate, func() {
+		if n.inst.State != stateTerminated {
+			n.inst.set(stateTerminated)
+			s.returnHost(n.inst)
+			s.emit(InstanceTerminated, n.inst)
+		}
+		s.drop(p, n)
+	})
+}
+
+// drop takes the entry off the list; a replacement starts only now, when the old instance is gone.
+func (s *Sim) drop(p *pool, n *node) {
+	p.nodes = slices.DeleteFunc(p.nodes, func(other *node) bool { return other == n })
+	if n.replace {
+		s.addNode(p, n.removal)
+	}
+	s.release(n.removal)
+}
+
+// KillInstance is a loss of hardware: the instance is TERMINATED at once and its host does not come back. OKE does not notice: the pool
+// keeps its size and the node its state. A node that was still booting never registers. An unknown instance is left alone.
+func (s *Sim) KillInstance(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i, err := s.findInstance(id)
+	if err != nil || i.State == stateTerminated {
+		return
+	}
+	i.lost = true
+	i.set(stateTerminated)
+	s.emit(InstanceTerminated, i)
+	for _, p := range s.pools {
+		for _, n := range p.nodes {
+			if n.inst == i && n.launch != nil {
+				s.failNode(n, NodeError{Code: "RegisterTimeOut", Message: "1 nodes(s) register timeout.", Status: "500"})
+			}
+		}
+	}
+}

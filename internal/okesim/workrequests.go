@@ -1,0 +1,140 @@
+package okesim
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// States of a work request.
+const (
+	workAccepted   = "ACCEPTED"
+	workInProgress = "IN_PROGRESS"
+	workSucceeded  = "SUCCEEDED"
+	workFailed     = "FAILED"
+)
+
+// A WorkRequest is the record of one accepted mutation.
+type WorkRequest struct {
+	ID            string
+	Operation     string // "NODEPOOL_CREATE", "NODEPOOL_UPDATE", "NODEPOOL_DELETE"
+	Status        string // ACCEPTED IN_PROGRESS SUCCEEDED FAILED
+	CompartmentID string
+	ClusterID     string
+	PoolID        string
+	Accepted      time.Time
+	Started       time.Time // zero until IN_PROGRESS
+	Finished      time.Time // zero until SUCCEEDED or FAILED
+	Errors        []WorkError
+	Logs          []WorkLog
+}
+
+// WorkError is one reason why a work request failed.
+type WorkError struct {
+	Code, Message string
+	At            time.Time
+}
+
+// WorkLog is one line of a work request's log.
+type WorkLog struct {
+	Message string
+	At      time.Time
+}
+
+// keptWork bounds the memory of finished work requests.
+const keptWork = 5000
+
+// workRequest is the emulator's side: open counts what it waits for. Its own start is one of these, so it cannot finish before.
+type workRequest struct {
+	WorkRequest
+	pool   *pool
+	action string // of its resource: CREATED UPDATED DELETED
+	open   int
+}
+
+func (s *Sim) newWork(p *pool, operation, action string) *workRequest {
+	w := &workRequest{pool: p, action: action, open: 1, WorkRequest: WorkRequest{
+		ID: s.newOCID("clustersworkrequest"), Operation: operation, Status: workAccepted,
+		CompartmentID: p.spec.CompartmentID, ClusterID: p.spec.ClusterID, PoolID: p.id, Accepted: time.Now(),
+	}}
+	s.work = append(s.work, w)
+	if len(s.work) > 2*keptWork {
+		s.forgetWork()
+	}
+	p.busy++
+	if p.state != poolCreating && p.state != poolDeleting {
+		p.setState(poolUpdating, "")
+	}
+	s.after(s.opt.Latency.Accept, func() {
+		w.Status = workInProgress
+		w.Started = time.Now()
+		w.log("Started %s", operation)
+		s.release(w)
+	})
+	return w
+}
+
+// release takes one thing off what w waits for; the last one finishes it.
+func (s *Sim) release(w *workRequest) {
+	w.open--
+	if w.open > 0 {
+		return
+	}
+	w.Status = workSucceeded
+	if len(w.Errors) > 0 {
+		w.Status = workFailed
+	}
+	w.Finished = time.Now()
+	w.log("Finished %s: %s", w.Operation, w.Status)
+	w.pool.busy--
+	if w.pool.busy == 0 {
+		s.settle(w.pool)
+	}
+}
+
+func (w *workRequest) fail(code, message string) {
+	w.Errors = append(w.Errors, WorkError{Code: code, Message: message, At: time.Now()})
+	w.log("%s: %s", code, message)
+}
+
+func (w *workRequest) log(format string, args ...any) {
+	w.Logs = append(w.Logs, WorkLog{Message: fmt.Sprintf(format, args...), At: time.Now()})
+}
+
+func (w *workRequest) view() WorkRequest {
+	v := w.WorkRequest
+	v.Errors = slices.Clone(v.Errors)
+	v.Logs = slices.Clone(v.Logs)
+	return v
+}
+
+// forgetWork keeps the unfinished work requests and the newest finished ones.
+func (s *Sim) forgetWork() {
+	extra := len(s.work) - keptWork
+	s.work = slices.DeleteFunc(s.work, func(w *workRequest) bool {
+		old := extra > 0 && !w.Finished.IsZero()
+		if old {
+			extra--
+		}
+		return old
+	})
+}
+
+// WorkRequest returns one work request. The error is of type [*Error].
+func (s *Sim) WorkRequest(id string) (WorkRequest, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w, err := s.findWork(id)
+	if err != nil {
+		return WorkRequest{}, err
+	}
+	return w.view(), nil
+}
+
+func (s *Sim) findWork(id string) (*workRequest, error) {
+	i := slices.IndexFunc(s.work, func(w *workRequest) bool { return w.ID == id })
+	if i < 0 {
+		return nil, errNotFound("work request", id)
+	}
+	return s.work[i], nil
+}
