@@ -1,0 +1,138 @@
+package playground
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/kwok/pkg/apis/internalversion"
+	"sigs.k8s.io/kwok/pkg/apis/v1alpha1"
+	kwok "sigs.k8s.io/kwok/pkg/kwok/controllers"
+	kwoklog "sigs.k8s.io/kwok/pkg/log"
+	"sigs.k8s.io/kwok/pkg/utils/gotpl"
+)
+
+// A Node is looked after by kwok while it carries this label. Taking the label
+// away is what stops its kubelet: kwok's watch sees the Node leave, the lease is
+// renewed no more and its pods are left as they are. (kwok can also select by
+// annotation, but does not notice an annotation that goes away.)
+const (
+	kubeletLabel   = "playground.tidemill.dev/kubelet"
+	kubeletRunning = "running"
+)
+
+// podCIDR is where kwok takes pod addresses from: the VCN's pod subnet.
+const podCIDR = "10.0.64.0/18"
+
+//go:embed stages/node.yaml stages/pod.yaml
+var stageFiles embed.FS
+
+// startKubelets runs kwok as the kubelets of all Nodes.
+func (c *Cluster) startKubelets(ctx context.Context) error {
+	stages, err := c.stages()
+	if err != nil {
+		return fmt.Errorf("start kubelets: %w", err)
+	}
+	config := c.as("kubelet")
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return fmt.Errorf("start kubelets: %w", err)
+	}
+	dyn, err := dynamic.NewForConfig(c.RESTConfig())
+	if err != nil {
+		return fmt.Errorf("start kubelets: %w", err)
+	}
+	var kubelets *kwok.Controller
+	kubelets, err = kwok.NewController(kwok.Config{
+		Clock:                        clock.RealClock{},
+		DynamicClient:                dyn,
+		RESTClient:                   client.Discovery().RESTClient(),
+		TypedClient:                  client,
+		ManageNodesWithLabelSelector: kubeletLabel + "=" + kubeletRunning,
+		CIDR:                         podCIDR,
+		LocalStages:                  stages,
+		NodePlayStageParallelism:     2,
+		PodPlayStageParallelism:      4,
+		PodsOnNodeSyncParallelism:    1,
+		NodeLeaseParallelism:         2,
+		NodeLeaseDurationSeconds:     uint(c.opts.NodeMonitorGrace / time.Second),
+		ID:                           "kubelet",
+		FuncMap: gotpl.FuncMap{
+			"KubeletConditions": kubeletConditions,
+			"SucceededPod":      succeededPod,
+			"StartedPod":        func(pod any) (any, error) { return startedPod(pod, nodeFaults(kubelets)) },
+			"NodeHasFault":      func(node, fault string) bool { return nodeFaults(kubelets)(node, fault) },
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("start kubelets: %w", err)
+	}
+	level := kwoklog.LevelWarn
+	if c.opts.Verbose {
+		level = kwoklog.LevelInfo
+	}
+	ctx = kwoklog.NewContext(ctx, kwoklog.NewLogger(c.log, level))
+	if err := kubelets.Start(ctx); err != nil {
+		return fmt.Errorf("start kubelets: %w", err)
+	}
+	return nil
+}
+
+// nodeFaults answers from kwok's own cache of Nodes whether a Node is under a
+// fault: a stage of a pod sees the pod only.
+func nodeFaults(kubelets *kwok.Controller) func(node, fault string) bool {
+	return func(name, fault string) bool {
+		node, ok := kubelets.GetNodeCache().Get(name)
+		return ok && node.Annotations[faultPrefix+fault] != ""
+	}
+}
+
+// stages reads the embedded stage files, kind by kind.
+func (c *Cluster) stages() (map[internalversion.StageResourceRef][]*internalversion.Stage, error) {
+	byKind := map[internalversion.StageResourceRef][]*internalversion.Stage{}
+	for _, file := range []string{"stages/node.yaml", "stages/pod.yaml"} {
+		data, err := stageFiles.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		stages, err := parseStages(data)
+		if err != nil {
+			return nil, fmt.Errorf("parse %s: %w", file, err)
+		}
+		for _, s := range stages {
+			if s.Name == "node-ready" {
+				boot := c.opts.BootDelay.Milliseconds()
+				s.Spec.Delay.DurationMilliseconds = &boot
+			}
+			byKind[s.Spec.ResourceRef] = append(byKind[s.Spec.ResourceRef], s)
+		}
+	}
+	return byKind, nil
+}
+
+func parseStages(data []byte) ([]*internalversion.Stage, error) {
+	var stages []*internalversion.Stage
+	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(data), 4096)
+	for {
+		var stage v1alpha1.Stage
+		switch err := decoder.Decode(&stage); {
+		case errors.Is(err, io.EOF):
+			return stages, nil
+		case err != nil:
+			return nil, err
+		}
+		internal, err := internalversion.ConvertToInternalStage(&stage)
+		if err != nil {
+			return nil, fmt.Errorf("stage %s: %w", stage.Name, err)
+		}
+		stages = append(stages, internal)
+	}
+}
