@@ -55,8 +55,9 @@ type Provider interface {
 	// machines run.
 	//
 	// Resize never removes a live instance. A smaller size is accepted only as
-	// far as it takes back entries without a machine (State Failed, or Creating
-	// with a placeholder ID); ErrConflict otherwise.
+	// far as it takes back what has no machine (State Failed, or Creating with a
+	// placeholder ID): not below the number of live instances. ErrConflict
+	// otherwise.
 	//
 	// ErrNotFound if the pool is gone, ErrQuota if the cloud refuses the size,
 	// ErrThrottled when asked to slow down. Out of capacity is normally not an
@@ -75,7 +76,8 @@ type Provider interface {
 // with the pool's current release in its stead, size unchanged.
 type Replacer interface {
 	// Replace behaves like [Provider.Delete] except that the pool's size stays
-	// and the cloud launches as many new instances.
+	// and the cloud launches as many new instances. A placeholder has no machine
+	// to replace: ErrInvalid.
 	Replace(ctx context.Context, pool PoolID, ids ...InstanceID) error
 }
 

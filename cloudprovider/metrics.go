@@ -2,6 +2,7 @@ package cloudprovider
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -11,10 +12,11 @@ import (
 type metrics struct {
 	calls   *prometheus.CounterVec
 	seconds *prometheus.HistogramVec
+	age     prometheus.GaugeFunc
 }
 
-func newMetrics() *metrics {
-	return &metrics{
+func newMetrics(age func() float64) *metrics {
+	m := &metrics{
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tidemill_cloud_calls_total",
 			Help: "Calls to the cloud driver by operation and result.",
@@ -24,15 +26,29 @@ func newMetrics() *metrics {
 			Help:    "Duration of calls to the cloud driver, retries included.",
 			Buckets: prometheus.ExponentialBuckets(0.005, 2.5, 10),
 		}, []string{"op"}),
+		age: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "tidemill_cloud_data_age_seconds",
+			Help: "Age of the last good look at the cloud; since start while there was none.",
+		}, age),
 	}
+	// A rate over a counter that appears with its first failure misses that failure.
+	for _, op := range []string{"Pools", "Instances", "Resize", "Delete", "Replace", "Releases", "SetRelease"} {
+		m.seconds.WithLabelValues(op)
+		for _, result := range []string{"ok", "error", "conflict", "throttled"} {
+			m.calls.WithLabelValues(op, result)
+		}
+	}
+	return m
 }
 
 // Register makes the Fleet's metrics visible. Call it once per Registerer.
 func (f *Fleet) Register(r prometheus.Registerer) error {
-	if err := r.Register(f.metrics.calls); err != nil {
-		return err
+	for _, c := range []prometheus.Collector{f.metrics.calls, f.metrics.seconds, f.metrics.age} {
+		if err := r.Register(c); err != nil {
+			return fmt.Errorf("register metrics of the cloud: %w", err)
+		}
 	}
-	return r.Register(f.metrics.seconds)
+	return nil
 }
 
 // observe is deferred with the start time and the address of the named error.
@@ -50,6 +66,7 @@ func result(err error) string {
 		{ErrNotFound, "not_found"}, {ErrConflict, "conflict"}, {ErrInvalid, "invalid"},
 		{ErrNoCapacity, "no_capacity"}, {ErrQuota, "quota"}, {ErrThrottled, "throttled"},
 		{ErrUnauthorized, "unauthorized"}, {ErrNotSupported, "not_supported"},
+		{ErrOutOfBounds, "out_of_bounds"},
 	} {
 		if errors.Is(err, r.err) {
 			return r.name

@@ -18,15 +18,26 @@ type InstanceID string
 
 const placeholderPrefix = "tidemill-placeholder/"
 
-// Placeholder makes the ID of the n-th entry of a pool that has no machine.
-// The pool can be read off the ID alone: callers of the plugin protocol get
-// nothing else.
+// Placeholder makes the ID of an entry of a pool that has no machine. n tells
+// the pool's entries apart and must not change while the entry is there; it
+// need not be dense. The pool can be read off the ID alone ([InstanceID.PlaceholderPool]):
+// callers of the plugin protocol get nothing else.
 func Placeholder(pool PoolID, n int) InstanceID {
 	return InstanceID(fmt.Sprintf("%s%s/%d", placeholderPrefix, pool, n))
 }
 
 // Placeholder reports whether the ID stands for an entry without a machine.
 func (id InstanceID) Placeholder() bool { return strings.HasPrefix(string(id), placeholderPrefix) }
+
+// PlaceholderPool is the pool that a placeholder was made for; "" for the ID of
+// a machine.
+func (id InstanceID) PlaceholderPool() PoolID {
+	rest, ok := strings.CutPrefix(string(id), placeholderPrefix)
+	if i := strings.LastIndex(rest, "/"); ok && i >= 0 {
+		return PoolID(rest[:i])
+	}
+	return ""
+}
 
 // Zone is a failure domain as the Node's label topology.kubernetes.io/zone
 // spells it; on OKE the availability domain without its tenancy prefix
