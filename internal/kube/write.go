@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -18,8 +19,8 @@ import (
 )
 
 // PatchNode applies change to a copy of the node and sends the difference, with
-// the resourceVersion and UID of the node that was decided upon: a node that
-// changed meanwhile answers a conflict, a namesake with another UID too. It
+// the resourceVersion of the node that was decided upon: a node that changed
+// meanwhile answers a conflict, and so does a namesake, which never has it. It
 // sends nothing when change did nothing. n itself is not touched.
 func PatchNode(ctx context.Context, c client.Client, n *corev1.Node, change func(*corev1.Node)) error {
 	next := n.DeepCopy()
@@ -53,7 +54,7 @@ func unchanged(patch []byte) bool {
 }
 
 // ApplyPoolStatus writes owner's part of a Pool's status by server-side apply.
-// status is any value whose JSON is an object with fields of PoolStatus; what
+// status is a pointer to a value whose JSON is an object with fields of PoolStatus; what
 // owner applied before and leaves out now is removed. With locked, the write is
 // refused if the Pool changed since it was read.
 func ApplyPoolStatus(ctx context.Context, c client.Client, p *v1alpha1.Pool, owner string, status any, locked bool) error {
@@ -99,9 +100,7 @@ func ApplyNodeCondition(ctx context.Context, c client.Client, n *corev1.Node, ow
 			transition = old.LastTransitionTime
 		}
 	}
-	if len(cond.Message) > 512 {
-		cond.Message = cond.Message[:509] + "..."
-	}
+	cond.Message = shorten(cond.Message, 512)
 	ac := corev1ac.Node(n.Name).WithUID(n.UID).WithStatus(corev1ac.NodeStatus().WithConditions(
 		corev1ac.NodeCondition().WithType(cond.Type).WithStatus(cond.Status).WithReason(cond.Reason).
 			WithMessage(cond.Message).WithLastHeartbeatTime(now).WithLastTransitionTime(transition)))
@@ -109,6 +108,18 @@ func ApplyNodeCondition(ctx context.Context, c client.Client, n *corev1.Node, ow
 		return fmt.Errorf("apply condition %s of node %s: %w", cond.Type, n.Name, err)
 	}
 	return nil
+}
+
+// shorten cuts s to limit bytes at most, between two characters.
+func shorten(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	end := limit - len("...")
+	for end > 0 && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + "..."
 }
 
 // DropNodeCondition takes back what owner applied to a Node's status.

@@ -64,7 +64,7 @@ func (l *Loop) Once(ctx context.Context) (plan Plan, err error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	plan = Decide(s) // decide
+	plan = Decide(s)       // decide
 	err = l.act(ctx, plan) // act
 	l.record(s, plan)      // record
 	return plan, err
