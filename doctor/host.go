@@ -1,0 +1,117 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/prometheus/procfs"
+)
+
+// Host is a machine seen through its file system, which may be mounted
+// elsewhere: /host in a pod that has the node's root read-only. Nothing else is
+// read, nothing is written, no command is run.
+type Host struct {
+	// Name is the host's own name.
+	Name string
+	// Root is the directory that stands for the host's /.
+	Root string
+	// FS is the tree below Root; paths have no leading slash.
+	FS fs.FS
+	// Proc is the host's /proc, and Init the view of its first process: the
+	// host's mounts and network, whichever namespaces this process is in.
+	Proc, Init procfs.FS
+	// Statfs measures the file system that holds a path below Root; Clock asks
+	// the kernel about its clock. Both are the only questions that no file
+	// answers.
+	Statfs func(path string) (Usage, error)
+	Clock  func() (ClockState, error)
+}
+
+// Usage is how full a file system is. Free is what an unprivileged writer may
+// still use, as df counts.
+type Usage struct {
+	Device      string // tells file systems apart
+	Bytes, Free uint64
+	Files       uint64 // 0 when the file system makes inodes as it needs them
+	FilesFree   uint64
+}
+
+// ClockState is what the kernel says about its clock.
+type ClockState struct {
+	// Synced is false while nobody disciplines the clock (STA_UNSYNC).
+	Synced bool
+	// MaxError is how far the clock may be off.
+	MaxError time.Duration
+}
+
+// HostOptions choose the host.
+type HostOptions struct {
+	// Root is where the host's root is mounted; "" means /.
+	Root string
+	// Policy's CheckTimeout bounds each check.
+	Policy Policy
+}
+
+// OpenHost opens the host whose root is at root. It fails when there is no
+// /proc in it: then it is not a host's root.
+func OpenHost(root string) (*Host, error) {
+	if root == "" {
+		root = "/"
+	}
+	proc, err := procfs.NewFS(filepath.Join(root, "proc"))
+	if err != nil {
+		return nil, fmt.Errorf("open host root %s: %w\nhint: --root names the directory where the node's / is mounted, such as /host", root, err)
+	}
+	init, err := procfs.NewFS(filepath.Join(root, "proc", "1"))
+	if err != nil {
+		return nil, fmt.Errorf("open host root %s: %w\nhint: the first process is not visible: mount the node's /proc, and without hidepid", root, err)
+	}
+	h := &Host{Root: root, FS: os.DirFS(root), Proc: proc, Init: init, Clock: kernelClock}
+	h.Statfs = func(path string) (Usage, error) { return statfs(filepath.Join(root, path)) }
+	h.Name = "host"
+	if name, err := h.line("proc/sys/kernel/hostname"); err == nil && name != "" {
+		h.Name = name
+	}
+	return h, nil
+}
+
+// ExamineHost examines the machine this runs on. A host that cannot be opened
+// is a report with its Err set, for which [Report.ExitCode] is 2.
+func ExamineHost(ctx context.Context, o HostOptions) Report {
+	h, err := OpenHost(o.Root)
+	if err != nil {
+		return Report{Schema: Schema, Time: time.Now(), Err: err.Error()}
+	}
+	return examineHost(ctx, h, o.Policy.withDefaults())
+}
+
+func examineHost(ctx context.Context, h *Host, policy Policy) Report {
+	now := time.Now()
+	runner := &Runner{Checks: HostChecks(), Timeout: policy.CheckTimeout, OneShot: true}
+	findings := runner.Examine(ctx, []Patient{{Now: now, Host: h}})
+	return Report{Schema: Schema, Time: now, Nodes: []NodeReport{{Node: h.Name, Findings: findings[0]}}}
+}
+
+// line is a file of one line, without its end.
+func (h *Host) line(path string) (string, error) {
+	data, err := fs.ReadFile(h.FS, path)
+	return strings.TrimSpace(string(data)), err
+}
+
+// uptime is how long the host runs.
+func (h *Host) uptime() (time.Duration, error) {
+	text, err := h.line("proc/uptime")
+	if err != nil {
+		return 0, err
+	}
+	var seconds float64
+	if _, err := fmt.Sscan(text, &seconds); err != nil {
+		return 0, fmt.Errorf("parse %q: %w", text, err)
+	}
+	return time.Duration(seconds * float64(time.Second)), nil
+}

@@ -1,0 +1,124 @@
+package doctor
+
+import (
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/cloudprovider"
+	"github.com/tidemill/tidemill/internal/world"
+)
+
+// Patient is who is examined: a node as the cluster and the cloud see it, or a
+// host as it sees itself. It is read-only.
+type Patient struct {
+	// Now is the time of the examination.
+	Now time.Time
+	// Node is nil when only the host is examined; Node.Object is nil for a
+	// machine that has not registered.
+	Node *world.Node
+	// Pool is nil for a node of no pool.
+	Pool *world.Pool
+	// Look is the fleet around the node, with what was observed once for all.
+	Look *Look
+	// Host is nil unless the examination runs on the node itself.
+	Host *Host
+	// Grace is how long this kind of node may take to join.
+	Grace time.Duration
+}
+
+// Name is the node's name, or the host's.
+func (p Patient) Name() string {
+	if p.Node == nil {
+		return p.Host.Name
+	}
+	return p.Node.Name()
+}
+
+// key tells patients apart for the memory of the daemon: a Node of the same
+// name with another UID is another patient.
+func (p Patient) key() string {
+	switch {
+	case p.Node == nil:
+		return "host"
+	case p.Node.Object != nil:
+		return string(p.Node.Object.UID) + "/" + p.Node.Object.Name
+	}
+	return string(p.Node.ID())
+}
+
+// Examined is whether a verdict already stands on the node.
+func (p Patient) Examined() bool {
+	c := p.Node.Condition(v1alpha1.NodeConditionProblem)
+	return c != nil && c.Status != corev1.ConditionUnknown
+}
+
+// Joining is whether the node is in the grace of its first boot: young, and
+// never yet examined.
+func (p Patient) Joining() bool {
+	return !p.Examined() && p.Now.Sub(p.Node.Created()) < p.Grace
+}
+
+// Leaving is whether the node is being deleted: what fails then is expected.
+func (p Patient) Leaving() bool {
+	n := p.Node
+	switch {
+	case n.Instance != nil && n.Instance.State == cloudprovider.Deleting:
+		return true
+	case n.Object == nil:
+		return false
+	case n.Object.DeletionTimestamp != nil:
+		return true
+	}
+	// A drained node's machine is on its way out whether or not the cloud shows
+	// it already.
+	return n.Mark != nil && n.Mark.Drained != nil
+}
+
+// grace is how long a node of the pool may take: bare metal checks its memory
+// at length before it boots.
+func (p Policy) grace(pool *world.Pool) time.Duration {
+	if pool != nil && strings.HasPrefix(pool.Cloud.Shape, "BM.") {
+		return p.BootGraceMetal
+	}
+	return p.BootGrace
+}
+
+// patients are all nodes and machines of a look, pools first.
+func patients(look *Look, policy Policy) []Patient {
+	s := look.Snapshot
+	var out []Patient
+	add := func(pool *world.Pool, n *world.Node) {
+		out = append(out, Patient{Now: s.Now, Node: n, Pool: pool, Look: look, Grace: policy.grace(pool)})
+	}
+	for _, pool := range s.Pools {
+		for _, n := range pool.Nodes {
+			add(pool, n)
+		}
+	}
+	for _, n := range s.Unmanaged {
+		add(nil, n)
+	}
+	return out
+}
+
+// registered, machine and working are what checks apply to.
+
+func registered(p Patient) (bool, string) {
+	return p.Node.Object != nil, "the machine has not registered as a Node"
+}
+
+// working excludes nodes whose pods cannot be what they should be: the node
+// itself is named by the ready check, and its symptoms would only hide it.
+func working(p Patient) (bool, string) {
+	if ok, why := registered(p); !ok {
+		return false, why
+	}
+	return p.Node.Ready(), "the node is not Ready"
+}
+
+func pooled(p Patient) (bool, string) {
+	return p.Pool != nil, "the node belongs to no node pool"
+}

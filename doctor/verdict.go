@@ -1,0 +1,115 @@
+package doctor
+
+import (
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// Verdict is what all findings on a node come to: the status, reason and message
+// of its condition TidemillNodeProblem.
+type Verdict struct {
+	// Status is True for a problem, False for examined and fine, Unknown for not
+	// examined; "" when there is no Node to judge, or it is leaving: what stands
+	// on it stays.
+	Status corev1.ConditionStatus `json:"status,omitempty"`
+	// Reason is the first failing check's ID in CamelCase, or one of the reasons
+	// below.
+	Reason  string `json:"reason,omitempty"`
+	Message string `json:"message,omitempty"`
+}
+
+// Reasons of a verdict that no check gives.
+const (
+	// ReasonPassed: no check fails.
+	ReasonPassed = "Passed"
+	// ReasonNotExamined: what must be known before a node is trusted is not.
+	ReasonNotExamined = "NotExamined"
+	// ReasonNotConfirmed: a node that has not been trusted yet shows a failure
+	// that has not stood long enough.
+	ReasonNotConfirmed = "NotConfirmed"
+)
+
+// Case is a patient with what was found.
+type Case struct {
+	Patient  Patient
+	Findings []Finding
+	Verdict  Verdict
+}
+
+// judgeAll puts patients and findings together.
+func judgeAll(patients []Patient, findings [][]Finding, checks []Check) []Case {
+	cases := make([]Case, len(patients))
+	for i, p := range patients {
+		cases[i] = Case{p, findings[i], verdictOf(p, findings[i], checks)}
+	}
+	return cases
+}
+
+// verdictOf is the gate and the alarm in one. Findings are in the order of
+// checks. Trust needs everything that a gate asks for to have been seen; a
+// failure that is not confirmed yet keeps a new node out, and does not put an
+// old one out.
+func verdictOf(p Patient, findings []Finding, checks []Check) Verdict {
+	if p.Node.Object == nil || p.Leaving() {
+		return Verdict{}
+	}
+	var fails, unconfirmed, unseen []Finding
+	for i, f := range findings {
+		switch {
+		case f.State == Fail:
+			fails = append(fails, f)
+		case f.Unconfirmed:
+			unconfirmed = append(unconfirmed, f)
+		case f.State == Unknown && checks[i].Gate:
+			unseen = append(unseen, f)
+		}
+	}
+	switch {
+	case p.Joining() && !p.Node.Ready():
+		return Verdict{corev1.ConditionUnknown, ReasonJoining, "the node has not been Ready yet"}
+	case len(fails) > 0:
+		return Verdict{corev1.ConditionTrue, Camel(fails[0].Check), messages(fails)}
+	case len(unseen) > 0 && unseen[0].Reason == ReasonJoining:
+		return Verdict{corev1.ConditionUnknown, ReasonJoining, messages(unseen)}
+	case len(unseen) > 0:
+		return Verdict{corev1.ConditionUnknown, ReasonNotExamined, messages(unseen)}
+	case len(unconfirmed) > 0 && !p.Examined():
+		return Verdict{corev1.ConditionUnknown, ReasonNotConfirmed, messages(unconfirmed)}
+	}
+	return Verdict{corev1.ConditionFalse, ReasonPassed, "no check fails"}
+}
+
+// maxMessage is the longest message of a condition: 2,000 nodes stay small
+// objects.
+const maxMessage = 512
+
+func messages(findings []Finding) string {
+	var parts []string
+	for _, f := range findings {
+		parts = append(parts, f.Check+": "+f.Message)
+	}
+	return shorten(strings.Join(parts, "; "))
+}
+
+// shorten cuts a text at maxMessage bytes without cutting a letter in two.
+func shorten(text string) string {
+	if len(text) <= maxMessage {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxMessage-3], "") + "..."
+}
+
+// fails is whether the node stands condemned.
+func (c Case) fails() bool { return c.Verdict.Status == corev1.ConditionTrue }
+
+// failures are the findings that fail, in order.
+func (c Case) failures() []Finding {
+	var out []Finding
+	for _, f := range c.Findings {
+		if f.State == Fail {
+			out = append(out, f)
+		}
+	}
+	return out
+}
