@@ -1,0 +1,126 @@
+package cycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/cloudprovider"
+	"github.com/tidemill/tidemill/cycle/drain"
+	"github.com/tidemill/tidemill/internal/kube"
+	"github.com/tidemill/tidemill/internal/world"
+)
+
+// step carries out one step.
+func (t *turn) step(ctx context.Context, s Step) error {
+	var err error
+	switch s.Kind {
+	case StartRun, FinishRun, RefuseRequest, BackOff, CountJoinFailure:
+		// written with the pool's status already
+	case SetRelease:
+		err = t.Fleet.SetRelease(ctx, s.PoolID, *s.Release)
+	case TakeBack, Surge:
+		err = t.Fleet.Resize(ctx, s.PoolID, s.From, s.To)
+	case DeleteInstance:
+		err = t.delete(ctx, s)
+	case Drain:
+		return t.drain(ctx, s)
+	default:
+		err = t.onNode(ctx, s)
+	}
+	if errors.Is(err, errStayed) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", s, err)
+	}
+	t.tell(s)
+	return nil
+}
+
+// onNode carries out a step that is one write of a Node.
+func (t *turn) onNode(ctx context.Context, s Step) error {
+	n := t.nodes[s.NodeUID]
+	if n == nil {
+		return cloudprovider.ErrNotFound
+	}
+	return kube.PatchNode(ctx, t.Client, n.Object, func(o *corev1.Node) { change(o, s) })
+}
+
+// change makes a step's change in memory.
+func change(o *corev1.Node, s Step) {
+	switch s.Kind {
+	case Taint:
+		kube.AddTaint(o, corev1.Taint{Key: v1alpha1.TaintOutdated, Effect: corev1.TaintEffectPreferNoSchedule})
+	case Untaint:
+		kube.RemoveTaint(o, v1alpha1.TaintOutdated)
+	case Mark:
+		m := kube.Mark{Cause: s.Cause, Reason: string(s.Reason), Message: s.Message, Since: time.Now().UTC().Truncate(time.Second)}
+		kube.SetMark(o, kube.Cordon(o, m))
+	case Release:
+		kube.Unmark(o)
+	case Skip:
+		tainted := kube.RemoveTaint(o, v1alpha1.TaintOutdated)
+		kube.Unmark(o)
+		if tainted { // it is still to be replaced
+			kube.AddTaint(o, corev1.Taint{Key: v1alpha1.TaintOutdated, Effect: corev1.TaintEffectPreferNoSchedule})
+		}
+		if o.Annotations == nil {
+			o.Annotations = map[string]string{}
+		}
+		o.Annotations[v1alpha1.AnnotationSkippedUntil] = clock(s.Until)
+	}
+}
+
+// drain does one step of emptying a node, and writes on the Node when that
+// began and when it was seen empty.
+func (t *turn) drain(ctx context.Context, s Step) error {
+	n := t.nodes[s.NodeUID]
+	if n == nil || n.Mark == nil {
+		return fmt.Errorf("%s: %w", s, cloudprovider.ErrNotFound)
+	}
+	now := time.Now().UTC().Truncate(time.Second)
+	if n.Mark.DrainStarted == nil {
+		// Written before the first eviction: the timeout counts from here, also
+		// for whoever comes after a crash. The evictions begin on the next tick,
+		// on the Node that this write leaves.
+		started := *n.Mark
+		started.DrainStarted = &now
+		if err := t.setMark(ctx, n, started); err != nil {
+			return fmt.Errorf("%s: %w", s, err)
+		}
+		t.draining[s.NodeUID] = true
+		t.tell(s)
+		return nil
+	}
+	t.draining[s.NodeUID] = true
+	progress, err := t.drainer.Step(ctx, t.target(n))
+	if err != nil {
+		return fmt.Errorf("%s: %w", s, err)
+	}
+	t.drains[s.NodeUID] = progress
+	t.metrics.evicted(progress.Asked)
+	t.tellBlocked(n, progress)
+	if !progress.Empty {
+		return nil
+	}
+	drained := *n.Mark
+	drained.Drained = &now
+	if err := t.setMark(ctx, n, drained); err != nil {
+		return fmt.Errorf("mark node %s as drained: %w", n.Name(), err)
+	}
+	t.tellDrained(n, now)
+	return nil
+}
+
+func (t *turn) setMark(ctx context.Context, n *world.Node, m kube.Mark) error {
+	return kube.PatchNode(ctx, t.Client, n.Object, func(o *corev1.Node) { kube.SetMark(o, m) })
+}
+
+func (t *turn) target(n *world.Node) drain.Target {
+	return drain.Target{Node: n.Object, Cordoned: n.Mark.Since, DaemonSets: t.snapshot.DaemonSets, PDBs: t.snapshot.PDBs}
+}

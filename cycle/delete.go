@@ -1,0 +1,91 @@
+package cycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/tidemill/tidemill/internal/kube"
+	"github.com/tidemill/tidemill/internal/world"
+)
+
+// errStayed says that a live look found a reason not to delete. It is no
+// failure: the next tick decides anew.
+var errStayed = errors.New("not deleted after a live look")
+
+// delete ends a machine, if a live look still allows it. This is the one deed
+// that nothing undoes, so it believes no cache: the Node has to be the one that
+// was drained, by UID and by provider ID, still cordoned and still empty; or
+// there is no Node for the instance at all.
+func (t *turn) delete(ctx context.Context, s Step) error {
+	var err error
+	if s.NodeUID == "" {
+		err = t.neverRegistered(ctx, s)
+	} else {
+		err = t.stillDrained(ctx, s)
+	}
+	if err != nil {
+		return err
+	}
+	return t.Fleet.Delete(ctx, s.PoolID, s.Instance)
+}
+
+// neverRegistered is an error if any Node names the instance.
+func (t *turn) neverRegistered(ctx context.Context, s Step) error {
+	var nodes corev1.NodeList
+	if err := t.Live.List(ctx, &nodes); err != nil {
+		return fmt.Errorf("list nodes: %w", err)
+	}
+	for i := range nodes.Items {
+		if world.ProviderID(&nodes.Items[i]) == s.Instance {
+			t.log().Info("cycle: the instance has become a node meanwhile and stays", "instance", s.Instance, "node", nodes.Items[i].Name)
+			return errStayed
+		}
+	}
+	return nil
+}
+
+// stillDrained is an error unless the live Node may lose its machine.
+func (t *turn) stillDrained(ctx context.Context, s Step) error {
+	var live corev1.Node
+	err := t.Live.Get(ctx, client.ObjectKey{Name: s.Node}, &live)
+	if apierrors.IsNotFound(err) {
+		// Somebody deleted the Node, and with it the proof that it was drained.
+		return t.stayed(s, "its Node is gone")
+	}
+	if err != nil {
+		return fmt.Errorf("read node %s: %w", s.Node, err)
+	}
+	mark, err := kube.MarkOf(&live)
+	switch {
+	case err != nil:
+		return err
+	case mark == nil || mark.Drained == nil:
+		return t.stayed(s, "it is not marked as drained")
+	case live.UID != s.NodeUID || mark.InstanceID != live.Spec.ProviderID || world.ProviderID(&live) != s.Instance:
+		return t.stayed(s, "it is not the node that was drained")
+	case !live.Spec.Unschedulable:
+		return t.stayed(s, "somebody made it schedulable")
+	}
+	n := &world.Node{Object: &live, Mark: mark}
+	empty, err := t.drainer.Empty(ctx, t.target(n))
+	if err != nil || empty {
+		return err
+	}
+	// Something that tolerates every taint has moved in.
+	again := *mark
+	again.Drained = nil
+	if err := t.setMark(ctx, n, again); err != nil {
+		return err
+	}
+	return t.stayed(s, "pods have come to it since it was drained")
+}
+
+func (t *turn) stayed(s Step, why string) error {
+	t.log().Info("cycle: instance stays: "+why, "instance", s.Instance, "node", s.Node)
+	return errStayed
+}

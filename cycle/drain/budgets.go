@@ -1,0 +1,34 @@
+package drain
+
+import (
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+)
+
+// selecting are the budgets that select the pod, as the Eviction API matches
+// them: an invalid selector matches nothing.
+func selecting(pod *corev1.Pod, pdbs []*policyv1.PodDisruptionBudget) []*policyv1.PodDisruptionBudget {
+	var out []*policyv1.PodDisruptionBudget
+	for _, b := range pdbs {
+		if b.Namespace != pod.Namespace {
+			continue
+		}
+		s, err := metav1.LabelSelectorAsSelector(b.Spec.Selector)
+		if err == nil && s.Matches(labels.Set(pod.Labels)) {
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+func names(pdbs []*policyv1.PodDisruptionBudget) string {
+	var out []string
+	for _, b := range pdbs {
+		out = append(out, b.Namespace+"/"+b.Name)
+	}
+	return strings.Join(out, ", ")
+}

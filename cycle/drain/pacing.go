@@ -1,0 +1,89 @@
+package drain
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// How long a pod that may not leave is left in peace: an answer changes when
+// other pods become ready, which takes seconds at least.
+const (
+	firstWait = 5 * time.Second
+	lastWait  = 30 * time.Second
+)
+
+// The daemon's evictions altogether: 60,000 pods in 20 minutes, which the API
+// server's default flow control lets pass.
+const (
+	evictionsPerSecond = 50
+	evictionBurst      = 100
+)
+
+// turn is when a pod may be asked again.
+type turn struct {
+	next  time.Time
+	wait  time.Duration
+	block *Block // why it is still there; nil after a granted eviction
+}
+
+// after is the turn that follows an answer: the wait doubles from 5 to 30
+// seconds, and is never shorter than the server asked for.
+func (t turn) after(a Answer, now time.Time) turn {
+	wait := min(max(2*t.wait, firstWait), lastWait)
+	if a.Reason == Evicted || a.Reason == Gone {
+		// The list that still shows it is older than the answer.
+		return turn{next: now.Add(firstWait)}
+	}
+	return turn{next: now.Add(max(wait, a.RetryAfter)), wait: wait, block: &a.Block}
+}
+
+// keep drops the turns of pods that are gone from a node, so that memory is
+// bounded by the pods that are being drained now.
+func (d *Drainer) keep(node types.UID, pods []*corev1.Pod) map[types.UID]turn {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	old, kept := d.turns[node], map[types.UID]turn{}
+	for _, p := range pods {
+		if t, ok := old[p.UID]; ok {
+			kept[p.UID] = t
+		}
+	}
+	d.turns[node] = kept
+	return kept
+}
+
+// Retain forgets every node but these.
+func (d *Drainer) Retain(nodes map[types.UID]bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for uid := range d.turns {
+		if !nodes[uid] {
+			delete(d.turns, uid)
+		}
+	}
+}
+
+// bucket is a token bucket that never waits.
+type bucket struct {
+	tokens float64
+	at     time.Time
+}
+
+// take uses one token if there is one.
+func (d *Drainer) take(now time.Time) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	b := &d.rate
+	if b.at.IsZero() {
+		b.tokens, b.at = evictionBurst, now
+	}
+	b.tokens = min(b.tokens+now.Sub(b.at).Seconds()*evictionsPerSecond, evictionBurst)
+	b.at = now
+	if b.tokens < 1 {
+		return false
+	}
+	b.tokens--
+	return true
+}

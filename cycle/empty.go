@@ -1,0 +1,110 @@
+package cycle
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/tidemill/tidemill/internal/kube"
+	"github.com/tidemill/tidemill/internal/world"
+)
+
+// empty goes on with one marked node: delete it when it was seen empty, give it
+// back when its time is up or somebody wants it, drain it otherwise.
+func (d *decision) empty(n *world.Node) {
+	switch {
+	case n.MarkErr != nil:
+		d.block(n, MarkUnreadable, n.MarkErr.Error())
+	case goingAway(n):
+	case uncordonedByHand(n):
+		d.skip(n, Uncordoned, "somebody made the node schedulable")
+	case n.Mark.Drained != nil:
+		d.do(nodeStep(DeleteInstance, n))
+	case d.protected(n):
+		d.giveBack(n, DoNotDisrupt, "the node is protected by annotation")
+	case d.timedOut(n):
+		d.skip(n, TimedOut, d.whatBlocks(n))
+	default:
+		d.report.Draining++
+		d.explain(n)
+		d.do(nodeStep(Drain, n))
+	}
+}
+
+// skip gives a node back for a while, so that one that cannot be emptied does
+// not hold up the others.
+func (d *decision) skip(n *world.Node, r Reason, message string) {
+	until := d.s.Now.Add(d.policy.SkipFor).UTC().Truncate(time.Second)
+	s := nodeStep(Skip, n)
+	s.Reason, s.Message, s.Until = r, message, &until
+	d.do(s)
+}
+
+func (d *decision) timedOut(n *world.Node) bool {
+	timeout := d.policy.DrainTimeout
+	if spec := d.pool.CycleSpec(); spec != nil && spec.Drain != nil && spec.Drain.Timeout != nil {
+		timeout = spec.Drain.Timeout.Duration
+	}
+	return n.Mark.DrainStarted != nil && d.s.Now.Sub(*n.Mark.DrainStarted) >= timeout
+}
+
+func (d *decision) protected(n *world.Node) bool {
+	if n.Object == nil {
+		return false
+	}
+	protected, malformed := world.DoNotDisrupt(n.Object.Annotations, n.Created(), d.s.Now)
+	return protected || malformed
+}
+
+// explain reports what keeps the node's pods, as far as the last step knew.
+func (d *decision) explain(n *world.Node) {
+	if p := d.policy.Drains[n.Object.UID]; len(p.Blocked) > 0 {
+		d.block(n, DrainBlocked, d.whatBlocks(n))
+	}
+}
+
+func (d *decision) whatBlocks(n *world.Node) string {
+	p := d.policy.Drains[n.Object.UID]
+	switch len(p.Blocked) {
+	case 0:
+		return fmt.Sprintf("%d pods are left", p.Left)
+	case 1:
+		return p.Blocked[0].String()
+	}
+	return fmt.Sprintf("%s; and %d more pods", p.Blocked[0], len(p.Blocked)-1)
+}
+
+// Scale-down takes a node and its place together and so never deepens a
+// shortfall; it stops only for a common cause. The numbers are
+// cluster-autoscaler's: more than three nodes and more than 45 % of the pool.
+const (
+	scaleDownBrake        = 3
+	scaleDownBrakePercent = 45
+)
+
+// scaleDown goes on with what scale has marked.
+func (d *decision) scaleDown() {
+	bad := 0
+	for _, n := range d.pool.Nodes {
+		if n.Stage() == world.StageBroken {
+			bad++
+		}
+	}
+	braked := bad > scaleDownBrake && bad*100 > scaleDownBrakePercent*d.pool.Cloud.Size
+	emptied := 0
+	for _, n := range d.pool.Nodes {
+		if n.Mark == nil || n.Mark.Cause != kube.CauseScaleDown || goingAway(n) {
+			continue
+		}
+		switch {
+		case d.pool.ScaleSpec() == nil:
+			d.giveBack(n, NoLongerWanted, "scaling is off for this pool")
+		case braked:
+			d.wait(Braked, fmt.Sprintf("%d of %d nodes are broken: nothing is taken before that is understood", bad, d.pool.Cloud.Size))
+		case emptying(n) && n.Mark.DrainStarted == nil && emptied >= d.policy.MaxParallelDrains:
+			d.block(n, ParallelDrains, fmt.Sprintf("%d nodes of the pool are being emptied", emptied))
+		default:
+			d.empty(n)
+			emptied++
+		}
+	}
+}

@@ -1,0 +1,241 @@
+package cycle
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/cloudprovider"
+	"github.com/tidemill/tidemill/internal/kube"
+	"github.com/tidemill/tidemill/internal/world"
+)
+
+// room is what may still be taken, kept up to date as nodes are.
+type room struct {
+	budget    Budget
+	available int
+	zones     map[cloudprovider.Zone]int
+	slots     int // drains that may still begin
+	braked    bool
+	broken    int
+}
+
+// isolate picks the nodes that are taken now, and says of each other why not.
+func (d *decision) isolate(b Budget, todo []stale, extra []stale, held int) {
+	r := d.room(b, held)
+	taken, zoned := 0, []stale(nil)
+	for _, n := range order(append(todo, extra...)) {
+		if n.Mark != nil || n.MarkErr != nil || goingAway(n.Node) || !d.takeable(n) {
+			continue
+		}
+		switch why := r.take(n.Node); why.Reason {
+		case "":
+			d.mark(n)
+			taken++
+		case BelowZoneFloor:
+			zoned = append(zoned, n)
+			d.block(n.Node, why.Reason, why.Message)
+		default:
+			d.block(n.Node, why.Reason, why.Message)
+			if why.Reason == BelowFloor {
+				d.wait(WaitingForSurge, why.Message)
+			} else if why.Reason == Braked {
+				d.wait(Braked, why.Message)
+			}
+		}
+	}
+	// The cloud chooses where a new node lands. If it chose a zone that has no
+	// old node left, no zone could give one: the zone's floor then yields by one
+	// (docs/decisions/0004-zone-floor.md).
+	if all, _ := d.pool.Counts(); taken == 0 && held == 0 && all.Coming == 0 && len(zoned) > 0 && r.yield(zoned[0].Node) {
+		d.unblock(zoned[0].Node)
+		d.mark(zoned[0])
+	}
+}
+
+func (d *decision) room(b Budget, held int) *room {
+	all, zones := d.pool.Counts()
+	r := &room{budget: b, available: all.Available, zones: map[cloudprovider.Zone]int{}, slots: d.policy.MaxParallelDrains - held}
+	for _, z := range d.pool.Cloud.Zones() {
+		r.zones[z] = zones[z].Available
+	}
+	for _, n := range d.pool.Nodes {
+		if broken(n) {
+			r.broken++
+		}
+	}
+	r.braked = r.broken > b.Brake()
+	return r
+}
+
+// take claims room for one node, or says why there is none.
+func (r *room) take(n *world.Node) Wait {
+	switch {
+	case r.slots <= 0:
+		return Wait{ParallelDrains, "as many nodes as may be are being emptied"}
+	case broken(n) && r.braked && r.available < r.budget.Floor():
+		return Wait{Braked, fmt.Sprintf("%d of %d nodes are broken: a common cause is likelier than so many broken machines; raise maxUnavailable to go on", r.broken, r.budget.Desired)}
+	case broken(n) && !n.Available():
+		r.slots--
+		return Wait{}
+	case r.available-cost(n) < r.budget.Floor():
+		return Wait{BelowFloor, fmt.Sprintf("%d nodes are available and %d must remain: waiting for a new node", r.available, r.budget.Floor())}
+	case cost(n) > 0 && r.known(n) && r.zones[n.Zone()]-1 < r.budget.ZoneFloor():
+		return Wait{BelowZoneFloor, fmt.Sprintf("%d nodes are available in zone %s and %d must remain", r.zones[n.Zone()], n.Zone(), r.budget.ZoneFloor())}
+	}
+	r.spend(n)
+	return Wait{}
+}
+
+// yield takes a node whose zone is at its floor, one below it.
+func (r *room) yield(n *world.Node) bool {
+	if r.slots <= 0 || r.available-1 < r.budget.Floor() || r.zones[n.Zone()]-1 < r.budget.ZoneFloor()-1 {
+		return false
+	}
+	r.spend(n)
+	return true
+}
+
+func (r *room) spend(n *world.Node) {
+	r.slots--
+	r.available -= cost(n)
+	if r.known(n) {
+		r.zones[n.Zone()] -= cost(n)
+	}
+}
+
+func (r *room) known(n *world.Node) bool {
+	_, ok := r.zones[n.Zone()]
+	return ok
+}
+
+// cost is 1 for a node that is counted on.
+func cost(n *world.Node) int {
+	if n.Available() {
+		return 1
+	}
+	return 0
+}
+
+// takeable is whether the node itself allows it, whatever the budget says.
+func (d *decision) takeable(n stale) bool {
+	until, _ := skippedUntil(n.Node)
+	switch {
+	case n.Stage() == world.StageUnknown:
+		d.block(n.Node, StateUnknown, "the cloud reports a state that this version does not know")
+	case n.Object == nil:
+		d.unregistered(n)
+	case d.protected(n.Node):
+		d.block(n.Node, DoNotDisrupt, "annotation "+v1alpha1.AnnotationDoNotDisrupt+" protects the node")
+	case d.s.Now.Before(until):
+		d.block(n.Node, DrainSkipped, "its drain ran out of time; it is tried again at "+clock(&until))
+	case n.reason == JoinTimeout || n.reason == Surplus:
+		return true
+	case coming(n.Node) && !broken(n.Node) && !d.old(n.Node):
+		d.block(n.Node, NotExamined, fmt.Sprintf("the node is not available yet (%s)", n.Stage()))
+	default:
+		return true
+	}
+	return false
+}
+
+// unregistered deletes an old instance that never became a Node, when it has
+// had its time.
+func (d *decision) unregistered(n stale) {
+	if n.reason == Surplus || d.old(n.Node) {
+		d.do(nodeStep(DeleteInstance, n.Node))
+		return
+	}
+	d.block(n.Node, StillJoining, "the instance has not become a node yet")
+}
+
+// old is whether a node that is not Ready has had its time to become so. A
+// Ready one that nobody has examined may carry load and is never old.
+func (d *decision) old(n *world.Node) bool {
+	created := n.Created()
+	return n.Stage() != world.StageGated && !created.IsZero() && d.s.Now.Sub(created) >= d.policy.JoinTimeout
+}
+
+func (d *decision) mark(n stale) {
+	s := nodeStep(Mark, n.Node)
+	s.Cause, s.Reason, s.Message = kube.CauseCycle, n.reason, n.message
+	if n.doctor {
+		s.Cause = kube.CauseRepair
+	}
+	d.do(s)
+}
+
+func (d *decision) unblock(n *world.Node) {
+	d.report.Blocked = slices.DeleteFunc(d.report.Blocked, func(b Blocked) bool { return b.Node == n.Name() })
+}
+
+// order sorts by who goes first: what was given up before goes last; broken
+// nodes cost nothing and go first, then what the doctor and people asked for by
+// name, then the oldest.
+func order(list []stale) []stale {
+	rank := func(n stale) int {
+		switch _, before := skippedUntil(n.Node); {
+		case before:
+			return 4
+		case broken(n.Node):
+			return 0
+		case n.doctor:
+			return 1
+		case n.request:
+			return 2
+		}
+		return 3
+	}
+	slices.SortStableFunc(list, func(a, b stale) int {
+		if a.reason == Surplus && b.reason == Surplus {
+			return 0 // newest first already
+		}
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), a.Created().Compare(b.Created()), cmp.Compare(a.ID(), b.ID()))
+	})
+	return list
+}
+
+// surplus are the newest machines beyond the desired size, once nothing is left
+// to be replaced: a run that was aborted, or a node that went by itself.
+func (d *decision) surplus(run *v1alpha1.CycleStatus, left int) []*world.Node {
+	beyond := d.pool.Cloud.Size - int(run.Desired) - d.failedEntries()
+	if left > 0 || beyond <= 0 {
+		return nil
+	}
+	var nodes []*world.Node
+	for _, n := range d.pool.Nodes {
+		if machine(n) && !goingAway(n) && n.MarkErr == nil {
+			nodes = append(nodes, n)
+		}
+	}
+	// What is being emptied as surplus stays chosen, whatever is born meanwhile.
+	chosen := func(n *world.Node) int {
+		if n.Mark != nil && n.Mark.Reason == string(Surplus) {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(nodes, func(a, b *world.Node) int {
+		return cmp.Or(cmp.Compare(chosen(a), chosen(b)), b.Created().Compare(a.Created()), cmp.Compare(a.ID(), b.ID()))
+	})
+	return nodes[:min(beyond, len(nodes))]
+}
+
+// extra are the nodes that go for another reason than being stale.
+func (d *decision) extra(run *v1alpha1.CycleStatus, todo []stale) []stale {
+	var out []stale
+	add := func(n *world.Node, r Reason, message string) {
+		same := func(s stale) bool { return s.Node == n }
+		if !slices.ContainsFunc(todo, same) && !slices.ContainsFunc(out, same) {
+			out = append(out, stale{Node: n, reason: r, message: message})
+		}
+	}
+	for _, n := range d.failedNodes(run) {
+		add(n, JoinTimeout, "it did not become available in time and carries nothing")
+	}
+	for _, n := range d.surplus(run, len(todo)) {
+		add(n, Surplus, "the run is over and the pool is larger than desired")
+	}
+	return out
+}

@@ -1,0 +1,222 @@
+package cycle
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/tidemill/tidemill/cloudprovider"
+	"github.com/tidemill/tidemill/cycle/drain"
+	"github.com/tidemill/tidemill/internal/kube"
+	"github.com/tidemill/tidemill/internal/world"
+)
+
+// Loop carries out what Decide says. Its fields are set before Run and not
+// changed afterwards; one Loop runs in the whole cluster.
+type Loop struct {
+	// Client writes, and may read from a cache.
+	Client client.Client
+	// Live reads past any cache: it is asked before what cannot be undone.
+	Live client.Reader
+	// Clientset lists and evicts pods.
+	Clientset kubernetes.Interface
+	Observer  *world.Observer
+	Fleet     *cloudprovider.Fleet
+	Events    events.EventRecorder
+	Log       *slog.Logger
+	Policy    Policy
+	// Interval between looks; 0 means 10 s. Wake, if set, brings the next look
+	// forward.
+	Interval time.Duration
+	Wake     <-chan struct{}
+
+	drainer *drain.Drainer
+	drains  map[types.UID]drain.Progress
+	said    map[string]string // what was said of a pod or node last, to say it once
+	metrics *metrics
+}
+
+const defaultInterval = 10 * time.Second
+
+// Run looks, decides and acts until ctx ends.
+func (l *Loop) Run(ctx context.Context) error {
+	interval := l.Interval
+	if interval <= 0 {
+		interval = defaultInterval
+	}
+	for {
+		if _, err := l.Once(ctx); err != nil && ctx.Err() == nil {
+			l.log().Warn("cycle: look again later", "err", err)
+		}
+		timer := time.NewTimer(interval)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-timer.C:
+		case <-l.Wake:
+			timer.Stop()
+		}
+	}
+}
+
+// Once is one turn: observe, decide, record, act. The record comes before the
+// deeds: whoever finds the pool after a crash has to know what size it had.
+//
+// The error joins what went wrong; everything that did not depend on it was
+// done.
+func (l *Loop) Once(ctx context.Context) (Plan, error) {
+	l.prepare()
+	snapshot, err := l.Observer.Observe(ctx)
+	if err != nil {
+		return Plan{}, err
+	}
+	policy := l.Policy
+	policy.Offers, policy.Drains = l.offers(ctx, snapshot), l.drains
+	plan := Decide(snapshot, policy)
+	l.metrics.report(plan)
+
+	t := newTurn(l, snapshot, plan)
+	var errs []error
+	for _, r := range plan.Pools {
+		errs = append(errs, t.pool(ctx, r))
+	}
+	errs = append(errs, t.act(ctx, t.steps[""]))
+	l.forget(t.draining)
+	return plan, errors.Join(errs...)
+}
+
+func (l *Loop) prepare() {
+	if l.drainer == nil {
+		l.drainer = drain.New(l.Clientset)
+		l.drains = map[types.UID]drain.Progress{}
+		l.said = map[string]string{}
+	}
+	l.prepareMetrics()
+}
+
+// offers looks up what pools can boot that ask for another version.
+func (l *Loop) offers(ctx context.Context, s *world.Snapshot) map[cloudprovider.PoolID]Offer {
+	out := map[cloudprovider.PoolID]Offer{}
+	for _, p := range s.Pools {
+		if WantsOffer(p) {
+			releases, err := l.Fleet.Releases(ctx, p.Cloud.ID)
+			out[p.Cloud.ID] = Offer{Releases: releases, Err: err}
+		}
+	}
+	return out
+}
+
+// forget drops what is known of nodes that are not being emptied any more.
+func (l *Loop) forget(draining map[types.UID]bool) {
+	for uid := range l.drains {
+		if !draining[uid] {
+			delete(l.drains, uid)
+		}
+	}
+	l.drainer.Retain(draining)
+}
+
+func (l *Loop) log() *slog.Logger {
+	if l.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return l.Log
+}
+
+// turn is the carrying out of one plan.
+type turn struct {
+	*Loop
+	snapshot *world.Snapshot
+	nodes    map[types.UID]*world.Node
+	pools    map[string]*world.Pool
+	steps    map[string][]Step // by pool; "" has those of no pool
+	draining map[types.UID]bool
+}
+
+func newTurn(l *Loop, s *world.Snapshot, plan Plan) *turn {
+	t := &turn{Loop: l, snapshot: s, nodes: map[types.UID]*world.Node{}, pools: map[string]*world.Pool{},
+		steps: map[string][]Step{}, draining: map[types.UID]bool{}}
+	index := func(nodes []*world.Node) {
+		for _, n := range nodes {
+			if n.Object != nil {
+				t.nodes[n.Object.UID] = n
+			}
+		}
+	}
+	for _, p := range s.Pools {
+		t.pools[p.Name] = p
+		index(p.Nodes)
+	}
+	index(s.Unmanaged)
+	for _, step := range plan.Steps {
+		t.steps[step.Pool] = append(t.steps[step.Pool], step)
+	}
+	return t
+}
+
+// pool records and acts for one pool; what goes wrong in it stays in it.
+func (t *turn) pool(ctx context.Context, r Report) error {
+	steps := t.steps[r.Pool]
+	if err := t.record(ctx, r, steps); err != nil {
+		return err
+	}
+	return t.act(ctx, steps)
+}
+
+// record writes the pool's status if it changed. When a record belongs to the
+// steps and cannot be written, the steps are not taken; a mere report may fail.
+func (t *turn) record(ctx context.Context, r Report, steps []Step) error {
+	if r.object == nil {
+		return nil
+	}
+	must := false
+	for _, s := range steps {
+		must = must || s.Kind.record()
+	}
+	s := statusOf(r)
+	if !must && s.stands(r.object) {
+		return nil
+	}
+	// Locked always: scaling may have raised the desired size meanwhile, and it
+	// must not be overwritten with the one that was read.
+	err := kube.ApplyPoolStatus(ctx, t.Client, r.object, ownerCycle, &s, true)
+	if err != nil && must {
+		return err
+	}
+	if err != nil {
+		t.log().Debug("cycle: status is written next time", "pool", r.Pool, "err", err)
+	}
+	return nil
+}
+
+// act carries out a pool's steps in order. A step that fails stops no other:
+// each is guarded by what it was decided on.
+func (t *turn) act(ctx context.Context, steps []Step) error {
+	var errs []error
+	risky, confirmed := error(nil), false
+	for _, s := range steps {
+		if s.Kind.risky() && !confirmed {
+			risky, confirmed = t.confirm(ctx, s.Pool), true
+		}
+		if s.Kind.risky() && risky != nil {
+			errs = append(errs, risky)
+			continue
+		}
+		if err := t.step(ctx, s); err != nil {
+			errs = append(errs, err)
+			t.log().Info("cycle: "+s.String(), "err", err)
+			continue
+		}
+		if s.Kind != Drain { // said on every tick otherwise
+			t.log().Info("cycle: " + s.String())
+		}
+	}
+	return errors.Join(errs...)
+}

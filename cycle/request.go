@@ -1,0 +1,153 @@
+package cycle
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/internal/world"
+)
+
+// Outcomes of a run, as status.lastCycle has them.
+const (
+	Succeeded = "Succeeded"
+	Aborted   = "Aborted"
+	Refused   = "Refused"
+)
+
+// doctorPrefix begins the value of a request that the doctor made.
+const doctorPrefix = "doctor/"
+
+// wanted is what annotations ask of a pool.
+type wanted struct {
+	// request is the pool's own, "key=value"; "" when it asks for nothing new.
+	request string
+	// nodes are those with a request of their own that is honoured.
+	nodes map[*world.Node]string
+}
+
+// requests reads the annotations, and refuses what cannot be met.
+func (d *decision) requests() wanted {
+	w := wanted{nodes: map[*world.Node]string{}}
+	for _, n := range d.pool.Nodes {
+		if value, ok := d.nodeRequest(n); ok {
+			w.nodes[n] = value
+		}
+	}
+	if upgrade, ok := d.pool.Object.Annotations[v1alpha1.AnnotationUpgradeTo]; ok && !d.answered(v1alpha1.AnnotationUpgradeTo, upgrade) {
+		ready, pending := d.upgrade(upgrade)
+		if ready {
+			w.request = v1alpha1.AnnotationUpgradeTo + "=" + upgrade
+		}
+		if ready || pending {
+			return w
+		}
+	}
+	if cycle, ok := d.pool.Object.Annotations[v1alpha1.AnnotationCycle]; ok && !d.answered(v1alpha1.AnnotationCycle, cycle) {
+		w.request = d.checked(v1alpha1.AnnotationCycle + "=" + cycle)
+	}
+	return w
+}
+
+// answered is whether the pool's request was met or refused before. One that
+// was aborted may be made again.
+func (d *decision) answered(key, value string) bool {
+	last := d.pool.Object.Status.LastCycle
+	if last == nil {
+		return false
+	}
+	if key == v1alpha1.AnnotationCycle && last.CycleSeen == value && value != "" {
+		return true
+	}
+	return last.Request == key+"="+value && last.Outcome != Aborted
+}
+
+// nodeRequest is the value of a node's own request, if it is honoured.
+func (d *decision) nodeRequest(n *world.Node) (string, bool) {
+	if n.Object == nil {
+		return "", false
+	}
+	value, ok := n.Object.Annotations[v1alpha1.AnnotationCycle]
+	if !ok {
+		return "", false
+	}
+	if !strings.HasPrefix(value, doctorPrefix) {
+		if d.pool.CycleSpec() == nil {
+			d.block(n, CyclingOff, "cycling is off for this pool: set spec.cycle.mode")
+			return "", false
+		}
+		return value, true
+	}
+	if r := d.pool.RepairSpec(); r == nil || r.Mode != v1alpha1.RepairOn {
+		d.block(n, RepairOff, "repair is off for this pool: set spec.repair.mode to On")
+		return "", false
+	}
+	return value, true
+}
+
+// checked is the request if the pool's spec allows it at all, "" otherwise.
+func (d *decision) checked(request string) string {
+	if d.pool.CycleSpec() == nil {
+		d.refuse(request, CyclingOff, "cycling is off for this pool: set spec.cycle.mode")
+		return ""
+	}
+	b, err := d.budget()
+	if err != nil {
+		d.refuse(request, BadAnnotation, err.Error())
+		return ""
+	}
+	if b.Surge == 0 && b.Unavailable == 0 {
+		d.refuse(request, BudgetZero, fmt.Sprintf(
+			"maxSurge and maxUnavailable both come to 0 at a size of %d: raise one of them, nothing could ever be replaced", b.Desired))
+		return ""
+	}
+	return request
+}
+
+// refuse answers a request once: the record keeps it from being looked at again.
+func (d *decision) refuse(request string, r Reason, message string) {
+	d.report.Refused = &Wait{r, message}
+	d.endRecord(request, Refused, message)
+	d.do(Step{Kind: RefuseRequest, Request: request, Reason: r, Message: message})
+}
+
+var versionShape = regexp.MustCompile(`^v[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}$`)
+
+// upgrade says of a version whether a run for it can be made, or is pending: a
+// pool that does not have the release yet gets it first.
+func (d *decision) upgrade(to string) (ready, pending bool) {
+	request := v1alpha1.AnnotationUpgradeTo + "=" + to
+	if !versionShape.MatchString(to) {
+		d.refuse(request, BadAnnotation, fmt.Sprintf("annotation %s is %q, which is not a version such as v1.34.1", v1alpha1.AnnotationUpgradeTo, to))
+		return false, false
+	}
+	if d.pool.Cloud.Release.Kubernetes == to {
+		return (d.pool.Run() != nil && d.pool.Run().Request == request || drifted(d.pool) > 0) && d.checked(request) != "", false
+	}
+	if d.checked(request) == "" {
+		return false, false
+	}
+	target, why, refused := chooseRelease(to, d.s.ControlPlane, d.pool.Cloud, d.policy.Offers)
+	switch {
+	case why != nil && refused:
+		d.refuse(request, why.Reason, why.Message)
+		return false, false
+	case why != nil:
+		d.wait(why.Reason, why.Message)
+	default:
+		d.do(Step{Kind: SetRelease, Release: &target, Request: request})
+	}
+	return false, true
+}
+
+// WantsOffer is whether a pool's annotation asks for a version that it does not
+// have, so that the shell has to look up what there is.
+func WantsOffer(p *world.Pool) bool {
+	if p.Object == nil {
+		return false
+	}
+	to, ok := p.Object.Annotations[v1alpha1.AnnotationUpgradeTo]
+	return ok && versionShape.MatchString(to) && p.Cloud.Release.Kubernetes != to && p.CycleSpec() != nil &&
+		!(&decision{pool: p}).answered(v1alpha1.AnnotationUpgradeTo, to)
+}

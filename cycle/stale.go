@@ -1,0 +1,125 @@
+package cycle
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/cloudprovider"
+	"github.com/tidemill/tidemill/internal/world"
+)
+
+// drift says in which field a node differs from what the pool gives new ones,
+// "" if in none that is known.
+func drift(n *world.Node, want cloudprovider.Release) string {
+	var out []string
+	if have := n.Kubernetes(); have != "" && want.Kubernetes != "" && have != want.Kubernetes {
+		out = append(out, fmt.Sprintf("kubernetes %s → %s", have, want.Kubernetes))
+	}
+	if n.Instance != nil && n.Instance.Release.Image != "" && want.Image != "" && n.Instance.Release.Image != want.Image {
+		out = append(out, fmt.Sprintf("image %s → %s", n.Instance.Release.Image, want.Image))
+	}
+	return strings.Join(out, ", ")
+}
+
+// drifted is the number of machines that do not run the pool's release.
+func drifted(p *world.Pool) int {
+	count := 0
+	for _, n := range p.Nodes {
+		if machine(n) && n.Instance.State != cloudprovider.Deleting && drift(n, p.Cloud.Release) != "" {
+			count++
+		}
+	}
+	return count
+}
+
+// machine is whether there is a machine at all.
+func machine(n *world.Node) bool {
+	return n.Instance != nil && n.Instance.State != cloudprovider.Failed
+}
+
+// stale is a node that the run has to replace, and why.
+type stale struct {
+	*world.Node
+	reason  Reason
+	message string
+	doctor  bool
+	request bool
+}
+
+// staleNodes are the nodes that the run still has to replace, those included
+// that are on their way out.
+func (d *decision) staleNodes(w wanted, run *v1alpha1.CycleStatus, aborted bool) []stale {
+	var out []stale
+	for _, n := range d.pool.Nodes {
+		if n.Instance != nil && n.Instance.State == cloudprovider.Failed || n.Instance == nil && n.Mark == nil {
+			continue
+		}
+		if value, ok := w.nodes[n]; ok {
+			out = append(out, stale{Node: n, reason: Requested, request: true, doctor: strings.HasPrefix(value, doctorPrefix),
+				message: fmt.Sprintf("asked for on the node: %s=%s", v1alpha1.AnnotationCycle, value)})
+			continue
+		}
+		if aborted {
+			continue
+		}
+		if message := d.outdated(n, run); message != "" {
+			out = append(out, stale{Node: n, reason: Outdated, message: message})
+		}
+	}
+	return out
+}
+
+// outdated says why the pool's request wants the node replaced, "" if it does
+// not. What was born after the run began is never replaced by it, whatever its
+// fields say: otherwise a field that never comes out equal would turn the pool
+// over for ever.
+func (d *decision) outdated(n *world.Node, run *v1alpha1.CycleStatus) string {
+	created := n.Created()
+	if created.IsZero() || !created.Before(run.StartedAt.Time) {
+		return ""
+	}
+	differs := drift(n, d.pool.Cloud.Release)
+	switch key, _, _ := strings.Cut(run.Request, "="); key {
+	case v1alpha1.AnnotationUpgradeTo:
+		return differs
+	case v1alpha1.AnnotationCycle:
+		age := fmt.Sprintf("created %s → after %s", created.UTC().Format(time.RFC3339), run.StartedAt.UTC().Format(time.RFC3339))
+		if differs == "" {
+			return age
+		}
+		return differs + ", " + age
+	}
+	return ""
+}
+
+// broken is whether the node is of no use to anybody, so that taking it costs
+// nothing: it was fine and is not Ready, its machine has stopped, or the doctor
+// has found a problem.
+func broken(n *world.Node) bool {
+	switch n.Stage() {
+	case world.StageBroken:
+		return true
+	case world.StageLost:
+		return n.Instance != nil
+	}
+	c := n.Condition(v1alpha1.NodeConditionProblem)
+	return c != nil && c.Status == corev1.ConditionTrue
+}
+
+// skippedUntil is the time until which the node is left alone, and whether its
+// drain was given up before.
+func skippedUntil(n *world.Node) (until time.Time, before bool) {
+	if n.Object == nil {
+		return time.Time{}, false
+	}
+	text, ok := n.Object.Annotations[v1alpha1.AnnotationSkippedUntil]
+	if !ok {
+		return time.Time{}, false
+	}
+	until, _ = time.Parse(time.RFC3339, text)
+	return until, true
+}

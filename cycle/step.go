@@ -1,0 +1,129 @@
+package cycle
+
+import (
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/tidemill/tidemill/cloudprovider"
+	"github.com/tidemill/tidemill/internal/kube"
+)
+
+// Kind says what a step does.
+type Kind string
+
+// The kinds. Those above the line are records in the Pool's status and are
+// written before any other step of the pool; the rest acts.
+const (
+	// StartRun records the request, the time and the desired size.
+	StartRun Kind = "StartRun"
+	// FinishRun ends the record.
+	FinishRun Kind = "FinishRun"
+	// RefuseRequest records that a request was looked at and cannot be met.
+	RefuseRequest Kind = "RefuseRequest"
+	// BackOff records that the cloud had no room, and until when not to ask.
+	BackOff Kind = "BackOff"
+	// CountJoinFailure records an instance that did not become available.
+	CountJoinFailure Kind = "CountJoinFailure"
+	// ────
+	// SetRelease makes a release what new instances get.
+	SetRelease Kind = "SetRelease"
+	// TakeBack lowers the size by entries that failed to become machines.
+	TakeBack Kind = "TakeBack"
+	// Surge raises the size.
+	Surge Kind = "Surge"
+	// Taint and Untaint put and take the PreferNoSchedule taint.
+	Taint   Kind = "Taint"
+	Untaint Kind = "Untaint"
+	// Mark says on the Node why it is taken, and cordons it.
+	Mark Kind = "Mark"
+	// Drain asks pods to leave.
+	Drain Kind = "Drain"
+	// DeleteInstance deletes a machine that was drained, or was never a Node.
+	DeleteInstance Kind = "DeleteInstance"
+	// Skip gives a node back for a while.
+	Skip Kind = "Skip"
+	// Release gives a node back.
+	Release Kind = "Release"
+)
+
+// record is whether the step is written into the Pool's status.
+func (k Kind) record() bool {
+	switch k {
+	case StartRun, FinishRun, RefuseRequest, BackOff, CountJoinFailure:
+		return true
+	}
+	return false
+}
+
+// risky is whether a step decided on an old view of the cluster could break a
+// promise; it is confirmed against a live one first.
+func (k Kind) risky() bool { return k == SetRelease || k == Surge || k == Mark }
+
+// Step is one thing to do. Which fields are set depends on the kind.
+type Step struct {
+	Kind   Kind                 `json:"step"`
+	Pool   string               `json:"pool"`
+	PoolID cloudprovider.PoolID `json:"-"`
+	// Node is the Node's name, or the instance's ID if there is none.
+	Node string `json:"node,omitempty"`
+	// NodeUID is "" for an instance that never became a Node.
+	NodeUID  types.UID                `json:"nodeUID,omitempty"`
+	Instance cloudprovider.InstanceID `json:"instance,omitempty"`
+	From     int                      `json:"from,omitempty"`
+	To       int                      `json:"to,omitempty"`
+	Release  *cloudprovider.Release   `json:"release,omitempty"`
+	Request  string                   `json:"request,omitempty"`
+	Outcome  string                   `json:"outcome,omitempty"`
+	Cause    kube.Cause               `json:"cause,omitempty"`
+	Reason   Reason                   `json:"reason,omitempty"`
+	Message  string                   `json:"message,omitempty"`
+	Until    *time.Time               `json:"until,omitempty"`
+}
+
+// String reads like a sentence.
+func (s Step) String() string {
+	switch s.Kind {
+	case StartRun:
+		return fmt.Sprintf("start a run of pool %s for %s, at a size of %d", s.Pool, s.Request, s.To)
+	case FinishRun:
+		return fmt.Sprintf("finish the run of pool %s: %s%s", s.Pool, s.Outcome, because(s.Message))
+	case RefuseRequest:
+		return fmt.Sprintf("refuse %s of pool %s: %s: %s", s.Request, s.Pool, s.Reason, s.Message)
+	case BackOff:
+		return fmt.Sprintf("do not grow pool %s before %s: %s", s.Pool, clock(s.Until), s.Message)
+	case CountJoinFailure:
+		return fmt.Sprintf("count instance %s of pool %s as a failed join: %s", s.Instance, s.Pool, s.Message)
+	case SetRelease:
+		return fmt.Sprintf("set the release of pool %s to %s", s.Pool, s.Release)
+	case TakeBack:
+		return fmt.Sprintf("take pool %s back from %d to %d: %s", s.Pool, s.From, s.To, s.Message)
+	case Surge:
+		return fmt.Sprintf("grow pool %s from %d to %d", s.Pool, s.From, s.To)
+	case Taint:
+		return fmt.Sprintf("taint node %s as outdated%s", s.Node, because(s.Message))
+	case Untaint:
+		return fmt.Sprintf("untaint node %s", s.Node)
+	case Mark:
+		return fmt.Sprintf("cordon node %s for %s (%s)%s", s.Node, s.Cause, s.Reason, because(s.Message))
+	case Drain:
+		return fmt.Sprintf("drain node %s for %s", s.Node, s.Cause)
+	case DeleteInstance:
+		return fmt.Sprintf("delete instance %s of node %s", s.Instance, s.Node)
+	case Skip:
+		return fmt.Sprintf("give node %s back until %s (%s)%s", s.Node, clock(s.Until), s.Reason, because(s.Message))
+	case Release:
+		return fmt.Sprintf("give node %s back (%s)%s", s.Node, s.Reason, because(s.Message))
+	}
+	return fmt.Sprintf("unknown step %q", string(s.Kind))
+}
+
+func because(message string) string {
+	if message == "" {
+		return ""
+	}
+	return ": " + message
+}
+
+func clock(t *time.Time) string { return t.UTC().Format(time.RFC3339) }
