@@ -43,7 +43,7 @@ func (s *Sim) takeHost(shape Shape, ad string) *NodeError {
 
 func (s *Sim) returnHost(i *instance) {
 	key := hostKey{i.Shape, i.AvailabilityDomain}
-	if free, ok := s.capacity[key]; ok && !i.lost {
+	if free, ok := s.capacity[key]; ok {
 		s.capacity[key] = free + 1
 	}
 }

@@ -51,7 +51,6 @@ type instance struct {
 	Instance
 	place      Placement
 	tags       map[string]string
-	lost       bool // its host broke: terminated, but no host comes back
 	revision   int
 	terminated time.Time
 }

@@ -106,7 +106,7 @@ func (s *Sim) terminateNode(p *pool, n *node) {
 	n.inst.set(stateTerminating)
 	s.emit(InstanceTerminating, n.inst)
 	s.after(s.opt.Latency.Terminate, func() {
-		if n.inst.State != stateTerminated {
+		if n.inst.State != stateTerminated { // it may have been killed meanwhile: then there is no host to give back
 			n.inst.set(stateTerminated)
 			s.returnHost(n.inst)
 			s.emit(InstanceTerminated, n.inst)
@@ -133,7 +133,6 @@ func (s *Sim) KillInstance(id string) {
 	if err != nil || i.State == stateTerminated {
 		return
 	}
-	i.lost = true
 	i.set(stateTerminated)
 	s.emit(InstanceTerminated, i)
 	for _, p := range s.pools {

@@ -87,7 +87,8 @@ func (w *poolWrite) update() (PoolUpdate, error) {
 	if err := w.checkCycling(); err != nil {
 		return u, err
 	}
-	return u, w.Config.update(&u)
+	err := w.Config.update(&u)
+	return u, err
 }
 
 func (w *configWrite) update(u *PoolUpdate) error {

@@ -67,7 +67,10 @@ func checkHistory(t *rapid.T) {
 		t.Fatal(err)
 	}
 	t.Repeat(map[string]func(*rapid.T){
-		"wait":     func(t *rapid.T) { time.Sleep(time.Duration(rapid.IntRange(0, 40).Draw(t, "ms")) * time.Millisecond) },
+		"wait": func(t *rapid.T) {
+			time.Sleep(time.Duration(rapid.IntRange(0, 40).Draw(t, "ms")) * time.Millisecond)
+			synctest.Wait() // what is due at this very instant comes first, so that a failure repeats
+		},
 		"resize":   w.resize,
 		"takeBack": w.takeBack,
 		"delete":   w.deleteOne,
@@ -146,13 +149,18 @@ func (w *world) killOne(t *rapid.T) {
 	}
 }
 
-// checkAlways holds at every moment: the entries that stay never outnumber the size.
+// checkAlways holds at every moment: the entries that stay never outnumber the size, and a pool with work under way says so.
 func (w *world) checkAlways(t *rapid.T) {
 	p := w.look(t)
 	stay := 0
 	for _, n := range p.Nodes {
 		if n.State != nodeDeleting {
 			stay++
+		}
+	}
+	for _, work := range w.work {
+		if work.Finished.IsZero() && p.State != poolCreating && p.State != poolUpdating {
+			t.Fatalf("pool %s while %s is %s", p.State, work.Operation, work.Status)
 		}
 	}
 	if stay > p.Size {

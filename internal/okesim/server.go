@@ -166,7 +166,7 @@ func writeError(w http.ResponseWriter, err error, retryAfter time.Duration) {
 	e := &Error{http.StatusInternalServerError, "InternalError", err.Error()}
 	errors.As(err, &e)
 	if retryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(retryAfter.Round(time.Second)/time.Second)))
+		w.Header().Set("Retry-After", strconv.Itoa(int((retryAfter+time.Second-1)/time.Second)))
 	}
 	writeJSON(w, e.Status, map[string]string{"code": e.Code, "message": e.Message})
 }

@@ -102,6 +102,37 @@ func TestATakenBackLaunchNeverHappens(t *testing.T) {
 	})
 }
 
+func TestALaunchTakesWhatThePoolSaysThen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Options{})
+		defer s.Close()
+		id, err := s.AddPool(specFor(s, s.AddCluster(Cluster{}), "workers", 3))
+		if err != nil {
+			t.Fatal(err)
+		}
+		image, err := s.NewestImage("v1.35.0", e4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, err := s.Pool(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		size := 1
+		if _, err := s.UpdatePool(id, PoolUpdate{KubernetesVersion: &image.KubernetesVersion, ImageID: &image.ID, Size: &size}, ""); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		p, err := s.Pool(id)
+		if err != nil || len(p.Nodes) != 1 || p.Nodes[0].Name != before.Nodes[0].Name {
+			t.Fatalf("of three entries without an instance the oldest stays: %+v, %v", p.Nodes, err)
+		}
+		if i := s.Instances()[0]; p.Nodes[0].KubernetesVersion != "v1.35.0" || i.KubernetesVersion != "v1.35.0" || i.ImageID != image.ID {
+			t.Errorf("node %+v, instance %+v", p.Nodes[0], i)
+		}
+	})
+}
+
 func TestWorkRequestsOverHTTP(t *testing.T) {
 	c := newCloud(t, Options{})
 	id := c.pool("workers", 1)
