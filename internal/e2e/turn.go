@@ -98,13 +98,13 @@ func (s *Stage) playTurn(ctx context.Context, t Turn, before Fleet) error {
 // runEnded is whether the Pool's own record says that this request is done.
 func (s *Stage) runEnded(p *v1alpha1.Pool, t Turn) bool {
 	last := p.Status.LastCycle
-	return p.Status.Cycle == nil && last != nil && strings.Contains(last.Request, t.Value) && last.Outcome == "Succeeded" &&
+	return p.Status.Cycle == nil && last != nil && last.Request == t.Key+"="+t.Value && last.Outcome == "Succeeded" &&
 		condition(p, v1alpha1.ConditionUpToDate).Status == metav1.ConditionTrue
 }
 
 // refused is the error that a run ended otherwise than well.
 func refused(p *v1alpha1.Pool, t Turn) error {
-	if last := p.Status.LastCycle; last != nil && strings.Contains(last.Request, t.Value) && last.Outcome != "Succeeded" {
+	if last := p.Status.LastCycle; last != nil && last.Request == t.Key+"="+t.Value && last.Outcome != "Succeeded" {
 		return fmt.Errorf("the run ended: %s: %s", last.Outcome, last.Message)
 	}
 	return nil

@@ -7,7 +7,7 @@ import (
 )
 
 // glance is how often a condition is looked at while somebody waits for it.
-const glance = 100 * time.Millisecond
+const glance = 50 * time.Millisecond
 
 // A Probe looks once: whether it is so, how it is now in a few words, and what
 // makes waiting pointless.
