@@ -1,6 +1,8 @@
 package okesim
 
 import (
+	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -31,6 +33,11 @@ func tell(t *testing.T) []string {
 		t.Fatal(err)
 	}
 	time.Sleep(time.Minute)
+	for n, i := range s.Instances() { // in order of launch, though all were launched at one instant
+		if want := InstanceProvisioning.String() + " " + i.ID; heard[n] != want || !strings.HasSuffix(i.Name, fmt.Sprint("-", n)) {
+			t.Errorf("event %d is %s, want %s (%s)", n, heard[n], want, i.Name)
+		}
+	}
 	size := 2
 	if _, err := s.UpdatePool(id, PoolUpdate{Size: &size}, ""); err != nil {
 		t.Fatal(err)

@@ -158,7 +158,7 @@ func (w *world) checkAlways(t *rapid.T) {
 			stay++
 		}
 	}
-	for _, work := range w.work {
+	for _, work := range w.WorkRequests() {
 		if work.Finished.IsZero() && p.State != poolCreating && p.State != poolUpdating {
 			t.Fatalf("pool %s while %s is %s", p.State, work.Operation, work.Status)
 		}
@@ -199,9 +199,9 @@ func (w *world) checkQuiet(t *rapid.T) {
 			t.Fatalf("instance %s was launched and is neither listed nor terminated", id)
 		}
 	}
-	for _, work := range w.work {
+	for _, work := range w.WorkRequests() {
 		if work.Finished.IsZero() || (work.Status == workFailed) != (len(work.Errors) > 0) {
-			t.Fatalf("work request at rest: %+v", work.WorkRequest)
+			t.Fatalf("work request at rest: %+v", work)
 		}
 	}
 }

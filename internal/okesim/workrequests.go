@@ -131,6 +131,17 @@ func (s *Sim) WorkRequest(id string) (WorkRequest, error) {
 	return w.view(), nil
 }
 
+// WorkRequests returns the work requests that are remembered, in order of acceptance.
+func (s *Sim) WorkRequests() []WorkRequest {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []WorkRequest
+	for _, w := range s.work {
+		all = append(all, w.view())
+	}
+	return all
+}
+
 func (s *Sim) findWork(id string) (*workRequest, error) {
 	i := slices.IndexFunc(s.work, func(w *workRequest) bool { return w.ID == id })
 	if i < 0 {

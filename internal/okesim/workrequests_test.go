@@ -96,8 +96,8 @@ func TestATakenBackLaunchNeverHappens(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
-		if p, err := s.Pool(id); err != nil || len(p.Nodes) != 0 || p.State != poolActive || len(s.byInstance) != 0 {
-			t.Errorf("pool %+v, %v, instances %v", p, err, s.byInstance)
+		if p, err := s.Pool(id); err != nil || len(p.Nodes) != 0 || p.State != poolActive || len(s.Instances()) != 0 {
+			t.Errorf("pool %+v, %v, instances %v", p, err, s.Instances())
 		}
 	})
 }
