@@ -136,6 +136,20 @@ func TestStatus(t *testing.T) {
 				Request: v1alpha1.AnnotationUpgradeTo + "=v1.36.3", StartedAt: started, Desired: 1, Stale: 3, Replaced: 2,
 			}
 		}, "1 1 0 0 cycling 2/5 to v1.36.3 | Cycling"},
+		{"a request that nobody has begun", func(w *worldtest.World, object *v1alpha1.Pool) {
+			w.AddNode("workers", "n1")
+			object.Annotations = map[string]string{v1alpha1.AnnotationCycle: "2"}
+			object.Status.LastCycle = &v1alpha1.LastCycleStatus{Request: v1alpha1.AnnotationCycle + "=1", CycleSeen: "1", Outcome: "Succeeded"}
+		}, "1 1 0 0 idle | Requested"},
+		{"a version that nobody has set yet", func(w *worldtest.World, object *v1alpha1.Pool) {
+			w.AddNode("workers", "n1")
+			object.Annotations = map[string]string{v1alpha1.AnnotationUpgradeTo: "v1.37.0"}
+		}, "1 1 0 0 idle | Requested"},
+		{"requests that were answered", func(w *worldtest.World, object *v1alpha1.Pool) {
+			w.AddNode("workers", "n1")
+			object.Annotations = map[string]string{v1alpha1.AnnotationUpgradeTo: "v9", v1alpha1.AnnotationCycle: "1"}
+			object.Status.LastCycle = &v1alpha1.LastCycleStatus{Request: v1alpha1.AnnotationUpgradeTo + "=v9", CycleSeen: "1", Outcome: "Refused"}
+		}, "1 1 0 0 idle | UpToDate"},
 		{"a paused run", func(w *worldtest.World, object *v1alpha1.Pool) {
 			w.AddNode("workers", "n1")
 			object.Annotations = map[string]string{v1alpha1.AnnotationPause: "lunch"}

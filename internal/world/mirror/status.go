@@ -135,10 +135,31 @@ func upToDate(p *world.Pool, t numbers, nodes int) metav1.Condition {
 	switch run := p.Run(); {
 	case run != nil:
 		status, reason, message = metav1.ConditionFalse, "Cycling", "a run is under way: "+run.Request
+	case asked(p) != "":
+		status, reason, message = metav1.ConditionFalse, "Requested", "not begun yet: "+asked(p)
 	case t.outdated > 0:
 		status, reason, message = metav1.ConditionFalse, "Outdated", fmt.Sprintf("%d of %d nodes do not run %s", t.outdated, nodes, p.Cloud.Release)
 	}
 	return kube.Condition(p.Object, v1alpha1.ConditionUpToDate, status, reason, message)
+}
+
+// asked is a request that cycling has neither begun nor answered, "" if there is
+// none. Whoever annotates a pool and waits for UpToDate must not find the
+// condition of before.
+func asked(p *world.Pool) string {
+	last := p.Object.Status.LastCycle
+	if last == nil {
+		last = &v1alpha1.LastCycleStatus{}
+	}
+	to, ok := p.Object.Annotations[v1alpha1.AnnotationUpgradeTo]
+	if request := v1alpha1.AnnotationUpgradeTo + "=" + to; ok && to != p.Cloud.Release.Kubernetes && last.Request != request {
+		return request
+	}
+	value, ok := p.Object.Annotations[v1alpha1.AnnotationCycle]
+	if request := v1alpha1.AnnotationCycle + "=" + value; ok && value != last.CycleSeen && last.Request != request {
+		return request
+	}
+	return ""
 }
 
 func firstLine(s string) string {

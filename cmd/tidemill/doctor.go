@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tidemill/tidemill/cloudprovider"
+	"github.com/tidemill/tidemill/doctor"
+	"github.com/tidemill/tidemill/internal/world"
+)
+
+const doctorLong = `Doctor examines nodes and says what is wrong with which, and what helps. It
+changes nothing.
+
+It asks the API server; with --compartment-id and --cluster-id it asks OKE too,
+and then also knows of machines that never became a Node. "doctor host" examines
+the machine that it runs on, through its file system.`
+
+// doctorFlags tune the report.
+type doctorFlags struct {
+	failOn  string
+	verbose bool
+}
+
+func newDoctor(g *globals) *cobra.Command {
+	var f doctorFlags
+	cmd := &cobra.Command{
+		Use: "doctor [NODE...]", Short: "examine nodes", Long: doctorLong,
+		Example: fmt.Sprintf("  # every node of the cluster\n  %[1]s doctor\n  # one node, all that was measured\n  %[1]s doctor 10.0.1.7 --verbose\n  # for a pipeline: a warning is a no\n  %[1]s doctor -o json --fail-on warn", g.name),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return g.examine(cmd.Context(), f, args)
+		},
+	}
+	cmd.PersistentFlags().StringVar(&f.failOn, "fail-on", "fail", "the least finding for exit code 1: fail or warn")
+	cmd.PersistentFlags().BoolVarP(&f.verbose, "verbose", "v", false, "list every check, also what is fine")
+	cmd.AddCommand(newDoctorHost(g, &f))
+	return cmd
+}
+
+func newDoctorHost(g *globals, f *doctorFlags) *cobra.Command {
+	var root string
+	cmd := &cobra.Command{
+		Use: "host", Short: "examine the machine this runs on", Args: cobra.NoArgs,
+		Long: `Host examines a node from within: disk space, conntrack, clock, threads, file
+handles. It reads files below --root and runs no command; in a pod, mount the
+node's root read-only.`,
+		Example: fmt.Sprintf("  %[1]s doctor host\n  %[1]s doctor host --root /host -o json", g.name),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			level, err := f.level()
+			if err != nil {
+				return err
+			}
+			r := doctor.ExamineHost(cmd.Context(), doctor.HostOptions{Root: root})
+			if r.Err != "" {
+				return blind(errors.New(r.Err))
+			}
+			return g.tell(r, f, level)
+		},
+	}
+	cmd.Flags().StringVar(&root, "root", "/", "`directory` where the host's / is mounted")
+	return cmd
+}
+
+func (f *doctorFlags) level() (doctor.State, error) {
+	s, err := doctor.ParseState(f.failOn)
+	if err != nil || s != doctor.Fail && s != doctor.Warn {
+		return s, usage(fmt.Errorf("--fail-on %q is neither fail nor warn", f.failOn))
+	}
+	return s, nil
+}
+
+func (g *globals) examine(ctx context.Context, f doctorFlags, names []string) error {
+	level, err := f.level()
+	if err != nil {
+		return err
+	}
+	provider, err := g.maybeProvider(ctx)
+	if err != nil {
+		return err
+	}
+	c, err := g.connect(ctx)
+	if err != nil {
+		return err
+	}
+	o := &world.Observer{
+		Reader: c.client, ControlPlane: func() string { return c.version },
+		Fleet: cloudprovider.NewFleet(provider, cloudprovider.FleetOptions{DryRun: true}),
+	}
+	r, err := doctor.Examine(ctx, doctor.ExamineOptions{Observer: o})
+	if err != nil {
+		return err
+	}
+	if len(names) > 0 {
+		var unknown []string
+		if r, unknown = r.Only(names...); len(unknown) > 0 {
+			return &failure{exitNo, fmt.Errorf("there is no node %s", strings.Join(unknown, ", ")), []string{"kubectl get nodes lists them"}}
+		}
+	}
+	return g.tell(r, &f, level)
+}
+
+// tell prints a report and turns it into an exit code.
+func (g *globals) tell(r doctor.Report, f *doctorFlags, level doctor.State) error {
+	write := func() error { return r.WriteText(g.stdout, doctor.TextOptions{Verbose: f.verbose}) }
+	if g.output == "json" {
+		write = func() error { return r.WriteJSON(g.stdout) }
+	}
+	if err := write(); err != nil {
+		return err
+	}
+	switch r.ExitCode(level) {
+	case doctor.ExitOK:
+		return nil
+	case doctor.ExitCannotLook:
+		return blind(errors.New("none of the checks could look"), "the report says why for each")
+	}
+	return no()
+}
+
+// maybeProvider opens the cloud if the flags say which.
+func (g *globals) maybeProvider(ctx context.Context) (cloudprovider.Provider, error) {
+	if g.oci.compartment == "" && g.oci.cluster == "" {
+		return absent{}, nil
+	}
+	log, err := g.logger(g.stderr)
+	if err != nil {
+		return nil, err
+	}
+	return g.oci.provider(ctx, log)
+}
+
+// absent is a cloud that nobody has told us how to ask. It answers nothing, so
+// that what only the cloud could know is reported as not known.
+type absent struct{ cloudprovider.Provider }
+
+var errAbsent = errors.New("OKE was not asked: --compartment-id and --cluster-id are not given")
+
+// Pools implements cloudprovider.Provider.
+func (absent) Pools(context.Context) ([]cloudprovider.NodePool, error) { return nil, errAbsent }

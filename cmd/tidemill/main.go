@@ -1,0 +1,35 @@
+// Command tidemill scales, cycles and examines the node pools of Oracle
+// Kubernetes Engine. It is one binary with a file for each command:
+//
+//	run      the daemon: mirror, scale, cycle and doctor, each in a loop of its own
+//	status   how the pools are and why things wait; asks the API server alone
+//	plan     what the daemon would do now, and why not; asks the cloud too
+//	cycle    turn a pool or a node over, and wait for it
+//	doctor   examine nodes, from the API or on the host itself
+//
+// Under the name kubectl-tidemill the same binary is a plugin of kubectl. What
+// it says, and with which exit code, is governed by the rules in tui.go.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	// SIGTERM is how Kubernetes ends a pod. A second signal ends the process at
+	// once: stop restores the default once the first has been seen.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args, os.Stdout, os.Stderr))
+}
+
+// run is the command without the process around it: it returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := newRoot(args[0], stdout, stderr)
+	root.SetArgs(args[1:])
+	return report(stderr, root.ExecuteContext(ctx))
+}

@@ -1,0 +1,298 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/tidemill/tidemill/api/v1alpha1"
+)
+
+const statusLong = `Status shows how the pools are and why things wait: nodes that cannot be
+drained, pools that cannot grow, pods that nothing helps. It asks the API server
+alone, so it needs no credentials for OCI; what it shows of OKE is what the
+daemon saw last.`
+
+func newStatus(g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use: "status [POOL...]", Short: "how the pools are, and why things wait", Long: statusLong,
+		Example: fmt.Sprintf("  %[1]s status\n  %[1]s status workers -o json", g.name),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := g.connect(cmd.Context())
+			if err != nil {
+				return err
+			}
+			seen, err := look(cmd.Context(), c.client)
+			if err != nil {
+				return err
+			}
+			r, err := statusOf(seen, args)
+			if err != nil {
+				return err
+			}
+			if g.output == "json" {
+				return g.json(r)
+			}
+			return g.writeStatus(r)
+		},
+	}
+}
+
+// seen is what status reads.
+type seen struct {
+	pools  []v1alpha1.Pool
+	nodes  []corev1.Node
+	pods   []corev1.Pod // pending ones
+	events []corev1.Event
+}
+
+func look(ctx context.Context, c client.Reader) (seen, error) {
+	var (
+		pools  v1alpha1.PoolList
+		nodes  corev1.NodeList
+		pods   corev1.PodList
+		events corev1.EventList
+	)
+	for _, l := range []struct {
+		list    client.ObjectList
+		options []client.ListOption
+	}{
+		{&pools, nil}, {&nodes, nil},
+		{&pods, []client.ListOption{client.MatchingFields{"status.phase": "Pending"}}},
+		{&events, []client.ListOption{client.MatchingFields{"reason": notHelped, "involvedObject.kind": "Pod"}}},
+	} {
+		if err := c.List(ctx, l.list, l.options...); err != nil {
+			return seen{}, fmt.Errorf("list %T: %w", l.list, err)
+		}
+	}
+	return seen{pools.Items, nodes.Items, pods.Items, events.Items}, nil
+}
+
+// notHelped is the reason of the event that scaling leaves on a pod that it
+// cannot help; cluster-autoscaler's users know it.
+const notHelped = "NotTriggerScaleUp"
+
+// statusReport is what status prints.
+type statusReport struct {
+	Pools []poolRow `json:"pools"`
+	// Waiting has one entry for each thing that waits, and why.
+	Waiting []waitRow `json:"waiting"`
+}
+
+type poolRow struct {
+	Name     string                    `json:"name"`
+	Size     int32                     `json:"size"`
+	Ready    int32                     `json:"ready"`
+	Outdated int32                     `json:"outdated"`
+	Draining int32                     `json:"draining"`
+	Release  string                    `json:"release,omitempty"`
+	Verbs    string                    `json:"verbs,omitempty"`
+	Activity string                    `json:"activity,omitempty"`
+	Cycle    *v1alpha1.CycleStatus     `json:"cycle,omitempty"`
+	Last     *v1alpha1.LastCycleStatus `json:"lastCycle,omitempty"`
+}
+
+type waitRow struct {
+	What    string `json:"what"` // "pool", "node", "pods"
+	Name    string `json:"name"`
+	Count   int    `json:"count,omitempty"` // of pods
+	Reason  string `json:"reason"`
+	Message string `json:"message,omitempty"`
+}
+
+// statusOf makes the report of the named pools, of all if none is named.
+func statusOf(s seen, names []string) (statusReport, error) {
+	r := statusReport{Pools: []poolRow{}, Waiting: []waitRow{}}
+	left := map[string]bool{}
+	for _, n := range names {
+		left[n] = true
+	}
+	for i := range s.pools {
+		p := &s.pools[i]
+		if len(names) > 0 && !left[p.Name] {
+			continue
+		}
+		delete(left, p.Name)
+		r.Pools = append(r.Pools, rowOf(p))
+		r.Waiting = append(r.Waiting, waitsOf(p)...)
+	}
+	for _, n := range names {
+		if left[n] {
+			return r, &failure{exitNo, fmt.Errorf("there is no pool %q", n), []string{"tidemill status lists all pools; discovery makes one for each node pool of OKE"}}
+		}
+	}
+	if len(names) == 0 {
+		r.Waiting = append(r.Waiting, strangers(s.nodes)...)
+		r.Waiting = append(r.Waiting, podWaits(s.pods, s.events)...)
+	}
+	return r, nil
+}
+
+func rowOf(p *v1alpha1.Pool) poolRow {
+	r := poolRow{
+		Name: p.Name, Size: p.Status.Size, Ready: p.Status.Ready, Outdated: p.Status.Outdated, Draining: p.Status.Draining,
+		Verbs: verbsOf(p.Spec), Activity: p.Status.Activity, Cycle: p.Status.Cycle, Last: p.Status.LastCycle,
+	}
+	if p.Status.Release != nil {
+		r.Release = p.Status.Release.Kubernetes
+	}
+	if len(p.Status.Conditions) == 0 && r.Activity == "" {
+		r.Activity = "not looked at yet"
+	}
+	return r
+}
+
+// verbsOf says in a few words what the user has opted in to.
+func verbsOf(s v1alpha1.PoolSpec) string {
+	var on []string
+	if s.Scale != nil {
+		on = append(on, fmt.Sprintf("scale %d-%d", s.Scale.MinSize, s.Scale.MaxSize))
+	}
+	if s.Cycle != nil && s.Cycle.Mode != v1alpha1.CycleOff {
+		on = append(on, "cycle")
+	}
+	if s.Repair != nil && s.Repair.Mode != v1alpha1.RepairOff {
+		on = append(on, "repair "+string(s.Repair.Mode))
+	}
+	return strings.Join(on, ", ")
+}
+
+// waitsOf is why a pool or nodes of it do not go on.
+func waitsOf(p *v1alpha1.Pool) []waitRow {
+	var out []waitRow
+	for _, w := range []struct {
+		condition string
+		bad       metav1.ConditionStatus
+	}{{v1alpha1.ConditionReady, metav1.ConditionFalse}, {v1alpha1.ConditionScaleBlocked, metav1.ConditionTrue}, {v1alpha1.ConditionBraked, metav1.ConditionTrue}} {
+		for _, c := range p.Status.Conditions {
+			if c.Type == w.condition && c.Status == w.bad {
+				out = append(out, waitRow{What: "pool", Name: p.Name, Reason: c.Reason, Message: c.Message})
+			}
+		}
+	}
+	if run := p.Status.Cycle; run != nil {
+		for _, c := range p.Status.Conditions {
+			if c.Type == v1alpha1.ConditionCycling && c.Status == metav1.ConditionTrue && c.Message != "" {
+				out = append(out, waitRow{What: "pool", Name: p.Name, Reason: c.Reason, Message: c.Message})
+			}
+		}
+		for _, b := range run.Blocked {
+			out = append(out, waitRow{What: "node", Name: b.Node, Reason: b.Reason, Message: b.Message})
+		}
+	}
+	if last := p.Status.LastCycle; p.Status.Cycle == nil && last != nil && last.Outcome != "Succeeded" {
+		out = append(out, waitRow{What: "pool", Name: p.Name, Reason: last.Outcome, Message: "the last request, " + last.Request + ": " + last.Message})
+	}
+	return out
+}
+
+// strangers are nodes that no pool can have for want of a provider ID.
+func strangers(nodes []corev1.Node) []waitRow {
+	var out []waitRow
+	for _, n := range nodes {
+		if n.Spec.ProviderID == "" {
+			out = append(out, waitRow{What: "node", Name: n.Name, Reason: "NoProviderID",
+				Message: "the node says no machine of OCI is its own, so it is left alone; the cloud controller manager sets spec.providerID"})
+		}
+	}
+	return out
+}
+
+// podWaits groups pending pods by why nothing helps them.
+func podWaits(pods []corev1.Pod, events []corev1.Event) []waitRow {
+	why := map[string]corev1.Event{} // the latest by namespace/name
+	for _, e := range events {
+		key := e.InvolvedObject.Namespace + "/" + e.InvolvedObject.Name
+		if old, ok := why[key]; !ok || eventTime(e).After(eventTime(old)) {
+			why[key] = e
+		}
+	}
+	var out []waitRow
+	at := map[[2]string]int{} // reason and message to place in out
+	for _, p := range pods {
+		if p.Spec.NodeName != "" || p.DeletionTimestamp != nil {
+			continue
+		}
+		key := p.Namespace + "/" + p.Name
+		reason, message := "Pending", waitingFor(&p)
+		if e, ok := why[key]; ok {
+			reason, message = notHelped, e.Message
+		}
+		i, ok := at[[2]string{reason, message}]
+		if !ok {
+			i = len(out)
+			at[[2]string{reason, message}] = i
+			out = append(out, waitRow{What: "pods", Name: key, Reason: reason, Message: message})
+		}
+		out[i].Count++
+	}
+	return out
+}
+
+func eventTime(e corev1.Event) time.Time {
+	switch {
+	case e.Series != nil:
+		return e.Series.LastObservedTime.Time
+	case !e.EventTime.IsZero():
+		return e.EventTime.Time
+	}
+	return e.LastTimestamp.Time
+}
+
+// waitingFor is what the scheduler says.
+func waitingFor(p *corev1.Pod) string {
+	for _, c := range p.Status.Conditions {
+		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
+			return strings.TrimSpace(c.Message)
+		}
+	}
+	return "the scheduler has not looked at it yet"
+}
+
+func (g *globals) writeStatus(r statusReport) error {
+	if len(r.Pools) == 0 {
+		_, err := fmt.Fprintln(g.stdout, "no pools yet: once the daemon runs, discovery makes one for each node pool of OKE")
+		return err
+	}
+	t := newTable(g.stdout, "POOL", "SIZE", "READY", "OUTDATED", "RELEASE", "ON", "ACTIVITY")
+	for _, p := range r.Pools {
+		t.row(p.Name, fmt.Sprint(p.Size), fmt.Sprint(p.Ready), fmt.Sprint(p.Outdated), p.Release, p.Verbs, p.Activity)
+	}
+	if err := t.flush(); err != nil {
+		return err
+	}
+	if len(r.Waiting) == 0 {
+		return nil
+	}
+	fmt.Fprintln(g.stdout, "\nWaiting:")
+	for _, w := range r.Waiting {
+		fmt.Fprintf(g.stdout, "  %s\n", printable(w.String()))
+	}
+	return nil
+}
+
+// String is one line for people.
+func (w waitRow) String() string {
+	who := w.What + " " + w.Name
+	switch {
+	case w.What == "pods" && w.Count > 1:
+		who = fmt.Sprintf("%d pods (%s, ...)", w.Count, w.Name)
+	case w.What == "pods":
+		who = "pod " + w.Name
+	}
+	return fmt.Sprintf("%s: %s: %s", who, w.Reason, strings.ReplaceAll(w.Message, "\n", "; "))
+}
+
+// json prints v for programs.
+func (g *globals) json(v any) error {
+	e := json.NewEncoder(g.stdout)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
