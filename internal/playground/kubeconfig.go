@@ -3,6 +3,7 @@ package playground
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"path/filepath"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -84,5 +85,19 @@ func (c *Cluster) as(component string) *rest.Config {
 	config.UserAgent = component
 	config.ContentType = "application/vnd.kubernetes.protobuf"
 	config.AcceptContentTypes = "application/vnd.kubernetes.protobuf,application/json"
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return finishWrites{next} })
 	return config
+}
+
+// finishWrites lets a write that is under way come to its end when its
+// component is stopped. Cutting it off would make the API server cut off its
+// own call to etcd, whose client then complains on the terminal: its logger
+// is out of reach.
+type finishWrites struct{ next http.RoundTripper }
+
+func (f finishWrites) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method != http.MethodGet {
+		r = r.WithContext(context.WithoutCancel(r.Context()))
+	}
+	return f.next.RoundTrip(r)
 }
