@@ -66,9 +66,11 @@ type Provider interface {
 
 	// Delete terminates exactly these instances and lowers the pool's size by
 	// as many. Instances already being deleted, or gone, count as done: the call
-	// may be repeated. Placeholder IDs are taken back as by Resize. The cloud
-	// must not drain: whoever calls Delete has drained. Instances are deleted
-	// one after the other; on an error the earlier ones are gone.
+	// may be repeated. The cloud must not drain: whoever calls Delete has
+	// drained. Instances are deleted one after the other; on an error the earlier
+	// ones are gone. Placeholder IDs are taken back last and as by Resize: as many
+	// entries go as were named and are still listed, and those without a machine
+	// only, but which of them may be the cloud's choice.
 	Delete(ctx context.Context, pool PoolID, ids ...InstanceID) error
 }
 

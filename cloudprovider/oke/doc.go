@@ -1,0 +1,29 @@
+// Package oke is the contract of cloudprovider on Oracle Kubernetes Engine,
+// through Oracle's own SDK.
+//
+//	Pools ──────► ListNodePools (all pages) ─┐
+//	Instances ──► GetNodePool ───────────────┼─► reads: tried again on 429, 5xx and a broken line
+//	              GetInstance, GetImage, ... ┘
+//
+//	Resize ─┐   ┌──────────────── look: GetNodePool, etag ◄───────────────┐
+//	Delete ─┼─► │ compare: done already? ──yes──► nil                     │ 412, 5xx, no answer
+//	Release ┘   │          not what the caller saw? ──yes──► ErrConflict  │
+//	            └─► write: PUT or DELETE with if-match ───────────────────┘
+//	                       └─ 202 ─► nil
+//
+// Why it does not use what the SDK brings: the SDK's default policy repeats a
+// 409 for a minute and a half and then hides it behind a deadline error, its
+// circuit breaker counts that 409 as an outage and closes the way for healthy
+// calls too, and neither UpdateNodePool nor DeleteNode takes a retry token, so
+// that a repeated DeleteNode with isDecrementSize may shrink the pool twice.
+// Here each call has one policy (retry.go), the breaker is off, and a write
+// whose answer was lost is settled by looking (write.go): the etag of the look
+// that compared goes along, so that a change is made once or not at all.
+//
+// A launch that fails is no error of any call on OKE. The size is accepted, and
+// later the pool lists an entry with a nodeError and without an instance OCID.
+// Such entries are State Failed with a placeholder ID (instances.go) and go when
+// the size is lowered, which is the only way to be rid of them.
+//
+// This package alone imports Oracle's SDK.
+package oke

@@ -1,0 +1,59 @@
+package oke
+
+import (
+	"cmp"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// imageName is what the name of an image for worker nodes tells. The API has no
+// field for any of it.
+//
+//	Oracle-Linux-8.10-aarch64-2026.07.31-0-OKE-1.34.1-1191
+//	Oracle-Linux-8.10-Gen2-GPU-2026.07.31-0-OKE-1.34.1-1191
+//	ubuntu-arm64-minimal-22.04-jammy-v20260731-OKE-1.34.1
+type imageName struct {
+	kubernetes string // "v1.34.1"; "" if the image is none of OKE's
+	arch       string // as Go and Kubernetes spell it: "amd64", "arm64"
+	gpu        bool   // carries GPU drivers
+	date       string // digits only: "20260731"; "" if the name has none
+	build      int
+}
+
+var (
+	okePart  = regexp.MustCompile(`(?i)-OKE-(\d+\.\d+\.\d+)(?:-(\d+))?`)
+	datePart = regexp.MustCompile(`(?:^|[^\d])v?(20\d{2})[.-]?(\d{2})[.-]?(\d{2})(?:[^\d]|$)`)
+)
+
+func parseImageName(name string) imageName {
+	lower := strings.ToLower(name)
+	in := imageName{arch: "amd64", gpu: strings.Contains(lower, "gpu")}
+	if strings.Contains(lower, "aarch64") || strings.Contains(lower, "arm64") {
+		in.arch = "arm64"
+	}
+	if m := okePart.FindStringSubmatch(name); m != nil {
+		in.kubernetes = "v" + m[1]
+		in.build, _ = strconv.Atoi(m[2]) // absent is 0
+	}
+	if m := datePart.FindStringSubmatch(name); m != nil {
+		in.date = m[1] + m[2] + m[3]
+	}
+	return in
+}
+
+// compareImages orders images, the newest first.
+func compareImages(a, b imageName) int {
+	return cmp.Or(cmp.Compare(b.date, a.date), cmp.Compare(b.build, a.build))
+}
+
+// archOf guesses a shape's architecture: the API does not tell. Ampere shapes
+// are Standard.A<digit>; AMD's names have no digit there. Grace hosts are Arm.
+func archOf(shape string) string {
+	if armShape.MatchString(shape) {
+		return "arm64"
+	}
+	return "amd64"
+}
+
+var armShape = regexp.MustCompile(`\.Standard\.A\d|\.GPU\.GB\d`)

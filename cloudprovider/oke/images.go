@@ -1,0 +1,121 @@
+package oke
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/oracle/oci-go-sdk/v65/common"
+	"github.com/oracle/oci-go-sdk/v65/containerengine"
+	"github.com/oracle/oci-go-sdk/v65/core"
+
+	"github.com/tidemill/tidemill/cloudprovider"
+)
+
+// How long answers that change now and then are used again.
+const (
+	optionsAge      = 5 * time.Minute  // which images and versions OKE offers
+	unknownImageAge = 10 * time.Minute // "no such image"; a known name is kept
+)
+
+// image reads one image. One that was deleted or disabled is ErrNotFound: a
+// pool may still name it, but nothing boots from it.
+func (p *Provider) image(ctx context.Context, id string) (core.Image, error) {
+	r, err := call(ctx, p, p.readPolicy, "GetImage", func(ctx context.Context) (core.GetImageResponse, error) {
+		return p.compute.GetImage(ctx, core.GetImageRequest{ImageId: common.String(id)})
+	})
+	if err != nil {
+		return core.Image{}, err
+	}
+	if r.LifecycleState != core.ImageLifecycleStateAvailable {
+		return core.Image{}, fmt.Errorf("%w: it is %s", cloudprovider.ErrNotFound, r.LifecycleState)
+	}
+	return r.Image, nil
+}
+
+// imageName is the name of an image, "" if it cannot be had.
+func (p *Provider) imageName(ctx context.Context, id string) string {
+	if id == "" {
+		return ""
+	}
+	p.mu.Lock()
+	known := p.images[id]
+	p.mu.Unlock()
+	if known.value != "" || known.younger(unknownImageAge) {
+		return known.value
+	}
+	image, err := p.image(ctx, id)
+	if err != nil && !errors.Is(err, cloudprovider.ErrNotFound) {
+		p.log.WarnContext(ctx, "get image", "image", id, "err", err)
+		return ""
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.images[id] = remembered[string]{str(image.DisplayName), time.Now()}
+	return str(image.DisplayName)
+}
+
+// nodePoolOptions is what this cluster's pools may be: versions that the
+// control plane allows, and the images for them.
+func (p *Provider) nodePoolOptions(ctx context.Context) (containerengine.NodePoolOptions, error) {
+	p.mu.Lock()
+	known := p.options
+	p.mu.Unlock()
+	if known.younger(optionsAge) {
+		return known.value, nil
+	}
+	r, err := call(ctx, p, p.readPolicy, "GetNodePoolOptions", func(ctx context.Context) (containerengine.GetNodePoolOptionsResponse, error) {
+		return p.reads.GetNodePoolOptions(ctx, containerengine.GetNodePoolOptionsRequest{NodePoolOptionId: &p.cluster, CompartmentId: &p.compartment})
+	})
+	if err != nil {
+		return containerengine.NodePoolOptions{}, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.options = remembered[containerengine.NodePoolOptions]{r.NodePoolOptions, time.Now()}
+	for _, s := range r.Sources { // names for nothing
+		if source, ok := s.(containerengine.NodeSourceViaImageOption); ok && str(source.SourceName) != "" {
+			p.images[str(source.ImageId)] = remembered[string]{str(source.SourceName), time.Now()}
+		}
+	}
+	return r.NodePoolOptions, nil
+}
+
+// releases are the images of options that a shape can boot, versions
+// descending, newest image first.
+func releases(options containerengine.NodePoolOptions, shape string, gpu bool) []cloudprovider.Release {
+	type candidate struct {
+		cloudprovider.Release
+		name imageName
+	}
+	var fit []candidate
+	for _, s := range options.Sources {
+		source, ok := s.(containerengine.NodeSourceViaImageOption)
+		if !ok {
+			continue
+		}
+		name := parseImageName(str(source.SourceName))
+		if name.kubernetes == "" || name.arch != archOf(shape) || name.gpu != gpu {
+			continue
+		}
+		if len(options.KubernetesVersions) > 0 && !slices.Contains(options.KubernetesVersions, name.kubernetes) {
+			continue
+		}
+		fit = append(fit, candidate{
+			cloudprovider.Release{Kubernetes: name.kubernetes, Image: str(source.ImageId), ImageName: str(source.SourceName)}, name,
+		})
+	}
+	slices.SortStableFunc(fit, func(a, b candidate) int {
+		if c := compareVersions(b.Kubernetes, a.Kubernetes); c != 0 {
+			return c
+		}
+		return compareImages(a.name, b.name)
+	})
+	list := make([]cloudprovider.Release, len(fit))
+	for i, f := range fit {
+		list[i] = f.Release
+	}
+	return list
+}
