@@ -136,7 +136,7 @@ func (c *Cluster) AddPod(pod *corev1.Pod, node string) error {
 	// An affinity term that does not parse is the API server's mistake; the
 	// scheduler places such a pod too.
 	pi, _ := framework.NewPodInfo(pod)
-	c.place(info, pi, 1)
+	c.place(info, pi)
 	c.undo(func() { c.take(info, pod) })
 	return nil
 }
@@ -151,13 +151,13 @@ func (c *Cluster) RemovePod(pod *corev1.Pod, node string) error {
 		return fmt.Errorf("take pod %s/%s off node %s: %w", pod.Namespace, pod.Name, node, err)
 	}
 	pi, _ := framework.NewPodInfo(pod)
-	c.undo(func() { c.place(info, pi, 1) })
+	c.undo(func() { c.place(info, pi) })
 	return nil
 }
 
-func (c *Cluster) place(info *framework.NodeInfo, pi fwk.PodInfo, n int) {
+func (c *Cluster) place(info *framework.NodeInfo, pi fwk.PodInfo) {
 	info.AddPodInfo(pi)
-	c.claim(pi.GetPod(), n)
+	c.claim(pi.GetPod(), 1)
 	c.view = c.view.without(pi.GetPod())
 }
 

@@ -24,8 +24,7 @@ func (v view) without(pod *corev1.Pod) view {
 	return v
 }
 
-// NodeInfos, StorageInfos and PodGroupStates make lister the scheduler's
-// snapshot, as plugins see it.
+// lister is the Cluster as plugins see it: the scheduler's snapshot.
 type lister struct{ c *Cluster }
 
 var _ fwk.SharedLister = lister{}

@@ -1,0 +1,161 @@
+package scale
+
+import (
+	"fmt"
+	"sort"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/cloudprovider"
+	"github.com/tidemill/tidemill/internal/kube"
+	"github.com/tidemill/tidemill/internal/world"
+	"github.com/tidemill/tidemill/scale/fit"
+)
+
+// Decide makes the plan for one look at the world. It is pure: the same
+// snapshot and policy give the same plan, in the same order. An error means
+// that the scheduler's rules could not be set up and nothing may be done.
+func Decide(s *world.Snapshot, p Policy) (Plan, error) {
+	sim, err := fit.New(s)
+	if err != nil {
+		return Plan{}, fmt.Errorf("decide on scaling: %w", err)
+	}
+	d := &decision{s: s, p: p.withDefaults(), sim: sim, daemons: daemons(s), grown: map[*pool][]newNode{}}
+	d.plan.Now = s.Now
+	for _, wp := range s.Pools {
+		d.pools = append(d.pools, newPool(wp))
+	}
+	d.furnish()
+
+	waiting := d.sieve(s.Pending)
+	waiting = d.place(waiting, d.there, HelpExisting)
+	waiting = d.place(waiting, d.coming, HelpJoining)
+	d.judgePools()
+	waiting = d.keep(waiting)
+	waiting = d.fillToMin(waiting)
+	waiting = d.grow(waiting)
+	d.explain(waiting)
+	d.shrink()
+
+	d.conclude()
+	return d.plan, nil
+}
+
+// decision is one Decide under way.
+type decision struct {
+	s    *world.Snapshot
+	p    Policy
+	plan Plan
+
+	pools   []*pool
+	sim     *fit.Cluster
+	daemons []*corev1.Pod // one for each DaemonSet, as its pods look
+
+	// there are real schedulable nodes, coming those on their way; names in sim.
+	there, coming []string
+	// grown are the new nodes of each pool.
+	grown map[*pool][]newNode
+	// serial numbers the simulated nodes.
+	serial int
+}
+
+// pool is a world.Pool with what this plan makes of it.
+type pool struct {
+	*world.Pool
+	spec *v1alpha1.ScaleSpec
+	// failed are entries that will not become machines.
+	failed []*world.Node
+	// base is the size that bounds count from: what was asked for, without
+	// failed entries and without a run's surge.
+	base int
+	// size is base with the growth of this plan.
+	size int
+	// leaving are this verb's own marked nodes, still counted in base.
+	leaving []*world.Node
+	// zones counts machines by zone, new ones included.
+	zones map[cloudprovider.Zone]int
+	// reason is why the pool cannot grow, "" when it can.
+	reason  Reason
+	message string
+	record  *v1alpha1.ScaleStatus
+}
+
+func newPool(wp *world.Pool) *pool {
+	p := &pool{Pool: wp, spec: wp.ScaleSpec(), zones: map[cloudprovider.Zone]int{}}
+	for _, n := range wp.Nodes {
+		switch n.Stage() {
+		case world.StageFailed:
+			p.failed = append(p.failed, n)
+			continue
+		case world.StageTerminating:
+			continue
+		}
+		p.zones[n.Zone()]++
+		if n.Mark != nil && n.Mark.Cause == kube.CauseScaleDown && n.Instance != nil {
+			p.leaving = append(p.leaving, n)
+		}
+	}
+	p.base = wp.Cloud.Size - len(p.failed)
+	if run := wp.Run(); run != nil {
+		p.base = int(run.Desired)
+	}
+	p.base = max(p.base, 0)
+	p.size = p.base
+	return p
+}
+
+// limit is the largest size that scaling may ask for.
+func (p *pool) limit() int {
+	if p.spec == nil {
+		return p.size
+	}
+	limit := int(p.spec.MaxSize)
+	if p.Cloud.Max > 0 {
+		limit = min(limit, p.Cloud.Max)
+	}
+	return limit
+}
+
+// room is how many more nodes the pool may get in this plan.
+func (p *pool) room() int {
+	if p.reason != "" || p.spec == nil {
+		return 0
+	}
+	return max(0, p.limit()-p.size)
+}
+
+// help writes a verdict that something helps the pod.
+func (d *decision) help(w *waiting, h Help, where string) {
+	d.plan.Verdicts = append(d.plan.Verdicts, Verdict{Pod: w.name, Help: h, Where: where, pod: w.pod})
+}
+
+// refuse writes a verdict that nothing helps the pod.
+func (d *decision) refuse(pod *corev1.Pod, r Reason, message string, pools ...PoolReason) {
+	d.plan.Verdicts = append(d.plan.Verdicts, Verdict{
+		Pod: podName(pod), Help: HelpNone, Reason: r, Message: message, Pools: pools, pod: pod,
+	})
+}
+
+// conclude turns growth into actions and puts everything in order.
+func (d *decision) conclude() {
+	for _, p := range d.pools {
+		v := PoolVerdict{Pool: p.Name, Reason: p.reason, Message: p.message, Scale: p.record, pool: p.Pool}
+		if p.reason == "" && p.room() == 0 {
+			v.Reason, v.Message = PoolAtMax, p.atMax()
+		}
+		d.plan.Pools = append(d.plan.Pools, v)
+	}
+	sort.SliceStable(d.plan.Verdicts, func(i, j int) bool { return d.plan.Verdicts[i].Pod < d.plan.Verdicts[j].Pod })
+	sort.SliceStable(d.plan.Grows, func(i, j int) bool { return d.plan.Grows[i].Pool < d.plan.Grows[j].Pool })
+	sort.SliceStable(d.plan.Nodes, func(i, j int) bool {
+		a, b := d.plan.Nodes[i], d.plan.Nodes[j]
+		return a.Pool < b.Pool || a.Pool == b.Pool && a.Node < b.Node
+	})
+}
+
+func (p *pool) atMax() string {
+	return fmt.Sprintf("size %d of at most %d", p.size, p.limit())
+}
+
+func podName(p *corev1.Pod) string { return p.Namespace + "/" + p.Name }

@@ -1,0 +1,138 @@
+package scale
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tidemill/tidemill/internal/world"
+)
+
+// metrics have cluster-autoscaler's names where the meaning is the same, so
+// that its dashboards and alerts go on working.
+type metrics struct {
+	unschedulable prometheus.Gauge
+	nodes         *prometheus.GaugeVec
+	unneeded      prometheus.Gauge
+	up            prometheus.Counter
+	failedUps     *prometheus.CounterVec
+	down          *prometheus.CounterVec
+	errors        *prometheus.CounterVec
+	seconds       *prometheus.HistogramVec
+	toResize      prometheus.Histogram
+}
+
+func newMetrics() *metrics {
+	gauge := func(name, help string) prometheus.Gauge {
+		return prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "cluster_autoscaler", Name: name, Help: help})
+	}
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "cluster_autoscaler", Name: name, Help: help}, labels)
+	}
+	return &metrics{
+		unschedulable: gauge("unschedulable_pods_count", "Pending pods that fit no node there is or on its way."),
+		nodes: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: "cluster_autoscaler", Name: "nodes_count", Help: "Nodes and machines of pools by state.",
+		}, []string{"state"}),
+		unneeded: gauge("unneeded_nodes_count", "Nodes that the cluster could do without."),
+		up: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: "cluster_autoscaler", Name: "scaled_up_nodes_total", Help: "Nodes asked for.",
+		}),
+		failedUps: counter("failed_scale_ups_total", "Growths that failed, by the class of the fault.", "reason"),
+		down:      counter("scaled_down_nodes_total", "Nodes let go.", "reason"),
+		errors:    counter("errors_total", "Actions of scaling that failed, by action.", "type"),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: "cluster_autoscaler", Name: "function_duration_seconds", Help: "Duration of a look (main) and its parts.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 12),
+		}, []string{"function"}),
+		toResize: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "tidemill_scale_pending_to_resize_seconds",
+			Help:    "Time from a pod's creation to the accepted growth for it.",
+			Buckets: []float64{0.25, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600},
+		}),
+	}
+}
+
+// Register makes the loop's metrics visible. Call it once per Registerer,
+// before Run.
+func (l *Loop) Register(r prometheus.Registerer) error {
+	l.init()
+	m := l.metrics
+	for _, c := range []prometheus.Collector{
+		m.unschedulable, m.nodes, m.unneeded, m.up, m.failedUps, m.down, m.errors, m.seconds, m.toResize,
+	} {
+		if err := r.Register(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// time measures until the returned function is called.
+func (m *metrics) time(function string) func() {
+	start := time.Now()
+	return func() { m.seconds.WithLabelValues(function).Observe(time.Since(start).Seconds()) }
+}
+
+func (m *metrics) grown(g Grow, now time.Time) {
+	m.up.Add(float64(g.To - g.From))
+	for _, pod := range g.pods {
+		m.toResize.Observe(max(0, now.Sub(pod.CreationTimestamp.Time).Seconds()))
+	}
+}
+
+func (m *metrics) failed(faults []Fault) {
+	for _, f := range faults {
+		m.failedUps.WithLabelValues(f.Class).Inc()
+	}
+}
+
+func (m *metrics) removed(r Reason) {
+	word := "underutilized"
+	if r == Empty {
+		word = "empty"
+	}
+	m.down.WithLabelValues(word).Inc()
+}
+
+// look sets what a look saw.
+func (m *metrics) look(s *world.Snapshot, plan Plan) {
+	unschedulable := 0
+	for _, v := range plan.Verdicts {
+		if v.Help == HelpGrowth || v.Help == HelpKept || v.news() {
+			unschedulable++
+		}
+	}
+	m.unschedulable.Set(float64(unschedulable))
+	unneeded := len(plan.Removals)
+	for _, n := range plan.Nodes {
+		if n.Reason == NotYet || n.Reason == TooManyLeaving {
+			unneeded++
+		}
+	}
+	m.unneeded.Set(float64(unneeded))
+	states := map[string]int{"ready": 0, "unready": 0, "notStarted": 0, "unregistered": 0, "longUnregistered": 0}
+	for _, p := range s.Pools {
+		for _, n := range p.Nodes {
+			states[stateOf(n, s.Now)]++
+		}
+	}
+	for state, n := range states {
+		m.nodes.WithLabelValues(state).Set(float64(n))
+	}
+}
+
+// stateOf is cluster-autoscaler's word for the node.
+func stateOf(n *world.Node, now time.Time) string {
+	switch {
+	case n.Object == nil && !n.Created().IsZero() && now.Sub(n.Created()) > 15*time.Minute:
+		return "longUnregistered"
+	case n.Object == nil:
+		return "unregistered"
+	case n.Ready():
+		return "ready"
+	case n.Stage() == world.StageJoining:
+		return "notStarted"
+	}
+	return "unready"
+}
