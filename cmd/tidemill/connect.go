@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -29,12 +27,7 @@ type ociFlags struct {
 }
 
 func (o *ociFlags) register(f *pflag.FlagSet) {
-	home, _ := os.UserHomeDir()
-	standard := ""
-	if home != "" {
-		standard = filepath.Join(home, ".oci", "config")
-	}
-	f.StringVar(&o.config, "oci-config", env(standard, "TIDEMILL_OCI_CONFIG", "OCI_CLI_CONFIG_FILE", "OCI_CONFIG_FILE"), "OCI config `file` with the API key (env TIDEMILL_OCI_CONFIG, OCI_CLI_CONFIG_FILE, OCI_CONFIG_FILE)")
+	f.StringVar(&o.config, "oci-config", env("", "TIDEMILL_OCI_CONFIG", "OCI_CLI_CONFIG_FILE", "OCI_CONFIG_FILE"), "OCI config `file` with the API key (default: ~/.oci/config; env TIDEMILL_OCI_CONFIG, OCI_CLI_CONFIG_FILE, OCI_CONFIG_FILE)")
 	f.StringVar(&o.profile, "oci-profile", env("DEFAULT", "TIDEMILL_OCI_PROFILE", "OCI_CLI_PROFILE"), "profile in the OCI config (env TIDEMILL_OCI_PROFILE, OCI_CLI_PROFILE)")
 	f.StringVar(&o.region, "oci-region", env("", "TIDEMILL_OCI_REGION", "OCI_REGION"), "region instead of the profile's (env TIDEMILL_OCI_REGION, OCI_REGION)")
 	f.StringVar(&o.endpoint, "oci-endpoint", env("", "TIDEMILL_OCI_ENDPOINT"), "`URL` of the OCI endpoints instead of the region's own (env TIDEMILL_OCI_ENDPOINT)")
@@ -68,7 +61,7 @@ func (o *ociFlags) provider(ctx context.Context, log *slog.Logger) (cloudprovide
 		CompartmentID: o.compartment, ClusterID: o.cluster, Log: log,
 	})
 	if err != nil {
-		return nil, blind(err, "the OCI config is a file like ~/.oci/config, with user, fingerprint, tenancy, region and key_file; name another with --oci-config and --oci-profile")
+		return nil, blind(err, "--oci-config and --oci-profile name the file and the section with user, fingerprint, tenancy, region and key_file")
 	}
 	return p, nil
 }

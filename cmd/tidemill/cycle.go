@@ -41,13 +41,20 @@ func newCycle(g *globals) *cobra.Command {
 	var f cycleFlags
 	cmd := &cobra.Command{
 		Use: "cycle POOL|NODE", Short: "turn a pool or a node over", Long: cycleLong,
-		Example: fmt.Sprintf(cycleExample, g.name), Args: cobra.ExactArgs(1),
+		Example: fmt.Sprintf(cycleExample, g.name), Args: oneTarget,
 		RunE: func(cmd *cobra.Command, args []string) error { return g.cycle(cmd.Context(), args[0], f) },
 	}
 	cmd.Flags().StringVar(&f.to, "to", "", "Kubernetes `version` to turn the pool over to, such as v1.35.0")
 	cmd.Flags().BoolVarP(&f.wait, "wait", "w", false, "show progress until it has succeeded or was refused")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", 0, "longest wait; 0 waits for as long as it takes")
 	return cmd
+}
+
+func oneTarget(_ *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("name one pool or one node, not %d", len(args))
+	}
+	return nil
 }
 
 var versionShape = regexp.MustCompile(`^v[0-9]+\.[0-9]+\.[0-9]+$`)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -49,7 +50,7 @@ func newRoot(arg0 string, stdout, stderr io.Writer) *cobra.Command {
 		Use: "tidemill", Short: "scale, cycle and examine the node pools of OKE", Long: rootLong,
 		Example:           fmt.Sprintf(rootExample, g.name),
 		Annotations:       map[string]string{cobra.CommandDisplayNameAnnotation: g.name},
-		Args:              cobra.NoArgs,
+		Args:              knownCommand,
 		SilenceErrors:     true, // report does it
 		SilenceUsage:      true,
 		PersistentPreRunE: func(*cobra.Command, []string) error { return g.check() },
@@ -89,12 +90,27 @@ func (g *globals) check() error {
 	return err
 }
 
+// knownCommand is reached by what is no command, and says what it may have meant.
+func knownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := cmd.CommandPath() + " --help lists the commands"
+	if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
+		hint = "did you mean " + strings.Join(like, " or ") + "?"
+	}
+	return usage(fmt.Errorf("there is no command %q", args[0]), hint)
+}
+
 // wrapArgs makes a wrong number of arguments, or an unknown command, a usage
 // error like any other.
 func wrapArgs(cmd *cobra.Command) {
 	if check := cmd.Args; check != nil {
 		cmd.Args = func(c *cobra.Command, args []string) error {
-			if err := check(c, args); err != nil {
+			var said *failure
+			if err := check(c, args); errors.As(err, &said) {
+				return err
+			} else if err != nil {
 				return usage(err, c.CommandPath()+" --help shows how it is used")
 			}
 			return nil

@@ -10,6 +10,7 @@
 package kube
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -62,6 +63,9 @@ func Config(o ConfigOptions) (*rest.Config, error) {
 	rules.ExplicitPath = o.Kubeconfig
 	overrides := &clientcmd.ConfigOverrides{CurrentContext: o.Context}
 	c, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides).ClientConfig()
+	if clientcmd.IsEmptyConfig(err) {
+		err = errors.New("there is none")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("load kubeconfig: %w\nhint: name one with --kubeconfig or KUBECONFIG; inside a cluster the pod's service account is used", err)
 	}
