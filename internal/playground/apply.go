@@ -1,0 +1,85 @@
+package playground
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/discovery/cached/memory"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/restmapper"
+	"sigs.k8s.io/yaml"
+)
+
+//go:embed system.yaml
+var systemManifests []byte
+
+// installSystem creates what OKE runs in kube-system of every cluster. Its
+// DaemonSets are overhead that a new node has before the first pod of the user.
+func (c *Cluster) installSystem(ctx context.Context) error {
+	if err := c.Apply(ctx, systemManifests); err != nil {
+		return fmt.Errorf("install system workloads: %w", err)
+	}
+	return nil
+}
+
+// Apply applies a stream of YAML documents, server-side, as the administrator:
+// `kubectl apply` for machines without kubectl.
+func (c *Cluster) Apply(ctx context.Context, manifests []byte) error {
+	objects, err := documents(manifests)
+	if err != nil {
+		return fmt.Errorf("parse manifests: %w", err)
+	}
+	client, err := dynamic.NewForConfig(c.config)
+	if err != nil {
+		return err
+	}
+	mapper := restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(c.client.Discovery()))
+	for _, object := range objects {
+		kind := object.GroupVersionKind()
+		mapping, err := mapper.RESTMapping(kind.GroupKind(), kind.Version)
+		if err != nil {
+			return fmt.Errorf("apply %s %s: %w", kind.Kind, object.GetName(), err)
+		}
+		resource := client.Resource(mapping.Resource)
+		options := metav1.ApplyOptions{FieldManager: "playground", Force: true}
+		if mapping.Scope.Name() == meta.RESTScopeNameNamespace {
+			_, err = resource.Namespace(object.GetNamespace()).Apply(ctx, object.GetName(), object, options)
+		} else {
+			_, err = resource.Apply(ctx, object.GetName(), object, options)
+		}
+		if err != nil {
+			return fmt.Errorf("apply %s %s: %w", kind.Kind, object.GetName(), err)
+		}
+	}
+	return nil
+}
+
+func documents(manifests []byte) ([]*unstructured.Unstructured, error) {
+	var objects []*unstructured.Unstructured
+	reader := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(manifests)))
+	for {
+		text, err := reader.Read()
+		if errors.Is(err, io.EOF) {
+			return objects, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		var object unstructured.Unstructured
+		if err := yaml.Unmarshal(text, &object.Object); err != nil {
+			return nil, err
+		}
+		if len(object.Object) > 0 { // a document of comments has no object
+			objects = append(objects, &object)
+		}
+	}
+}
