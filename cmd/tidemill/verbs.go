@@ -20,19 +20,19 @@ import (
 
 // newLoops makes the four loops over one observer: the mirror first, so that a
 // new pool can be seen before anything is done to it, then the verbs.
-func newLoops(mgr manager.Manager, o *world.Observer, fleet *cloudprovider.Fleet, b *bells, interval time.Duration, log *slog.Logger) ([]*loop, error) {
+func newLoops(mgr manager.Manager, o *world.Observer, fleet *cloudprovider.Fleet, b *bells, f runFlags, log *slog.Logger) ([]*loop, error) {
 	clientset, err := kubernetes.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
 	if err != nil {
 		return nil, fmt.Errorf("open API server: %w", err)
 	}
 	c, tell, logOf := mgr.GetClient(), mgr.GetEventRecorder("tidemill"), func(name string) *slog.Logger { return log.With("loop", name) }
-	m := &mirror.Loop{Client: c, Observer: o, Events: tell, Log: logOf("mirror"), Interval: interval, Wake: b.mirror.C}
-	s := &scale.Loop{Client: c, Observer: o, Fleet: fleet, Events: tell, Log: logOf("scale"), Interval: interval, Wake: b.scale.C}
+	m := &mirror.Loop{Client: c, Observer: o, Events: tell, Log: logOf("mirror"), Interval: f.interval, Wake: b.mirror.C}
+	s := &scale.Loop{Client: c, Observer: o, Fleet: fleet, Events: tell, Log: logOf("scale"), Interval: f.interval, Wake: b.scale.C, Policy: scale.Policy{YoungNode: f.young}}
 	y := &cycle.Loop{
-		Client: c, Observer: o, Fleet: fleet, Events: tell, Log: logOf("cycle"), Interval: interval, Wake: b.cycle.C,
+		Client: c, Observer: o, Fleet: fleet, Events: tell, Log: logOf("cycle"), Interval: f.interval, Wake: b.cycle.C,
 		Live: mgr.GetAPIReader(), Clientset: clientset,
 	}
-	d := &doctor.Loop{Client: c, Observer: o, Events: tell, Log: logOf("doctor"), Interval: interval, Wake: b.doctor.C, Reader: mgr.GetAPIReader()}
+	d := &doctor.Loop{Client: c, Observer: o, Events: tell, Log: logOf("doctor"), Interval: f.interval, Wake: b.doctor.C, Reader: mgr.GetAPIReader()}
 	y.Register(ctrlmetrics.Registry)
 	for _, register := range []func(prometheus.Registerer) error{m.Register, s.Register, d.Register} {
 		if err := register(ctrlmetrics.Registry); err != nil {
