@@ -27,8 +27,8 @@ type Options struct {
 	// Policies are what the daemon may do, by pool name; nil means [DemoPolicies].
 	// A pool without one is mirrored and left alone.
 	Policies map[string]v1alpha1.PoolSpec
-	// Dir receives logs and the watcher's record; "" means the cluster's own
-	// directory, which goes when the cluster does.
+	// Dir receives logs, the watcher's record and, as long as it runs, the cluster;
+	// "" means the cluster's own directory, which goes when the cluster does.
 	Dir string
 	// Say, if set, is told what is going on while the cluster comes up.
 	Say func(string)
@@ -89,6 +89,9 @@ func (e *Env) Close() error {
 	}
 	if e.Cluster != nil {
 		e.Cluster.Stop()
+		if e.options.Dir != "" {
+			failed = append(failed, os.RemoveAll(e.clusterDir()))
+		}
 	}
 	return errors.Join(failed...)
 }
@@ -98,6 +101,10 @@ func (e *Env) Dir() string { return e.dir }
 
 // RecordPath is where Close writes every change that was seen.
 func (e *Env) RecordPath() string { return filepath.Join(e.dir, "watcher.log") }
+
+// clusterDir is the cluster's own part of the directory. It holds keys and a
+// database, and goes also when the logs stay.
+func (e *Env) clusterDir() string { return filepath.Join(e.options.Dir, "cluster") }
 
 func (e *Env) writeRecord() error {
 	f, err := os.Create(e.RecordPath())
@@ -116,7 +123,7 @@ func (e *Env) startCluster(ctx context.Context) (err error) {
 		if err != nil {
 			return fmt.Errorf("create log: %w", err)
 		}
-		options.Log = log
+		options.Log, options.Dir = log, e.clusterDir()
 	}
 	if e.Cluster, err = playground.Start(ctx, options); err != nil {
 		return err
@@ -177,7 +184,7 @@ func (e *Env) startDaemon(ctx context.Context) error {
 func (e *Env) daemonArgs(kubeconfig string) []string {
 	return []string{
 		"run", "--kubeconfig", kubeconfig, "--namespace", namespace,
-		"--interval", "1s", "--cloud-refresh", "500ms",
+		"--interval", "1s", "--cloud-refresh", "500ms", "--scale-down-young", "5s",
 		"--metrics-address", "0", "--health-address", "0",
 		"--leader-elect-lease-duration", "4s", "--leader-elect-renew-deadline", "3s", "--leader-elect-retry-period", "500ms",
 	}

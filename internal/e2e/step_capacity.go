@@ -28,7 +28,12 @@ func outOfCapacity(ctx context.Context, s *Stage) error {
 	if err := s.Deploy(ctx, batch); err != nil {
 		return err
 	}
-	if err := s.Wait(ctx, "arm to be tried", 30*time.Second, s.sizeIsNot("arm", arm.Size)); err != nil {
+	tried := 0
+	err = s.Wait(ctx, "arm to be tried", 30*time.Second, func(context.Context) (bool, string, error) {
+		tried = s.Size("arm")
+		return tried > arm.Size, fmt.Sprintf("arm has size %d", tried), nil
+	})
+	if err != nil {
 		return err
 	}
 	if err := s.Wait(ctx, "all pods to run elsewhere", 90*time.Second, s.allRun(batch)); err != nil {
@@ -44,8 +49,8 @@ func outOfCapacity(ctx context.Context, s *Stage) error {
 	if err != nil {
 		return err
 	}
-	s.Checked("arm tried %d and taken back to %d, workers %d→%d, %d pods run; the reason is in %s",
-		batch.Replicas, arm.Size, workers, s.Size("workers"), batch.Replicas, where)
+	s.Checked("arm tried with %d and taken back to %d, workers %d→%d, %d pods run; the reason is in %s",
+		tried, arm.Size, workers, s.Size("workers"), batch.Replicas, where)
 	return nil
 }
 
@@ -74,7 +79,7 @@ func (s *Stage) capacityIsExplained(ctx context.Context) (string, error) {
 			return false, "", err
 		}
 		c := condition(p, v1alpha1.ConditionScaleBlocked)
-		return c.Status == metav1.ConditionTrue && c.Reason == reason, fmt.Sprintf("its condition %s is %q, reason %q", c.Type, c.Status, c.Reason), nil
+		return c.Status == metav1.ConditionTrue && strings.Contains(c.Message, reason), fmt.Sprintf("its condition %s is %q, %q: %s", c.Type, c.Status, c.Reason, c.Message), nil
 	})
 	if err != nil {
 		return "", err
@@ -86,7 +91,7 @@ func (s *Stage) capacityIsExplained(ctx context.Context) (string, error) {
 			return false, "", err
 		}
 		for _, e := range list.Items {
-			if e.InvolvedObject.Kind == "Pool" && e.InvolvedObject.Name == "arm" && strings.Contains(e.Reason+" "+e.Message, "apacity") {
+			if e.InvolvedObject.Kind == "Pool" && e.InvolvedObject.Name == "arm" && strings.Contains(e.Message, reason) {
 				event = e.Reason
 				return true, "", nil
 			}

@@ -24,14 +24,13 @@ const (
 	secondUpgrade = "v1.35.0"
 )
 
-// The workloads of the story. Nine pods of web fit on a node of workers, five
-// processors' worth of DNS and DaemonSets notwithstanding.
+// The workloads of the story. Nine pods of web fit on a node of workers.
 var (
 	web   = Workload{Name: "web", Replicas: 60, Requests: ask("400m", "1Gi"), Selector: map[string]string{"kubernetes.io/arch": "amd64"}, Spare: 10}
 	train = Workload{Name: "train", Replicas: 1, Requests: gpus(1), Tolerate: "nvidia.com/gpu"}
-	// One pod of batch fits on a node of arm and nearly fills it; a node of workers
-	// takes two and has more left over, so that arm is the better choice.
-	batch = Workload{Name: "batch", Replicas: 3, Requests: ask("1700m", "6Gi")}
+	// One pod of batch nearly fills a node of arm. A node of workers takes one too
+	// and would have half of its processors idle, so that arm is the better choice.
+	batch = Workload{Name: "batch", Replicas: 3, Requests: ask("1700m", "8Gi")}
 )
 
 // Pick chooses steps of the story by their IDs, in the story's order; none means
