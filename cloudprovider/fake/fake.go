@@ -80,8 +80,9 @@ type Cloud struct {
 
 // fault is what the next call of op meets.
 type fault struct {
-	op  string
-	err error // nil: apply, then lose the answer
+	op   string
+	err  error
+	lost bool // apply, then lose the answer
 }
 
 // New returns a cloud without pools.
@@ -162,14 +163,14 @@ func (c *Cloud) SetFault(id cloudprovider.InstanceID, f *cloudprovider.Fault) {
 func (c *Cloud) FailNext(op string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.faults = append(c.faults, fault{op, err})
+	c.faults = append(c.faults, fault{op: op, err: err})
 }
 
 // LoseNext lets the next call of op happen and fail with ErrLost.
 func (c *Cloud) LoseNext(op string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.faults = append(c.faults, fault{op, nil})
+	c.faults = append(c.faults, fault{op: op, lost: true})
 }
 
 // Advance turns the cloud's clock by d, beside the time that passes anyway.

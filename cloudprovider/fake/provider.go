@@ -139,7 +139,7 @@ func (c *Cloud) serve(ctx context.Context, call Call, do func(*pool) error) (err
 	}
 	c.tick()
 	f, met := c.nextFault(call.Op)
-	if met && f.err != nil {
+	if met && !f.lost {
 		return f.err
 	}
 	p := c.find(call.Pool)

@@ -142,13 +142,13 @@ func credentials(o Options) (config common.ConfigurationProvider, who string, er
 	if err != nil {
 		return nil, "", fmt.Errorf("read OCI configuration %s: %w", file, err)
 	}
-	for _, part := range []func() (string, error){config.TenancyOCID, config.UserOCID, config.KeyFingerprint, config.KeyID} {
+	if o.Region != "" {
+		config = inRegion{config, o.Region}
+	}
+	for _, part := range []func() (string, error){config.TenancyOCID, config.UserOCID, config.KeyFingerprint, config.KeyID, config.Region} {
 		if _, err := part(); err != nil {
 			return nil, "", fmt.Errorf("read profile %s of OCI configuration %s: %w", profile, file, firstLine(err))
 		}
-	}
-	if _, err := config.Region(); err != nil && o.Region == "" {
-		return nil, "", fmt.Errorf("read profile %s of OCI configuration %s: %w", profile, file, firstLine(err))
 	}
 	if _, err := config.PrivateRSAKey(); err != nil {
 		return nil, "", fmt.Errorf("read the API key of profile %s of OCI configuration %s: %w; key_file must be an RSA key in PEM form that this user may read",
@@ -159,6 +159,14 @@ func credentials(o Options) (config common.ConfigurationProvider, who string, er
 	return config, fmt.Sprintf("user %s (fingerprint %s)", user, fingerprint), nil
 }
 
+// inRegion is a configuration with another region.
+type inRegion struct {
+	common.ConfigurationProvider
+	region string
+}
+
+func (c inRegion) Region() (string, error) { return c.region, nil }
+
 // connect makes the clients: no retries, no breaker, no surprises.
 func (p *Provider) connect(config common.ConfigurationProvider, o Options) error {
 	var err error
@@ -166,23 +174,13 @@ func (p *Provider) connect(config common.ConfigurationProvider, o Options) error
 		if *c, err = containerengine.NewContainerEngineClientWithConfigurationProvider(config); err != nil {
 			return fmt.Errorf("make container engine client: %w", err)
 		}
-		c.SetRegion(regionOf(config, o))
 		settle(&c.BaseClient, o)
 	}
 	if p.compute, err = core.NewComputeClientWithConfigurationProvider(config); err != nil {
 		return fmt.Errorf("make compute client: %w", err)
 	}
-	p.compute.SetRegion(regionOf(config, o))
 	settle(&p.compute.BaseClient, o)
 	return nil
-}
-
-func regionOf(config common.ConfigurationProvider, o Options) string {
-	if o.Region != "" {
-		return o.Region
-	}
-	region, _ := config.Region() // checked by credentials
-	return region
 }
 
 // settle turns off what the SDK would do on its own; see doc.go.
