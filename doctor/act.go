@@ -30,6 +30,13 @@ func (l *Loop) act(ctx context.Context, plan Plan) []error {
 		errs = append(errs, err)
 		return false
 	}
+	// Requests first: they carry the Node's resourceVersion, and a condition that
+	// was written before them would make every one of them a conflict.
+	for _, r := range plan.Repairs {
+		if try("repair", l.repair(ctx, r)) {
+			l.repaired(r)
+		}
+	}
 	for _, p := range plan.Publish {
 		if try("publish", kube.ApplyNodeCondition(ctx, l.Client, p.Node.Object, v1alpha1.OwnerDoctor, p.Condition)) {
 			l.published(p)
@@ -45,11 +52,6 @@ func (l *Loop) act(ctx context.Context, plan Plan) []error {
 	}
 	for _, p := range plan.Unbrake {
 		try("brake", kube.ApplyPoolStatus(ctx, l.Client, p, v1alpha1.OwnerDoctor, &brakeStatus{}, false))
-	}
-	for _, r := range plan.Repairs {
-		if try("repair", l.repair(ctx, r)) {
-			l.repaired(r)
-		}
 	}
 	return errs
 }

@@ -86,7 +86,7 @@ func brakeOf(s *world.Snapshot, pool *world.Pool, cases []Case, common map[strin
 		return closed(BrakeCloud, fmt.Sprintf("the node pool cannot be read since %s", clock(pool.Cloud.Health.Observed)))
 	}
 	if names := notJoining(cases); len(names) > 0 {
-		return closed(BrakeNotJoining, fmt.Sprintf("%d machines of the pool did not become Ready nodes in time: %s", len(names), some(names)))
+		return closed(BrakeNotJoining, fmt.Sprintf("%d %s of the pool did not become Ready in time: %s", len(names), plural(len(names), "machine"), some(names)))
 	}
 	for _, c := range cases {
 		for _, f := range c.failures() {

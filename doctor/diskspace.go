@@ -41,7 +41,7 @@ func fullest(h *Host, measure func(Usage) (used, all uint64)) Finding {
 			continue // not every node has each of them
 		}
 		if err != nil {
-			return unreadable("/"+path, err)
+			return unreadable("/"+strings.TrimPrefix(path, "."), err)
 		}
 		used, all := measure(u)
 		if seen[u.Device] || all == 0 {

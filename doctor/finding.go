@@ -5,13 +5,15 @@ import (
 	"fmt"
 	"io/fs"
 	"strconv"
+	"strings"
 	"time"
 )
 
 // Finding is what one check says about one patient.
 type Finding struct {
-	// Check, Node, Limit and Remedy are filled by the Runner. Node is the Node's
-	// name, the instance's ID before it registered, or the host's name.
+	// Check, Node and Limit are filled by the Runner, and Remedy unless the check
+	// knows a better one. Node is the Node's name, the instance's ID before it
+	// registered, or the host's name.
 	Check string `json:"check"`
 	Node  string `json:"node"`
 	State State  `json:"state"`
@@ -47,6 +49,8 @@ const (
 	ReasonNotApplicable = "NotApplicable"
 	// ReasonTimedOut: the check did not come back in time.
 	ReasonTimedOut = "TimedOut"
+	// ReasonHanging: the check was not called, since earlier calls still hang.
+	ReasonHanging = "Hanging"
 	// ReasonPanicked: the check has a bug; the message has the panic.
 	ReasonPanicked = "Panicked"
 	// ReasonNotPermitted: reading was refused.
@@ -94,26 +98,26 @@ func judge(l Limits, value float64) State {
 
 // describe writes limits as "warn 85%, fail 95%".
 func (l Limits) describe(unit string) string {
-	var text string
+	var parts []string
 	if l.Warn > 0 {
-		text = "warn " + quantity(l.Warn, unit)
+		parts = append(parts, "warn "+quantity(l.Warn, unit))
 	}
 	if l.Fail > 0 {
-		if text != "" {
-			text += ", "
-		}
-		text += "fail " + quantity(l.Fail, unit)
+		parts = append(parts, "fail "+quantity(l.Fail, unit))
 	}
-	return text
+	return strings.Join(parts, ", ")
 }
 
 // quantity is a number with its unit; words stand apart, symbols do not.
 func quantity(v float64, unit string) string {
 	n := strconv.FormatFloat(v, 'f', -1, 64)
-	if len(unit) > 2 {
-		return n + " " + unit
+	switch {
+	case len(unit) <= 2:
+		return n + unit
+	case v == 1:
+		return n + " " + strings.TrimSuffix(unit, "s")
 	}
-	return n + unit
+	return n + " " + unit
 }
 
 // clock writes a time so that it reads the same at every look.

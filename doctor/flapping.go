@@ -35,7 +35,7 @@ var flapping = Check{
 		case p.Now.Sub(c.LastTransitionTime.Time) > flapWindow:
 			return pass("0 drops")
 		case !watched:
-			return unknown("NoHistory", "drops are counted by the daemon; one look sees only the last change")
+			return skip("NoHistory", "drops are counted by the daemon; one look sees only the last change")
 		}
 		f := Finding{State: judge(flapLimits, float64(len(s.drops))), Observed: quantity(float64(len(s.drops)), "drops")}
 		switch {

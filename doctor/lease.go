@@ -42,6 +42,9 @@ var lease = Check{
 		f := Finding{State: state, Observed: quantity(float64(int(age.Seconds())), "s")}
 		if state != Pass {
 			f.Reason, f.Since = "LeaseStale", renewed
+			if own := p.Now.Add(-age); own.Before(renewed) {
+				f.Since = own // a clock that is ahead must not put the failure off
+			}
 			f.Message = fmt.Sprintf("the lease was last renewed at %s", clock(renewed))
 		}
 		return f

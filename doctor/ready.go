@@ -30,7 +30,7 @@ var ready = Check{
 		// The kubelet's own words are observed, not part of the message: they often
 		// carry an age that changes by the second.
 		f := Finding{State: Fail, Reason: "KubeletNotReady", Observed: string(c.Status) + ": " + c.Message, Since: c.LastTransitionTime.Time}
-		f.Message = fmt.Sprintf("Ready is %s since %s (%s)", c.Status, clock(f.Since), c.Reason)
+		f.Message = fmt.Sprintf("Ready is %s (%s) since %s", c.Status, c.Reason, clock(f.Since))
 		if c.Status == corev1.ConditionUnknown {
 			f.Reason = "KubeletSilent"
 		}

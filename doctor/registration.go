@@ -43,7 +43,8 @@ var registration = Check{
 
 // neverMade is an entry of the pool that the cloud could not make a machine of.
 func neverMade(in *cloudprovider.Instance) Finding {
-	f := Finding{State: Fail, Reason: cloudprovider.FaultUnknown.String(), Message: "the cloud could not make the machine and does not say why"}
+	f := Finding{State: Fail, Reason: cloudprovider.FaultUnknown.String(), Message: "the cloud could not make the machine and does not say why",
+		Remedy: "scaling takes the growth back and tries another pool; look at the tenancy's limits and at the shape's capacity in this availability domain"}
 	if in.Fault != nil {
 		f.Reason = in.Fault.Class.String()
 		f.Message = fmt.Sprintf("the cloud could not make the machine: %s: %s", in.Fault.Code, in.Fault.Message)

@@ -61,7 +61,7 @@ func (r *Runner) examine(ctx context.Context, c Check, p Patient, tired bool) Fi
 	f.Check, f.Node = c.ID, p.Name()
 	f.Limit = c.Limits.describe(c.Unit)
 	f = r.confirm(c, p, f)
-	if f.State == Warn || f.State == Fail {
+	if f.Remedy == "" && (f.State == Warn || f.State == Fail) {
 		f.Remedy = c.Remedy
 	}
 	return f
@@ -78,14 +78,14 @@ func (r *Runner) ask(ctx context.Context, c Check, p Patient, tired bool) Findin
 		}
 	}
 	if tired {
-		return unknown(ReasonTimedOut, "not tried: it hung on other nodes")
+		return unknown(ReasonHanging, "not tried: it hangs on other nodes")
 	}
 	k := call{c.ID, p.key()}
 	r.mu.Lock()
 	busy := r.hanging[k]
 	r.mu.Unlock()
 	if busy {
-		return unknown(ReasonTimedOut, "the call of an earlier look still hangs")
+		return unknown(ReasonHanging, "the call of an earlier look still hangs")
 	}
 	return r.bounded(ctx, c, p, k)
 }
