@@ -56,7 +56,7 @@ func (g *globals) await(ctx context.Context, timeout time.Duration, name string,
 			_, err := fmt.Fprintf(g.stdout, "%s: %s\n", name, printable(o.text))
 			return err
 		case o.done:
-			return &failure{code: exitNo, err: fmt.Errorf("%s: %s", name, o.text)}
+			return &failure{exitNo, fmt.Errorf("%s: %s", name, o.text), []string{"nothing is under way for this request any more; ask again once the cause is gone"}}
 		default:
 			answered = time.Now()
 			p.show(fmt.Sprintf("%s: %s", name, o.text))

@@ -95,46 +95,35 @@ func offers(ctx context.Context, s *world.Snapshot, fleet *cloudprovider.Fleet) 
 
 // write prints what would be done, then what would not.
 func (p plans) write(w io.Writer) error {
-	var do, not []string
+	var do []string
+	var not []because
 	for _, c := range p.Discovery.Create {
 		do = append(do, fmt.Sprintf("create Pool %s for node pool %s, everything off", c.Name, c.NodePoolID))
 	}
-	scaleDo, scaleNot := splitScale(p.Scale)
-	cycleDo, cycleNot := splitCycle(p.Cycle)
-	doctorDo, doctorNot := splitDoctor(p.Doctor)
-	do = append(append(append(do, scaleDo...), cycleDo...), doctorDo...)
-	not = append(append(append(not, scaleNot...), cycleNot...), doctorNot...)
-
+	add := func(d []string, n []because) { do, not = append(do, d...), append(not, n...) }
+	add(splitScale(p.Scale))
+	add(splitCycle(p.Cycle))
+	add(splitDoctor(p.Doctor))
 	section(w, "Would be done now:", do, "nothing")
-	section(w, "\nWould not, and why:", not, "nothing waits")
+	section(w, "\nWould not, and why:", gather(not), "nothing waits")
 	return nil
-}
-
-func section(w io.Writer, head string, lines []string, none string) {
-	fmt.Fprintln(w, head)
-	if len(lines) == 0 {
-		lines = []string{none}
-	}
-	for _, l := range lines {
-		fmt.Fprintf(w, "  %s\n", printable(l))
-	}
 }
 
 // splitScale parts the actions from the reasons. A pool that can grow and a pod
 // that is helped are no reasons.
-func splitScale(p scale.Plan) (do, not []string) {
+func splitScale(p scale.Plan) (do []string, not []because) {
 	for _, v := range p.Verdicts {
 		if v.Help == scale.HelpNone {
-			not = append(not, v.String())
+			not = append(not, sentence("pod", v.Pod, v.String()))
 		}
 	}
 	for _, v := range p.Pools {
 		if v.Reason != "" {
-			not = append(not, v.String())
+			not = append(not, sentence("pool", v.Pool, v.String()))
 		}
 	}
 	for _, v := range p.Nodes {
-		not = append(not, v.String())
+		not = append(not, sentence("node", v.Node, v.String()))
 	}
 	if p.Actions() > 0 {
 		p.Verdicts, p.Pools, p.Nodes = nil, nil, nil
@@ -143,22 +132,22 @@ func splitScale(p scale.Plan) (do, not []string) {
 	return do, not
 }
 
-func splitCycle(p cycle.Plan) (do, not []string) {
+func splitCycle(p cycle.Plan) (do []string, not []because) {
 	for _, s := range p.Steps {
 		do = append(do, s.String())
 	}
 	for _, r := range p.Pools {
 		if r.Wait != nil {
-			not = append(not, fmt.Sprintf("pool %s waits: %s: %s", r.Pool, r.Wait.Reason, r.Wait.Message))
+			not = append(not, because{"pool", r.Pool, 1, fmt.Sprintf(" waits: %s: %s", r.Wait.Reason, r.Wait.Message)})
 		}
 		for _, b := range r.Blocked {
-			not = append(not, fmt.Sprintf("node %s of pool %s waits: %s: %s", b.Node, r.Pool, b.Reason, b.Message))
+			not = append(not, because{"node", b.Node, 1, fmt.Sprintf(" of pool %s waits: %s: %s", r.Pool, b.Reason, b.Message)})
 		}
 	}
 	return do, not
 }
 
-func splitDoctor(r doctor.Report) (do, not []string) {
+func splitDoctor(r doctor.Report) (do []string, not []because) {
 	for _, n := range r.Nodes {
 		if n.Repair == nil {
 			continue
@@ -169,7 +158,7 @@ func splitDoctor(r doctor.Report) (do, not []string) {
 		case doctor.ActWithdraw.String():
 			do = append(do, fmt.Sprintf("take back the request to replace node %s: %s", n.Node, n.Repair.Reason))
 		default:
-			not = append(not, fmt.Sprintf("node %s of pool %s is broken and is not replaced: %s: %s", n.Node, n.Pool, n.Repair.Reason, n.Repair.Message))
+			not = append(not, because{"node", n.Node, 1, fmt.Sprintf(" of pool %s is broken and is not replaced: %s: %s", n.Pool, n.Repair.Reason, n.Repair.Message)})
 		}
 	}
 	return do, not

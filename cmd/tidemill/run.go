@@ -162,7 +162,7 @@ func serve(ctx context.Context, c *cluster, fleet *cloudprovider.Fleet, f runFla
 		return fmt.Errorf("add leader gauge: %w", err)
 	}
 	if err := mgr.Start(ctx); err != nil {
-		return fmt.Errorf("run: %w", err)
+		return &failure{exitNo, fmt.Errorf("run: %w", err), []string{"nothing is lost: whoever starts or leads next goes on from what the cluster shows"}}
 	}
 	log.Info("stopped")
 	return nil

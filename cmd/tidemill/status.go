@@ -223,7 +223,7 @@ func podWaits(pods []corev1.Pod, events []corev1.Event) []waitRow {
 		key := p.Namespace + "/" + p.Name
 		reason, message := "Pending", waitingFor(&p)
 		if e, ok := why[key]; ok {
-			reason, message = notHelped, e.Message
+			reason, message = reasonIn(e.Message)
 		}
 		i, ok := at[[2]string{reason, message}]
 		if !ok {
@@ -234,6 +234,17 @@ func podWaits(pods []corev1.Pod, events []corev1.Event) []waitRow {
 		out[i].Count++
 	}
 	return out
+}
+
+// reasonIn parts scaling's note into its typed reason and the rest: "pod didn't
+// trigger scale-up: NoPoolFits, workers: ...".
+func reasonIn(note string) (reason, message string) {
+	rest, ok := strings.CutPrefix(note, "pod didn't trigger scale-up: ")
+	if !ok {
+		return notHelped, note
+	}
+	reason, message, _ = strings.Cut(rest, ", ")
+	return reason, message
 }
 
 func eventTime(e corev1.Event) time.Time {
@@ -271,23 +282,22 @@ func (g *globals) writeStatus(r statusReport) error {
 	if len(r.Waiting) == 0 {
 		return nil
 	}
-	fmt.Fprintln(g.stdout, "\nWaiting:")
+	var lines []because
 	for _, w := range r.Waiting {
-		fmt.Fprintf(g.stdout, "  %s\n", printable(w.String()))
+		lines = append(lines, w.because())
 	}
+	section(g.stdout, "\nWaiting:", gather(lines), "")
 	return nil
 }
 
-// String is one line for people.
-func (w waitRow) String() string {
-	who := w.What + " " + w.Name
-	switch {
-	case w.What == "pods" && w.Count > 1:
-		who = fmt.Sprintf("%d pods (%s, ...)", w.Count, w.Name)
-	case w.What == "pods":
-		who = "pod " + w.Name
+// because is the row for people.
+func (w waitRow) because() because {
+	tail := strings.TrimSuffix(w.Reason+": "+strings.ReplaceAll(w.Message, "\n", "; "), ": ")
+	what := map[string]string{"pods": "pod"}[w.What]
+	if what == "" {
+		what = w.What
 	}
-	return fmt.Sprintf("%s: %s: %s", who, w.Reason, strings.ReplaceAll(w.Message, "\n", "; "))
+	return because{what: what, name: w.Name, count: max(w.Count, 1), tail: ": " + tail}
 }
 
 // json prints v for programs.

@@ -18,19 +18,23 @@ import (
 	"github.com/tidemill/tidemill/api/v1alpha1"
 )
 
-// A bell wakes one loop. However often it is rung, one ring waits to be heard,
-// and rings are at least gap apart: a thousand pods that come at once are one
-// look, or two.
+// A bell wakes one loop. A ring is heard a moment later, so that what comes with
+// it is seen by the same look, and rings are at least gap apart: a thousand pods
+// that come at once are one look, or two.
 type bell struct {
 	C chan struct{} // capacity 1
 
-	mu      sync.Mutex // guards the fields below
-	rung    time.Time
-	waiting bool
+	mu     sync.Mutex // guards the fields below
+	heard  time.Time
+	rising bool
 }
 
-// gap bounds how often events alone make a loop look.
-const gap = 250 * time.Millisecond
+// settle is how long a ring waits for company, gap how often events alone make
+// a loop look.
+const (
+	settle = 100 * time.Millisecond
+	gap    = 500 * time.Millisecond
+)
 
 func newBell() *bell { return &bell{C: make(chan struct{}, 1)} }
 
@@ -38,28 +42,19 @@ func newBell() *bell { return &bell{C: make(chan struct{}, 1)} }
 func (b *bell) ring() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.waiting {
+	if b.rising {
 		return
 	}
-	if wait := gap - time.Since(b.rung); wait > 0 {
-		b.waiting = true
-		time.AfterFunc(wait, func() {
-			b.mu.Lock()
-			defer b.mu.Unlock()
-			b.waiting = false
-			b.send()
-		})
-		return
-	}
-	b.send()
-}
-
-func (b *bell) send() {
-	b.rung = time.Now()
-	select {
-	case b.C <- struct{}{}:
-	default: // one is waiting to be heard already
-	}
+	b.rising = true
+	time.AfterFunc(max(settle, gap-time.Since(b.heard)), func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.rising, b.heard = false, time.Now()
+		select {
+		case b.C <- struct{}{}:
+		default: // one is waiting to be heard already
+		}
+	})
 }
 
 // bells are all of them.
