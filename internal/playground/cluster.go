@@ -225,6 +225,7 @@ func (c *Cluster) Stop() {
 		if c.oci != nil {
 			_ = c.oci.Close()
 		}
+		c.awaitAPI()
 		if c.stopParts != nil {
 			c.stopParts()
 			within(10*time.Second, c.parts.Wait)
@@ -245,6 +246,18 @@ func (c *Cluster) Stop() {
 			_ = os.RemoveAll(c.dir)
 		}
 	})
+}
+
+// awaitAPI lets the API server finish its start before it is stopped: a start
+// hook that is cut off ends the whole process (klog.Fatal), and with it the rest
+// of the cleaning up. It matters to a ctrl-C in the first two seconds.
+func (c *Cluster) awaitAPI() {
+	if c.api == nil || c.config == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	_ = c.api.wait(ctx, c.config) // not ready by now: there is nothing better than to go on
 }
 
 // within waits for done, but not for ever: a part that hangs must not keep the

@@ -211,3 +211,23 @@ func TestDirectoryOfTheUserIsKeptAndMustBeEmpty(t *testing.T) {
 		t.Errorf("the user's file: %v", err)
 	}
 }
+
+// A start that is called off in its middle ends in order: a kube-apiserver that
+// is stopped while it starts would take this process with it.
+func TestStartCalledOffLeavesNothing(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	for _, after := range []time.Duration{200 * time.Millisecond, 900 * time.Millisecond, 1500 * time.Millisecond} {
+		ctx, cancel := context.WithTimeout(t.Context(), after)
+		c, err := Start(ctx, Options{})
+		cancel()
+		if err == nil { // a fast machine
+			c.Stop()
+		} else if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("called off after %v: %v", after, err)
+		}
+		entries, err := os.ReadDir(os.TempDir())
+		if err != nil || len(entries) > 0 {
+			t.Errorf("called off after %v, left: %v %v", after, entries, err)
+		}
+	}
+}

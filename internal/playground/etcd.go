@@ -23,6 +23,7 @@ func startEtcd(ctx context.Context, dir, logFile string) (*embed.Etcd, string, e
 	cfg.InitialCluster = cfg.InitialClusterFromName(cfg.Name)
 	cfg.UnsafeNoFsync = true
 	cfg.EnableGRPCGateway = false
+	cfg.WarningUnaryRequestDuration = time.Second // zero, the library default, logs every call
 	cfg.LogLevel = "warn"
 	cfg.LogOutputs = []string{logFile}
 	// A member alone elects itself after one election timeout: the default

@@ -52,8 +52,10 @@ var routeKlog = sync.OnceValue(func() error {
 	flags := flag.NewFlagSet("klog", flag.ContinueOnError)
 	klog.InitFlags(flags)
 	klog.SetOutput(&klogSinks)
-	// Errors would go to the terminal as well, without the second of these.
-	return errors.Join(flags.Set("logtostderr", "false"), flags.Set("stderrthreshold", "FATAL"))
+	return errors.Join(
+		flags.Set("logtostderr", "false"),
+		flags.Set("stderrthreshold", "FATAL"), // errors would go to the terminal as well
+		flags.Set("one_output", "true"))       // and be written once for each severity below theirs
 })
 
 // openLog takes the components' log away from the terminal and into the

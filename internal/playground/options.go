@@ -83,7 +83,7 @@ func (o Options) makeDir() (dir string, ours bool, err error) {
 	}
 	entries, err := os.ReadDir(dir)
 	if err == nil && len(entries) > 0 {
-		err = fmt.Errorf("directory %s is not empty: give an empty one, or remove what an earlier playground left", dir)
+		err = fmt.Errorf("directory %s is not empty\nhint: give an empty or new one; what an earlier playground left there can be removed", dir)
 	}
 	return dir, false, err
 }

@@ -1,6 +1,11 @@
 package playground
 
-import "github.com/tidemill/tidemill/internal/okesim"
+import (
+	"fmt"
+	"strings"
+
+	"github.com/tidemill/tidemill/internal/okesim"
+)
 
 // The three availability domains of the emulated region.
 var availabilityDomains = []string{"Uocm:US-ASHBURN-AD-1", "Uocm:US-ASHBURN-AD-2", "Uocm:US-ASHBURN-AD-3"}
@@ -37,4 +42,15 @@ func DemoPools() []okesim.Pool {
 			Placements: Placements(1), KubernetesVersion: DemoVersion,
 		},
 	}
+}
+
+// AvailabilityDomain completes the name of an availability domain of the
+// emulated region: "AD-1" and "US-ASHBURN-AD-1" are "Uocm:US-ASHBURN-AD-1".
+func AvailabilityDomain(name string) (string, error) {
+	for _, ad := range availabilityDomains {
+		if name == ad || name == zoneOf(ad) || strings.HasSuffix(ad, "-"+name) {
+			return ad, nil
+		}
+	}
+	return "", fmt.Errorf("no availability domain is called %q: there are %s", name, strings.Join(availabilityDomains, ", "))
 }
