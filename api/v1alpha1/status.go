@@ -15,8 +15,8 @@ type PoolStatus struct {
 	// size is what was asked of the cloud, surge included.
 	// +optional
 	Size int32 `json:"size"`
-	// ready is the number of nodes that are Ready and have passed the doctor's
-	// gate, cordoned ones excluded.
+	// ready is the number of nodes that are Ready and, in a pool that opted in to
+	// a verb, have passed the doctor's gate; cordoned ones excluded.
 	// +optional
 	Ready int32 `json:"ready"`
 	// outdated is the number of nodes that do not run the pool's release.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/cloudprovider"
 	"github.com/tidemill/tidemill/internal/kube"
@@ -12,9 +14,10 @@ import (
 
 // numbers are a pool's nodes by what its status tells.
 type numbers struct {
-	available, outdated, draining, coming, failed, broken int
-	shrinking, repairing                                  int
-	fault                                                 string // of the first failed entry
+	available, outdated, draining, failed, broken int
+	coming, gated                                 int // not Nodes yet, and not examined yet
+	shrinking, repairing                          int
+	fault                                         string // of the first failed entry
 }
 
 // tally counts a pool once for status and activity both.
@@ -24,11 +27,13 @@ func tally(p *world.Pool) numbers {
 		if Outdated(n, p.Cloud.Release) {
 			t.outdated++
 		}
-		switch n.Stage() {
+		switch stage(p, n) {
 		case world.StageAvailable:
 			t.available++
-		case world.StageLaunching, world.StageJoining, world.StageGated:
+		case world.StageLaunching, world.StageJoining:
 			t.coming++
+		case world.StageGated:
+			t.gated++
 		case world.StageDraining, world.StageDrained, world.StageTerminating:
 			t.draining++
 		case world.StageBroken, world.StageLost:
@@ -48,6 +53,21 @@ func tally(p *world.Pool) numbers {
 		}
 	}
 	return t
+}
+
+// stage is the node's stage as a reader would call it. The doctor examines only
+// pools that opted in to a verb, so elsewhere no gate is waited for; and what
+// the doctor has found broken is not on its way.
+func stage(p *world.Pool, n *world.Node) world.Stage {
+	s := n.Stage()
+	problem := n.Condition(v1alpha1.NodeConditionProblem)
+	switch {
+	case s == world.StageGated && problem != nil && problem.Status == corev1.ConditionTrue:
+		return world.StageBroken
+	case s == world.StageGated && p.ScaleSpec() == nil && p.CycleSpec() == nil && p.RepairSpec() == nil:
+		return world.StageAvailable
+	}
+	return s
 }
 
 // Outdated is whether a registered node runs something else than release. A
@@ -79,6 +99,9 @@ func activity(p *world.Pool, t numbers) string {
 	if run == nil {
 		if t.coming > 0 {
 			words = append(words, fmt.Sprintf("growing %d→%d", max(p.Cloud.Size-t.coming, 0), p.Cloud.Size))
+		}
+		if t.gated > 0 {
+			words = append(words, "examining "+nodes(t.gated))
 		}
 		if t.shrinking > 0 {
 			words = append(words, fmt.Sprintf("shrinking %d→%d", p.Cloud.Size, max(p.Cloud.Size-t.shrinking, 0)))

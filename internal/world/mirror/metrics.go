@@ -87,7 +87,7 @@ func (m *metrics) pools(s *world.Snapshot) {
 		t := tally(p)
 		for kind, n := range map[string]int{
 			"size": p.Cloud.Size, "ready": t.available, "outdated": t.outdated,
-			"draining": t.draining, "coming": t.coming, "failed": t.failed, "broken": t.broken,
+			"draining": t.draining, "coming": t.coming + t.gated, "failed": t.failed, "broken": t.broken,
 		} {
 			m.nodes.WithLabelValues(p.Name, kind).Set(float64(n))
 		}

@@ -98,8 +98,19 @@ func TestStatus(t *testing.T) {
 		{"growing", func(w *worldtest.World, _ *v1alpha1.Pool) {
 			w.AddNode("workers", "n1")
 			w.AddInstance("workers", "n2", cloudprovider.Creating)
-			w.AddNode("workers", "n3", worldtest.Gated)
+			w.AddNode("workers", "n3", worldtest.NotReady)
 		}, "3 1 0 0 growing 1→3 | UpToDate"},
+		{"examined before it counts", func(w *worldtest.World, object *v1alpha1.Pool) {
+			worldtest.Scale(1, 5)(object)
+			w.AddNode("workers", "n1", worldtest.Gated)
+		}, "1 0 0 0 examining 1 node | UpToDate"},
+		{"nobody examines a pool that opted in to nothing", func(w *worldtest.World, _ *v1alpha1.Pool) {
+			w.AddNode("workers", "n1", worldtest.Gated)
+		}, "1 1 0 0 idle | UpToDate"},
+		{"found broken", func(w *worldtest.World, object *v1alpha1.Pool) {
+			worldtest.Scale(1, 5)(object)
+			w.AddNode("workers", "n1").Status.Conditions[1].Status = corev1.ConditionTrue
+		}, "1 0 0 0 1 broken | UpToDate"},
 		{"shrinking", func(w *worldtest.World, _ *v1alpha1.Pool) {
 			w.AddNode("workers", "n1")
 			w.AddNode("workers", "n2", draining(kube.CauseScaleDown))
