@@ -8,7 +8,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/cloudprovider"
@@ -129,16 +128,12 @@ func (l *Loop) grow(ctx context.Context, plan *Plan, g Grow) error {
 }
 
 // resize asks for the new size, of the cloud, or of the run that owns the
-// pool's size for now. The run's record is changed only if nobody else changed
-// the Pool meanwhile.
+// pool's size for now.
 func (l *Loop) resize(ctx context.Context, g Grow) error {
-	if !g.Cycle {
-		return l.Fleet.Resize(ctx, g.ID, g.From, g.To)
+	if g.Cycle {
+		return kube.RaiseDesired(ctx, l.Client, g.pool.Object, g.To)
 	}
-	next := g.pool.Object.DeepCopy()
-	next.Status.Cycle.Desired = int32(g.To)
-	return l.Client.Status().Patch(ctx, next, client.MergeFromWithOptions(g.pool.Object, client.MergeFromWithOptimisticLock{}),
-		client.FieldOwner(v1alpha1.OwnerScale))
+	return l.Fleet.Resize(ctx, g.ID, g.From, g.To)
 }
 
 // passing is whether an error says nothing about the pool's ability to grow.

@@ -48,6 +48,9 @@ func (l *Loop) recordPool(ctx context.Context, v *PoolVerdict) error {
 		if v.Reason != "" {
 			status, reason, message = metav1.ConditionTrue, string(v.Reason), v.Message
 		}
+		if old != nil && v.Reason == CloudUnavailable && old.Reason == reason {
+			message = old.Message // each answer of the cloud carries another request ID
+		}
 		c := kube.Condition(object, v1alpha1.ConditionScaleBlocked, status, reason, message)
 		if old != nil && old.Status == c.Status && old.Reason == c.Reason && old.Message == c.Message {
 			c.ObservedGeneration = old.ObservedGeneration // not worth a write

@@ -2,10 +2,10 @@ package fit
 
 import (
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/klog/v2"
-	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 
 	"github.com/tidemill/tidemill/internal/world"
@@ -21,10 +21,20 @@ type Cluster struct {
 	view  view
 
 	journal []func() // undo, newest last; written only inside a fork
-	forks   []int    // lengths of the journal at each open Fork
+	forks   []fork   // open ones
+	counter int      // of forks, ever
+	owner   map[string]int
 
 	classes map[*corev1.Pod]string
 	memo    map[memoKey]memoAnswer
+}
+
+// fork is an open what-if. A node is copied when it is first changed in a fork:
+// undoing changes one by one would not do, since NodeInfo forgets (two pods with
+// one host port are remembered as one).
+type fork struct {
+	id   int // unique, so that a committed fork's copies are not taken for ours
+	mark int // length of the journal when it began
 }
 
 // New makes a Cluster without nodes that knows the snapshot's namespaces and
@@ -34,6 +44,7 @@ func New(s *world.Snapshot) (*Cluster, error) {
 	c := &Cluster{
 		claims:  map[string]int{},
 		nodes:   map[string]*framework.NodeInfo{},
+		owner:   map[string]int{},
 		classes: map[*corev1.Pod]string{},
 		memo:    map[memoKey]memoAnswer{},
 	}
@@ -47,7 +58,10 @@ func New(s *world.Snapshot) (*Cluster, error) {
 
 // Fork begins a what-if: everything done from here on is undone by Revert, or
 // kept by Commit. Forks nest.
-func (c *Cluster) Fork() { c.forks = append(c.forks, len(c.journal)) }
+func (c *Cluster) Fork() {
+	c.counter++
+	c.forks = append(c.forks, fork{c.counter, len(c.journal)})
+}
 
 // Commit ends the innermost fork and keeps what was done.
 func (c *Cluster) Commit() {
@@ -59,22 +73,42 @@ func (c *Cluster) Commit() {
 
 // Revert ends the innermost fork and undoes what was done, last change first.
 func (c *Cluster) Revert() {
-	mark := c.forks[len(c.forks)-1]
+	mark := c.forks[len(c.forks)-1].mark
 	undo := c.journal[mark:]
 	c.forks = c.forks[:len(c.forks)-1]
-	c.journal = c.journal[:mark]
-	forks := c.forks
-	c.forks = nil // an undo is no change to be undone
 	for i := len(undo) - 1; i >= 0; i-- {
 		undo[i]()
 	}
-	c.forks = forks
+	c.journal = c.journal[:mark]
 }
 
+// undo writes down how to go back. It must not itself call what writes undo.
 func (c *Cluster) undo(f func()) {
 	if len(c.forks) > 0 {
 		c.journal = append(c.journal, f)
 	}
+}
+
+// own is the node's NodeInfo for changing: in a fork that has not changed it
+// yet, a copy.
+func (c *Cluster) own(name string) *framework.NodeInfo {
+	old := c.nodes[name]
+	if old == nil || len(c.forks) == 0 {
+		return old
+	}
+	id, before := c.forks[len(c.forks)-1].id, c.owner[name]
+	if before == id {
+		return old
+	}
+	c.swap(name, old.SnapshotConcrete(), id)
+	c.undo(func() { c.swap(name, old, before) })
+	return c.nodes[name]
+}
+
+func (c *Cluster) swap(name string, info *framework.NodeInfo, owner int) {
+	c.order[slices.Index(c.order, c.nodes[name])] = info
+	c.nodes[name], c.owner[name] = info, owner
+	c.view = view{}
 }
 
 // AddNode adds a node without pods. The node is shared, not copied: it must not
@@ -86,6 +120,9 @@ func (c *Cluster) AddNode(n *corev1.Node) error {
 	info := framework.NewNodeInfo()
 	info.SetNode(n)
 	c.insert(len(c.order), info)
+	if len(c.forks) > 0 {
+		c.owner[n.Name] = c.forks[len(c.forks)-1].id
+	}
 	c.undo(func() { c.remove(n.Name) })
 	return nil
 }
@@ -102,9 +139,7 @@ func (c *Cluster) RemoveNode(name string) {
 }
 
 func (c *Cluster) insert(at int, info *framework.NodeInfo) {
-	c.order = append(c.order, nil)
-	copy(c.order[at+1:], c.order[at:])
-	c.order[at] = info
+	c.order = slices.Insert(c.order, at, info)
 	c.nodes[info.Node().Name] = info
 	for claim, n := range info.PVCRefCounts {
 		c.claims[claim] += n
@@ -113,15 +148,11 @@ func (c *Cluster) insert(at int, info *framework.NodeInfo) {
 }
 
 func (c *Cluster) remove(name string) (at int) {
-	for i, info := range c.order {
-		if info.Node().Name == name {
-			at = i
-		}
-	}
+	at = slices.Index(c.order, c.nodes[name])
 	for claim, n := range c.nodes[name].PVCRefCounts {
 		c.claims[claim] -= n
 	}
-	c.order = append(c.order[:at], c.order[at+1:]...)
+	c.order = slices.Delete(c.order, at, at+1)
 	delete(c.nodes, name)
 	c.view = view{}
 	return at
@@ -129,45 +160,37 @@ func (c *Cluster) remove(name string) (at int) {
 
 // AddPod places a pod on a node, whether it fits or not. The pod needs a UID.
 func (c *Cluster) AddPod(pod *corev1.Pod, node string) error {
-	info := c.nodes[node]
+	info := c.own(node)
 	if info == nil {
 		return fmt.Errorf("place pod %s/%s: no node %s", pod.Namespace, pod.Name, node)
 	}
 	// An affinity term that does not parse is the API server's mistake; the
 	// scheduler places such a pod too.
 	pi, _ := framework.NewPodInfo(pod)
-	c.place(info, pi)
-	c.undo(func() { c.take(info, pod) })
+	info.AddPodInfo(pi)
+	c.changed(pod, 1)
+	c.undo(func() { c.changed(pod, -1) })
 	return nil
 }
 
 // RemovePod takes a pod off a node.
 func (c *Cluster) RemovePod(pod *corev1.Pod, node string) error {
-	info := c.nodes[node]
+	info := c.own(node)
 	if info == nil {
 		return fmt.Errorf("take pod %s/%s: no node %s", pod.Namespace, pod.Name, node)
 	}
-	if err := c.take(info, pod); err != nil {
+	if err := info.RemovePod(klog.Background(), pod); err != nil {
 		return fmt.Errorf("take pod %s/%s off node %s: %w", pod.Namespace, pod.Name, node, err)
 	}
-	pi, _ := framework.NewPodInfo(pod)
-	c.undo(func() { c.place(info, pi) })
+	c.changed(pod, -1)
+	c.undo(func() { c.changed(pod, 1) })
 	return nil
 }
 
-func (c *Cluster) place(info *framework.NodeInfo, pi fwk.PodInfo) {
-	info.AddPodInfo(pi)
-	c.claim(pi.GetPod(), 1)
-	c.view = c.view.without(pi.GetPod())
-}
-
-func (c *Cluster) take(info *framework.NodeInfo, pod *corev1.Pod) error {
-	if err := info.RemovePod(klog.Background(), pod); err != nil {
-		return err
-	}
-	c.claim(pod, -1)
+// changed keeps what is counted over all nodes right when a pod came or went.
+func (c *Cluster) changed(pod *corev1.Pod, n int) {
+	c.claim(pod, n)
 	c.view = c.view.without(pod)
-	return nil
 }
 
 // Node is the node as it was added, nil if there is none of that name.

@@ -12,9 +12,9 @@
 //
 // The state is simulated: nodes that do not exist yet are added from a
 // template, pods are placed that nobody has bound. [Cluster.Fork] and
-// [Cluster.Revert] make "what if" cheap: each change writes its own undo to a
-// journal, so that going back costs what was changed and not the size of the
-// cluster.
+// [Cluster.Revert] make "what if" cheap: a node is copied when it is first
+// changed, and a journal knows how to go back, so that it costs what was changed
+// and not the size of the cluster.
 //
 // What is not asked: scores (where the pod would like best to be), preemption,
 // and dynamic resource allocation, whose claims the Snapshot does not hold; see

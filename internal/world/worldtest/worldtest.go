@@ -8,7 +8,7 @@
 //
 // A Snapshot comes from the real world.Join, so that a test sees nodes, stages
 // and pools as the daemon does. Each Add returns what it added; a test that
-// wants it otherwise changes it before Snapshot.
+// wants it otherwise changes it there and then: the next Add may move it.
 package worldtest
 
 import (
