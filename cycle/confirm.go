@@ -14,8 +14,6 @@ import (
 	"github.com/tidemill/tidemill/cloudprovider"
 )
 
-const ownerCycle = v1alpha1.OwnerCycle
-
 // confirm asks the API server, past the cache, whether the pool is as it was
 // decided on: the same run, not paused, and no mark on a Node that the snapshot
 // did not have. A cache a second behind has taken six nodes instead of five

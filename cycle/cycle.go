@@ -91,10 +91,10 @@ func (d *decision) decide() {
 	switch {
 	case d.s.CloudErr != nil:
 		// Old data may hide that a node is all there is.
-		d.wait(CloudUnavailable, "the cloud does not answer: "+d.s.CloudErr.Error())
+		d.wait(CloudUnavailable, "the cloud does not answer; see condition Ready")
 		return
 	case d.pool.Cloud.Health.Err != nil:
-		d.wait(CloudUnavailable, "this node pool cannot be read: "+d.pool.Cloud.Health.Err.Error())
+		d.wait(CloudUnavailable, "the cloud does not answer for this node pool; see condition Ready")
 		return
 	case d.pool.Object == nil:
 		d.releaseAll("the pool has no Pool object")

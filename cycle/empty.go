@@ -63,7 +63,10 @@ func (d *decision) explain(n *world.Node) {
 }
 
 func (d *decision) whatBlocks(n *world.Node) string {
-	p := d.policy.Drains[n.Object.UID]
+	p, known := d.policy.Drains[n.Object.UID]
+	if !known {
+		return "it was not seen empty in time"
+	}
 	switch len(p.Blocked) {
 	case 0:
 		return fmt.Sprintf("%d pods are left", p.Left)

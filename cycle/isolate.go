@@ -25,6 +25,7 @@ type room struct {
 func (d *decision) isolate(b Budget, todo []stale, extra []stale, held int) {
 	r := d.room(b, held)
 	taken, zoned := 0, []stale(nil)
+	var first *Wait
 	for _, n := range order(append(todo, extra...)) {
 		if n.Mark != nil || n.MarkErr != nil || goingAway(n.Node) || !d.takeable(n) {
 			continue
@@ -38,10 +39,8 @@ func (d *decision) isolate(b Budget, todo []stale, extra []stale, held int) {
 			d.block(n.Node, why.Reason, why.Message)
 		default:
 			d.block(n.Node, why.Reason, why.Message)
-			if why.Reason == BelowFloor {
-				d.wait(WaitingForSurge, why.Message)
-			} else if why.Reason == Braked {
-				d.wait(Braked, why.Message)
+			if first == nil {
+				first = &why
 			}
 		}
 	}
@@ -51,7 +50,19 @@ func (d *decision) isolate(b Budget, todo []stale, extra []stale, held int) {
 	if all, _ := d.pool.Counts(); taken == 0 && held == 0 && all.Coming == 0 && len(zoned) > 0 && r.yield(zoned[0].Node) {
 		d.unblock(zoned[0].Node)
 		d.mark(zoned[0])
+		taken++
 	}
+	if first != nil && taken+held == 0 {
+		d.wait(waiting(first.Reason), first.Message)
+	}
+}
+
+// waiting is a node's reason as the pool's.
+func waiting(r Reason) Reason {
+	if r == BelowFloor {
+		return WaitingForSurge
+	}
+	return r
 }
 
 func (d *decision) room(b Budget, held int) *room {

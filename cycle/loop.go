@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -11,6 +12,7 @@ import (
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/cloudprovider"
 	"github.com/tidemill/tidemill/cycle/drain"
 	"github.com/tidemill/tidemill/internal/kube"
@@ -120,6 +122,11 @@ func (l *Loop) forget(draining map[types.UID]bool) {
 			delete(l.drains, uid)
 		}
 	}
+	for key := range l.said {
+		if uid, _, _ := strings.Cut(key, "/"); !draining[types.UID(uid)] {
+			delete(l.said, key)
+		}
+	}
 	l.drainer.Retain(draining)
 }
 
@@ -181,12 +188,12 @@ func (t *turn) record(ctx context.Context, r Report, steps []Step) error {
 		must = must || s.Kind.record()
 	}
 	s := statusOf(r)
-	if !must && s.stands(r.object) {
+	if !must && stands(s, r.object) {
 		return nil
 	}
 	// Locked always: scaling may have raised the desired size meanwhile, and it
 	// must not be overwritten with the one that was read.
-	err := kube.ApplyPoolStatus(ctx, t.Client, r.object, ownerCycle, &s, true)
+	err := kube.ApplyPoolStatus(ctx, t.Client, r.object, v1alpha1.OwnerCycle, &s, true)
 	if err != nil && must {
 		return err
 	}

@@ -3,6 +3,7 @@ package cycle
 import (
 	"fmt"
 	"sort"
+	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -16,20 +17,14 @@ import (
 // object.
 const maxBlocked = 10
 
-// status is cycle's part of a Pool's status.
-type status struct {
-	Cycle      *v1alpha1.CycleStatus     `json:"cycle,omitempty"`
-	LastCycle  *v1alpha1.LastCycleStatus `json:"lastCycle,omitempty"`
-	Conditions []metav1.Condition        `json:"conditions,omitempty"`
-}
-
-// statusOf is how the pool's status has to be according to a report.
-func statusOf(r Report) status {
-	s := status{Cycle: r.Cycle.DeepCopy(), LastCycle: r.Last.DeepCopy()}
+// statusOf is how cycle's part of the Pool's status has to be according to a
+// report.
+func statusOf(r Report) kube.CyclePart {
+	s := kube.CyclePart{Cycle: r.Cycle.DeepCopy(), LastCycle: r.Last.DeepCopy()}
 	if s.Cycle != nil {
 		s.Cycle.Blocked = blockedNodes(r.Blocked)
 	}
-	s.Conditions = []metav1.Condition{cycling(r), upToDate(r)}
+	s.Conditions = []metav1.Condition{cycling(r)}
 	return s
 }
 
@@ -47,7 +42,7 @@ func blockedNodes(list []Blocked) []v1alpha1.BlockedNode {
 func cycling(r Report) metav1.Condition {
 	run := r.Cycle
 	if run == nil {
-		return idleCondition(r, v1alpha1.ConditionCycling)
+		return idleCondition(r)
 	}
 	reason, message := "Replacing", fmt.Sprintf("%d of %d nodes replaced, %d being emptied", run.Replaced, run.Replaced+run.Stale, r.Draining)
 	if r.Wait != nil {
@@ -59,22 +54,10 @@ func cycling(r Report) metav1.Condition {
 	return kube.Condition(r.object, v1alpha1.ConditionCycling, metav1.ConditionTrue, reason, shorten(message))
 }
 
-func upToDate(r Report) metav1.Condition {
-	switch {
-	case r.Cycle != nil:
-		return kube.Condition(r.object, v1alpha1.ConditionUpToDate, metav1.ConditionFalse, "RunUnderWay", "for "+shorten(r.Cycle.Request))
-	case r.Refused != nil, refusalStands(r):
-		return idleCondition(r, v1alpha1.ConditionUpToDate)
-	case r.Drifted > 0:
-		return kube.Condition(r.object, v1alpha1.ConditionUpToDate, metav1.ConditionFalse, "Outdated",
-			fmt.Sprintf("%d nodes do not run the pool's release", r.Drifted))
-	}
-	return kube.Condition(r.object, v1alpha1.ConditionUpToDate, metav1.ConditionTrue, "UpToDate", "every node runs the pool's release")
-}
-
 // idleCondition is a condition without a run: False, with the refusal if one
 // stands.
-func idleCondition(r Report, t string) metav1.Condition {
+func idleCondition(r Report) metav1.Condition {
+	const t = v1alpha1.ConditionCycling
 	if r.Refused != nil {
 		return kube.Condition(r.object, t, metav1.ConditionFalse, string(r.Refused.Reason), shorten(r.Refused.Message))
 	}
@@ -109,7 +92,7 @@ func refusalStands(r Report) bool {
 }
 
 // stands is whether the Pool's status says this already.
-func (s status) stands(p *v1alpha1.Pool) bool {
+func stands(s kube.CyclePart, p *v1alpha1.Pool) bool {
 	if !equality.Semantic.DeepEqual(s.Cycle, p.Status.Cycle) || !equality.Semantic.DeepEqual(s.LastCycle, p.Status.LastCycle) {
 		return false
 	}
@@ -128,5 +111,9 @@ func shorten(s string) string {
 	if len(s) <= limit {
 		return s
 	}
-	return s[:limit-3] + "..."
+	cut := limit - 3
+	for !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut] + "..."
 }

@@ -110,6 +110,9 @@ func (s Step) String() string {
 	case Drain:
 		return fmt.Sprintf("drain node %s for %s", s.Node, s.Cause)
 	case DeleteInstance:
+		if s.NodeUID == "" {
+			return fmt.Sprintf("delete instance %s, which is no node", s.Instance)
+		}
 		return fmt.Sprintf("delete instance %s of node %s", s.Instance, s.Node)
 	case Skip:
 		return fmt.Sprintf("give node %s back until %s (%s)%s", s.Node, clock(s.Until), s.Reason, because(s.Message))
