@@ -26,7 +26,7 @@ func heard(b *bell) bool {
 
 func TestBell(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBell()
+		b := newBell(settle)
 		pass := func(d time.Duration) { time.Sleep(d); synctest.Wait() }
 		for range 1000 {
 			b.ring()
@@ -149,16 +149,17 @@ func TestWhoIsWoken(t *testing.T) {
 			b.pools().OnUpdate(pool(keepPool), pool(func(p *v1alpha1.Pool) { p.Generation = 2 }))
 		}, "mscd"},
 		{"the mirror's own writing", func(b *bells) {
-			b.pools().OnUpdate(pool(keepPool), pool(func(p *v1alpha1.Pool) { p.Status.Activity = "growing" }))
-		}, ""},
+			b.pools().OnUpdate(pool(keepPool), pool(func(p *v1alpha1.Pool) { p.Status.Activity, p.ResourceVersion = "growing", "2" }))
+		}, "c"},
+		{"a list that was read again", func(b *bells) { b.pools().OnUpdate(pool(keepPool), pool(keepPool)) }, ""},
 		{"a run that began", func(b *bells) {
 			b.pools().OnUpdate(pool(keepPool), pool(func(p *v1alpha1.Pool) { p.Status.Cycle = &v1alpha1.CycleStatus{Request: "x"} }))
-		}, "m"},
+		}, "mc"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := &bells{newBell(), newBell(), newBell(), newBell()}
+				b := newBells()
 				test.ring(b)
 				time.Sleep(gap)
 				synctest.Wait()

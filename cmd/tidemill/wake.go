@@ -22,7 +22,8 @@ import (
 // it is seen by the same look, and rings are at least gap apart: a thousand pods
 // that come at once are one look, or two.
 type bell struct {
-	C chan struct{} // capacity 1
+	C      chan struct{} // capacity 1
+	settle time.Duration
 
 	mu     sync.Mutex // guards the fields below
 	heard  time.Time
@@ -30,13 +31,19 @@ type bell struct {
 }
 
 // settle is how long a ring waits for company, gap how often events alone make
-// a loop look.
+// a loop look. The mirror waits longer: it tells what the verbs do about an
+// event, and a status that it writes meanwhile would only make theirs conflict.
 const (
-	settle = 100 * time.Millisecond
-	gap    = 500 * time.Millisecond
+	settle       = 100 * time.Millisecond
+	settleMirror = 400 * time.Millisecond
+	gap          = 500 * time.Millisecond
 )
 
-func newBell() *bell { return &bell{C: make(chan struct{}, 1)} }
+func newBell(settle time.Duration) *bell { return &bell{C: make(chan struct{}, 1), settle: settle} }
+
+func newBells() *bells {
+	return &bells{mirror: newBell(settleMirror), scale: newBell(settle), cycle: newBell(settle), doctor: newBell(settle)}
+}
 
 // ring never blocks.
 func (b *bell) ring() {
@@ -46,7 +53,7 @@ func (b *bell) ring() {
 		return
 	}
 	b.rising = true
-	time.AfterFunc(max(settle, gap-time.Since(b.heard)), func() {
+	time.AfterFunc(max(b.settle, gap-time.Since(b.heard)), func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.rising, b.heard = false, time.Now()
@@ -70,7 +77,7 @@ func ring(list ...*bell) {
 // a loop waits for. What has not changed in a way that matters rings nothing:
 // tidemill's own heartbeats must not wake it.
 func watch(ctx context.Context, c cache.Cache) (*bells, error) {
-	b := &bells{newBell(), newBell(), newBell(), newBell()}
+	b := newBells()
 	handlers := []struct {
 		object  client.Object
 		handler toolscache.ResourceEventHandler
@@ -163,15 +170,20 @@ func statuses(n *corev1.Node) map[corev1.NodeConditionType]corev1.ConditionStatu
 }
 
 // pools: what a person wrote wakes everybody; a record that a verb wrote wakes
-// the mirror, which tells it.
+// the mirror, which tells it. Any other writing wakes the cycle: its own may
+// have been refused for it, and is tried again at once.
 func (b *bells) pools() toolscache.ResourceEventHandler {
 	all := func(*v1alpha1.Pool) { ring(b.mirror, b.scale, b.cycle, b.doctor) }
 	return handle(all, func(old, new *v1alpha1.Pool) {
 		switch {
 		case old.Generation != new.Generation || !equality.Semantic.DeepEqual(old.Annotations, new.Annotations):
 			all(new)
-		case !equality.Semantic.DeepEqual(old.Status.Cycle, new.Status.Cycle):
-			ring(b.mirror)
+		case !equality.Semantic.DeepEqual(old.Status.Cycle, new.Status.Cycle),
+			!equality.Semantic.DeepEqual(old.Status.LastCycle, new.Status.LastCycle),
+			!equality.Semantic.DeepEqual(old.Status.Scale, new.Status.Scale):
+			ring(b.mirror, b.cycle)
+		case old.ResourceVersion != new.ResourceVersion:
+			ring(b.cycle)
 		}
 	}, all)
 }
