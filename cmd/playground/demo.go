@@ -7,10 +7,8 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -42,9 +40,7 @@ func newDemo() *cobra.Command {
 		Example: "  playground demo --tidemill bin/tidemill\n  playground demo --tidemill bin/tidemill --ci --only a,d",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
-			defer stop()
-			return demo(ctx, f, cmd.OutOrStdout())
+			return demo(cmd.Context(), f, cmd.OutOrStdout())
 		},
 	}
 	cmd.Flags().StringVar(&f.tidemill, "tidemill", "", "the tidemill `binary` (default: beside this one, then in PATH)")

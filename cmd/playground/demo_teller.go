@@ -198,8 +198,8 @@ The daemon's log is %[2]s.
 
 // logs tells where to look after a failure, and the last that the daemon said.
 func (t *teller) logs(dir string) {
-	t.println("\nThe logs are in %s: tidemill.log (the daemon), watcher.log (every change that was seen), playground.log.", dir)
-	for _, name := range []string{"watcher.log", "tidemill.log"} {
+	t.println("\nThe logs are in %s: tidemill.log (the daemon), watcher.log (every change that was seen), plan.log (what waits, and why), playground.log.", dir)
+	for _, name := range []string{"watcher.log", "tidemill.log", "status.log"} {
 		if text, err := os.ReadFile(filepath.Join(dir, name)); err == nil {
 			lines := strings.Split(strings.TrimRight(string(text), "\n"), "\n")
 			t.println("\nThe end of %s:", name)

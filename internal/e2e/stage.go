@@ -3,6 +3,8 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -110,8 +112,24 @@ func Tell(ctx context.Context, e *Env, steps []Step, l Listener) (*Figures, erro
 			l.End(Outcome{Step: step, Took: time.Since(begin), Checked: s.checked, Err: err})
 		}
 		if err != nil {
+			e.autopsy(context.WithoutCancel(ctx))
 			return figures, fmt.Errorf("step %s (%s): %w", step.ID, step.Title, err)
 		}
 	}
 	return figures, nil
+}
+
+// autopsy writes what tidemill itself says of the end into the directory of the
+// logs: what waits is mostly explained there.
+func (e *Env) autopsy(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	for _, command := range []string{"status", "plan"} {
+		out, talk, _, err := e.CLI(ctx, command)
+		if err != nil {
+			talk += err.Error() + "\n"
+		}
+		// Nothing is lost but an explanation when this cannot be written.
+		_ = os.WriteFile(filepath.Join(e.dir, command+".log"), []byte(out+talk), 0o600)
+	}
 }
