@@ -152,6 +152,14 @@ func TestWhoIsWoken(t *testing.T) {
 			b.pools().OnUpdate(pool(keepPool), pool(func(p *v1alpha1.Pool) { p.Status.Activity, p.ResourceVersion = "growing", "2" }))
 		}, "c"},
 		{"a list that was read again", func(b *bells) { b.pools().OnUpdate(pool(keepPool), pool(keepPool)) }, ""},
+		{"a run that goes on", func(b *bells) {
+			run := func(replaced int32) *v1alpha1.Pool {
+				return pool(func(p *v1alpha1.Pool) {
+					p.Status.Cycle = &v1alpha1.CycleStatus{Desired: 3, Replaced: replaced}
+				})
+			}
+			b.pools().OnUpdate(run(1), run(2))
+		}, "m"},
 		{"a run that began", func(b *bells) {
 			b.pools().OnUpdate(pool(keepPool), pool(func(p *v1alpha1.Pool) { p.Status.Cycle = &v1alpha1.CycleStatus{Request: "x"} }))
 		}, "mc"},

@@ -170,22 +170,30 @@ func statuses(n *corev1.Node) map[corev1.NodeConditionType]corev1.ConditionStatu
 }
 
 // pools: what a person wrote wakes everybody; a record that a verb wrote wakes
-// the mirror, which tells it. Any other writing wakes the cycle: its own may
-// have been refused for it, and is tried again at once.
+// the mirror, which tells it. What others than the cycle write wakes the cycle:
+// its own writing may have been refused for it, and is tried again at once.
 func (b *bells) pools() toolscache.ResourceEventHandler {
 	all := func(*v1alpha1.Pool) { ring(b.mirror, b.scale, b.cycle, b.doctor) }
 	return handle(all, func(old, new *v1alpha1.Pool) {
 		switch {
 		case old.Generation != new.Generation || !equality.Semantic.DeepEqual(old.Annotations, new.Annotations):
 			all(new)
-		case !equality.Semantic.DeepEqual(old.Status.Cycle, new.Status.Cycle),
-			!equality.Semantic.DeepEqual(old.Status.LastCycle, new.Status.LastCycle),
-			!equality.Semantic.DeepEqual(old.Status.Scale, new.Status.Scale):
-			ring(b.mirror, b.cycle)
+		case !equality.Semantic.DeepEqual(old.Status.Cycle, new.Status.Cycle), !equality.Semantic.DeepEqual(old.Status.LastCycle, new.Status.LastCycle):
+			ring(b.mirror)
+			if desired(old) != desired(new) { // scaling raised it
+				ring(b.cycle)
+			}
 		case old.ResourceVersion != new.ResourceVersion:
 			ring(b.cycle)
 		}
 	}, all)
+}
+
+func desired(p *v1alpha1.Pool) int32 {
+	if p.Status.Cycle == nil {
+		return -1
+	}
+	return p.Status.Cycle.Desired
 }
 
 // budgets: a PDB that allows a disruption again lets a drain go on.
