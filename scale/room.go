@@ -38,10 +38,10 @@ func (d *decision) furnishNode(p *pool, n *world.Node) {
 		if (stage == world.StageLaunching || stage == world.StageJoining) && !late {
 			d.expect(p, n.Zone(), string(n.ID()))
 		}
-	case stage == world.StageAvailable:
+	case stage == world.StageAvailable && !shedding(n.Object):
 		d.real(n, n.Object)
 		d.there = append(d.there, n.Name())
-	case stage == world.StageGated, stage == world.StageJoining && !late:
+	case stage == world.StageAvailable, stage == world.StageGated, stage == world.StageJoining && !late:
 		d.real(n, grownUp(n.Object, p.template(n.Zone())))
 		d.addDaemons(n.Name(), n.Pods)
 		d.coming = append(d.coming, n.Name())
@@ -110,6 +110,18 @@ var startupTaints = []string{
 func startup(t corev1.Taint) bool {
 	for _, prefix := range startupTaints {
 		if strings.HasPrefix(t.Key, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// shedding is whether a node that is up still has the taints of not being so:
+// the control plane takes them off a moment after the kubelet's word. In that
+// moment no pod can be put there, and no other node is needed for it.
+func shedding(n *corev1.Node) bool {
+	for _, t := range n.Spec.Taints {
+		if t.Key == corev1.TaintNodeNotReady || t.Key == corev1.TaintNodeUnreachable {
 			return true
 		}
 	}

@@ -184,6 +184,8 @@ func tellNode(t *testing.T, w *worldtest.World, name string, p words) {
 	n := w.AddNode(p.take("pool", "workers"), name)
 	switch state := p.take("state", "available"); state {
 	case "available":
+	case "shedding":
+		n.Spec.Taints = append(n.Spec.Taints, corev1.Taint{Key: corev1.TaintNodeNotReady, Effect: corev1.TaintEffectNoSchedule})
 	case "joining":
 		worldtest.NotReady(n)
 		instance(w, name).Created = w.Now.Add(-3 * time.Minute)
