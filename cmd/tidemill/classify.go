@@ -18,7 +18,7 @@ func classify(err error) *failure {
 	var dial *url.Error
 	switch {
 	case meta.IsNoMatchError(err):
-		return &failure{exitBlind, err, []string{"the Pool resource is not installed in this cluster: kubectl apply -f manifests/crd"}}
+		return &failure{exitBlind, err, []string{"the cluster does not know this resource; tidemill's own are installed with: kubectl apply -k manifests"}}
 	case errors.Is(err, cloudprovider.ErrUnauthorized):
 		return &failure{exitBlind, err, []string{"check key_file, fingerprint, user and tenancy in the OCI config (--oci-config, --oci-profile), and that the key is uploaded for that user"}}
 	case errors.Is(err, cloudprovider.ErrNotFound):

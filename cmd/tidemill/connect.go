@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/api/meta"
 	apiversion "k8s.io/apimachinery/pkg/version"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -142,7 +143,10 @@ func (c *cluster) ask(ctx context.Context) error {
 // installed is whether the cluster knows Pools.
 func (c *cluster) installed(ctx context.Context) error {
 	var pools v1alpha1.PoolList
-	if err := c.client.List(ctx, &pools, client.Limit(1)); err != nil {
+	switch err := c.client.List(ctx, &pools, client.Limit(1)); {
+	case meta.IsNoMatchError(err):
+		return blind(fmt.Errorf("the cluster at %s does not know the resource pools.tidemill.dev", c.server), "install it with: kubectl apply -k manifests")
+	case err != nil:
 		return fmt.Errorf("list pools: %w", err)
 	}
 	return nil

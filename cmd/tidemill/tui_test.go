@@ -33,7 +33,7 @@ func TestReport(t *testing.T) {
 		{"usage", usage(errors.New("x"), "do y"), exitUsage, "tidemill: hint: do y\n"},
 		{"wrapped", fmt.Errorf("more: %w", blind(errors.New("x"), "do y")), exitBlind, "tidemill: hint: do y\n"},
 		{"a hint from within", errors.New("open x\nhint: do z"), exitNo, "tidemill: hint: do z\n"},
-		{"no CRD", fmt.Errorf("list: %w", &meta.NoKindMatchError{}), exitBlind, "kubectl apply -f manifests/crd"},
+		{"no CRD", fmt.Errorf("list: %w", &meta.NoKindMatchError{}), exitBlind, "kubectl apply -k manifests"},
 		{"wrong key", fmt.Errorf("list: %w", cloudprovider.ErrUnauthorized), exitBlind, "fingerprint"},
 		{"kubeconfig expired", apierrors.NewUnauthorized("no"), exitBlind, "renew them"},
 		{"no right", apierrors.NewForbidden(pools, "p", errors.New("no")), exitBlind, "manifests/rbac.yaml"},
