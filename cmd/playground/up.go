@@ -50,19 +50,14 @@ func newUp() *cobra.Command {
 	return cmd
 }
 
-func up(ctx context.Context, f upFlags, stdout, stderr io.Writer) error {
-	switch {
-	case f.output != "text" && f.output != "json":
-		return usageError{fmt.Errorf("output %q is neither text nor json", f.output)}
-	case f.launch <= 0 || f.grace < time.Second:
-		return usageError{fmt.Errorf("launch time %v and node monitor grace %v must be positive, the latter a second or more", f.launch, f.grace)}
+func up(ctx context.Context, f upFlags, stdout, stderr io.Writer) (err error) {
+	if err := f.check(); err != nil {
+		return err
 	}
 	if f.keep && f.dir == "" {
-		dir, err := os.MkdirTemp("", playground.DirPrefix)
-		if err != nil {
+		if f.dir, err = os.MkdirTemp("", playground.DirPrefix); err != nil {
 			return err
 		}
-		f.dir = dir
 	}
 	fmt.Fprintln(stderr, "starting a cluster (a few seconds)")
 	begin := time.Now()
@@ -71,31 +66,50 @@ func up(ctx context.Context, f upFlags, stdout, stderr io.Writer) error {
 	})
 	switch {
 	case ctx.Err() != nil && err != nil:
-		return errors.New("interrupted before the cluster was up; nothing is left of it")
+		return errors.New("interrupted before the cluster was up")
 	case err != nil:
 		return err
 	}
 	defer cluster.Stop()
-	for _, text := range [][]byte{manifests.CRD(), manifests.Namespace(), manifests.RBAC()} {
-		if err := cluster.Apply(ctx, text); err != nil {
-			return err
-		}
-	}
-	admin, err := serveAdmin(cluster)
+	admin, err := furnish(ctx, cluster)
 	if err != nil {
 		return err
 	}
 	defer admin.Close()
-	place := placeOf(cluster)
-	if err := place.writeEnv(filepath.Join(cluster.Dir(), "env")); err != nil {
-		return err
-	}
-	if err := place.print(stdout, f.output, time.Since(begin)); err != nil {
+	if err := placeOf(cluster).print(stdout, f.output, time.Since(begin)); err != nil {
 		return err
 	}
 	<-ctx.Done()
 	fmt.Fprintln(stderr, "stopping")
 	return nil
+}
+
+func (f upFlags) check() error {
+	switch {
+	case f.output != "text" && f.output != "json":
+		return usageError{fmt.Errorf("output %q is neither text nor json", f.output)}
+	case f.launch <= 0 || f.grace < time.Second:
+		return usageError{fmt.Errorf("launch time %v and node monitor grace %v must be positive, the latter a second or more", f.launch, f.grace)}
+	}
+	return nil
+}
+
+// furnish installs what tidemill needs, opens the door for orders, and writes
+// the environment file last: who waits for it finds everything in place.
+func furnish(ctx context.Context, c *playground.Cluster) (io.Closer, error) {
+	for _, text := range [][]byte{manifests.CRD(), manifests.Namespace(), manifests.RBAC()} {
+		if err := c.Apply(ctx, text); err != nil {
+			return nil, err
+		}
+	}
+	admin, err := serveAdmin(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := placeOf(c).writeEnv(filepath.Join(c.Dir(), "env")); err != nil {
+		return nil, errors.Join(err, admin.Close())
+	}
+	return admin, nil
 }
 
 // launchTime splits a launch into the stages that the cloud has.

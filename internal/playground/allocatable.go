@@ -15,8 +15,8 @@ const (
 	gi int64 = 1 << 30
 
 	// rootFS is the root file system of OKE's Oracle Linux images. It stays at
-	// about 36 GiB whatever the boot volume, unless cloud-init grows it.
-	rootFS = 40223552 << 10
+	// about 36 GiB whatever the boot volume, unless cloud-init runs oci-growfs.
+	rootFS int64 = 40223552 << 10
 
 	systemReservedMilliCPU = 100
 	systemReservedMemory   = 100 * mi
@@ -26,10 +26,11 @@ const (
 // vcpus is how many CPUs the kernel sees: two per OCPU, except on Arm A1 whose
 // cores have one thread.
 func vcpus(shape string, ocpus float32) int64 {
+	threads := float32(2)
 	if strings.Contains(shape, ".Standard.A1") {
-		return int64(ocpus)
+		threads = 1
 	}
-	return int64(2 * ocpus)
+	return max(1, int64(threads*ocpus))
 }
 
 // kubeReservedMilliCPU is OKE's --kube-reserved for CPU, a step function of the
@@ -74,6 +75,15 @@ func memoryTax(arch string, gib float64) int64 {
 	return int64(offset+0.0182*gib*1024) * mi
 }
 
+// diskOf is the size of an instance's root file system, in bytes. One that was
+// grown has about 4 % less than the boot volume.
+func diskOf(i okesim.Instance) int64 {
+	if strings.Contains(userData(i), "oci-growfs") {
+		return int64(i.BootVolumeGB) * gi / 100 * 96
+	}
+	return rootFS
+}
+
 // reservesResources says whether an OKE image of this version sets
 // --kube-reserved: those before 1.30 reserve nothing.
 func reservesResources(version string) bool {
@@ -91,10 +101,11 @@ func resources(i okesim.Instance) (capacity, allocatable corev1.ResourceList) {
 	cpus := vcpus(i.Shape, i.OCPUs)
 	gib := float64(i.MemoryGB)
 	memory := int64(gib*float64(gi)) - memoryTax(i.Arch, gib)
+	disk := diskOf(i)
 	capacity = corev1.ResourceList{
 		corev1.ResourceCPU:              *resource.NewQuantity(cpus, resource.DecimalSI),
 		corev1.ResourceMemory:           *resource.NewQuantity(memory, resource.BinarySI),
-		corev1.ResourceEphemeralStorage: *resource.NewQuantity(rootFS, resource.BinarySI),
+		corev1.ResourceEphemeralStorage: *resource.NewQuantity(disk, resource.BinarySI),
 		corev1.ResourcePods:             *resource.NewQuantity(maxPods(i), resource.DecimalSI),
 	}
 	if i.GPUs > 0 {
@@ -108,7 +119,7 @@ func resources(i okesim.Instance) (capacity, allocatable corev1.ResourceList) {
 	}
 	allocatable[corev1.ResourceCPU] = *resource.NewMilliQuantity(1000*cpus-reservedCPU, resource.DecimalSI)
 	allocatable[corev1.ResourceMemory] = *resource.NewQuantity(memory-reservedMemory, resource.BinarySI)
-	allocatable[corev1.ResourceEphemeralStorage] = *resource.NewQuantity(rootFS/10*9, resource.BinarySI)
+	allocatable[corev1.ResourceEphemeralStorage] = *resource.NewQuantity(disk/10*9, resource.BinarySI)
 	return capacity, allocatable
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"testing"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -75,7 +74,7 @@ func TestCustomResourcesAndAdmission(t *testing.T) {
 		_, err := client.Resource(resource).Create(t.Context(), object, metav1.CreateOptions{})
 		return err
 	}
-	eventually(t, 15*time.Second, func(context.Context) error { // until the CRD is served
+	eventually(t, func(context.Context) error { // until the CRD is served
 		if err := boat("good", 1, 2); !apierrors.IsAlreadyExists(err) {
 			return err
 		}
@@ -85,7 +84,7 @@ func TestCustomResourcesAndAdmission(t *testing.T) {
 		t.Errorf("min above max: %v, want invalid", err)
 	}
 	tries := 0
-	eventually(t, 15*time.Second, func(context.Context) error { // until the policy is compiled
+	eventually(t, func(context.Context) error { // until the policy is compiled
 		tries++
 		err := boat(fmt.Sprintf("titanic-%d", tries), 1, 2)
 		if apierrors.IsInvalid(err) || apierrors.IsForbidden(err) {

@@ -27,7 +27,7 @@ func TestStarts(t *testing.T) {
 	c, client := cluster(t)
 	t.Logf("playground start: %d ms, RSS %s", shared.took.Milliseconds(), rss())
 	begin := time.Now()
-	eventually(t, 20*time.Second, func(ctx context.Context) error {
+	eventually(t, func(ctx context.Context) error {
 		nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{LabelSelector: "!test"})
 		if err != nil {
 			return err
@@ -105,7 +105,7 @@ func TestServiceAccountHasOnlyItsRights(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The role "view" is empty until the aggregation controller has filled it.
-	eventually(t, 10*time.Second, func(ctx context.Context) error {
+	eventually(t, func(ctx context.Context) error {
 		_, err := robot.CoreV1().Pods(ns).List(ctx, metav1.ListOptions{})
 		return err
 	})
@@ -127,7 +127,7 @@ func TestSecondClusterComesAndGoes(t *testing.T) {
 	}
 	t.Logf("second playground start: %d ms, RSS %s, %d goroutines before", time.Since(begin).Milliseconds(), rss(), before)
 	client := clientOf(t, second)
-	eventually(t, 20*time.Second, func(ctx context.Context) error {
+	eventually(t, func(ctx context.Context) error {
 		nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 		if err == nil && (len(nodes.Items) != 1 || !nodeReady(&nodes.Items[0])) {
 			err = fmt.Errorf("%d nodes, want one that is ready", len(nodes.Items))
@@ -153,7 +153,7 @@ func TestSecondClusterComesAndGoes(t *testing.T) {
 			t.Errorf("%s still answers: %s", url, answer.Status)
 		}
 	}
-	eventually(t, 20*time.Second, func(context.Context) error {
+	eventually(t, func(context.Context) error {
 		if left := runtime.NumGoroutine() - before; left > (running-before)/10 {
 			return fmt.Errorf("%d of %d goroutines are left:\n%s", left, running-before, stacks())
 		}
@@ -216,7 +216,7 @@ func TestDirectoryOfTheUserIsKeptAndMustBeEmpty(t *testing.T) {
 // is stopped while it starts would take this process with it.
 func TestStartCalledOffLeavesNothing(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
-	for _, after := range []time.Duration{200 * time.Millisecond, 900 * time.Millisecond, 1500 * time.Millisecond} {
+	for _, after := range []time.Duration{300 * time.Millisecond, 1300 * time.Millisecond} {
 		ctx, cancel := context.WithTimeout(t.Context(), after)
 		c, err := Start(ctx, Options{})
 		cancel()

@@ -1,7 +1,7 @@
 // Package playground is a whole OKE cluster on one machine, in one process: the
 // real control plane of Kubernetes, nodes without machines, and an Oracle cloud
 // ([okesim]) that makes and unmakes them. It starts in about three seconds and
-// takes about 300 MB, so that a newcomer can watch a pool turn over and a test
+// takes about 340 MB, so that a newcomer can watch a pool turn over and a test
 // can tell the same story.
 //
 //	OCI clients ──HTTP──► okesim ──events──► joiner ──► Node objects ──┐

@@ -51,7 +51,7 @@ func tainted(n *corev1.Node, key string) bool {
 // becomes waits until a node is as check wants it.
 func becomes(t *testing.T, client kubernetes.Interface, node, what string, check func(*corev1.Node) bool) {
 	t.Helper()
-	eventually(t, 20*time.Second, func(ctx context.Context) error {
+	eventually(t, func(ctx context.Context) error {
 		n, err := client.CoreV1().Nodes().Get(ctx, node, metav1.GetOptions{})
 		if err == nil && !check(n) {
 			err = fmt.Errorf("node is not %s: %v, taints %v", what, n.Status.Conditions, n.Spec.Taints)
@@ -72,7 +72,7 @@ func pinned(t *testing.T, client kubernetes.Interface, ns, name, pool string) {
 
 func podBecomes(t *testing.T, client kubernetes.Interface, ns, name, what string, check func(*corev1.Pod) bool) {
 	t.Helper()
-	eventually(t, 15*time.Second, func(ctx context.Context) error {
+	eventually(t, func(ctx context.Context) error {
 		p, err := client.CoreV1().Pods(ns).Get(ctx, name, metav1.GetOptions{})
 		if err == nil && !check(p) {
 			err = fmt.Errorf("pod is not %s: %+v", what, p.Status)
@@ -88,13 +88,29 @@ func TestStoppedKubeletIsNoticedAndForgiven(t *testing.T) {
 	node := nodesOf(t, c, "silent", 1)[0].Name
 	ns := freshNamespace(t, client)
 	pinned(t, client, ns, "app", "silent")
+	pinned(t, client, ns, "lost", "silent")
 	podBecomes(t, client, ns, "app", "ready", podReady)
+	podBecomes(t, client, ns, "lost", "ready", podReady)
 	do(t, c.Fault, node, KubeletStopped)
 	becomes(t, client, node, "unreachable", func(n *corev1.Node) bool {
 		return condition(n, corev1.NodeReady) == corev1.ConditionUnknown && tainted(n, corev1.TaintNodeUnreachable)
 	})
 	podBecomes(t, client, ns, "app", "not ready", func(p *corev1.Pod) bool { return !podReady(p) })
+	// Nobody is there to stop a pod: it stays until somebody is.
+	if err := client.CoreV1().Pods(ns).Delete(t.Context(), "lost", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	podBecomes(t, client, ns, "lost", "past its grace", func(p *corev1.Pod) bool {
+		return p.DeletionTimestamp != nil && time.Since(p.DeletionTimestamp.Time) > time.Second
+	})
 	do(t, c.Heal, node, KubeletStopped)
+	eventually(t, func(ctx context.Context) error {
+		_, err := client.CoreV1().Pods(ns).Get(ctx, "lost", metav1.GetOptions{})
+		if !apierrors.IsNotFound(err) {
+			return errors.Join(errors.New("the deleted pod is still there"), err)
+		}
+		return nil
+	})
 	becomes(t, client, node, "ready", func(n *corev1.Node) bool { return nodeReady(n) && len(n.Spec.Taints) == 0 })
 	podBecomes(t, client, ns, "app", "ready again", podReady)
 }
@@ -170,7 +186,7 @@ func TestPodFaults(t *testing.T) {
 	})
 	podBecomes(t, client, ns, "pulls", "past its grace", func(p *corev1.Pod) bool { return p.DeletionTimestamp != nil })
 	do(t, c.Heal, node, PodsStuckTerminating)
-	eventually(t, 10*time.Second, func(ctx context.Context) error {
+	eventually(t, func(ctx context.Context) error {
 		for _, name := range []string{"pulls", "later"} {
 			if _, err := client.CoreV1().Pods(ns).Get(ctx, name, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
 				return errors.Join(fmt.Errorf("pod %s is still there", name), err)

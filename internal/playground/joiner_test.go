@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"testing"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -31,7 +30,7 @@ func nodesOf(t *testing.T, c *Cluster, name string, n int) []corev1.Node {
 	t.Helper()
 	client := clientOf(t, c)
 	var found []corev1.Node
-	eventually(t, 20*time.Second, func(ctx context.Context) error {
+	eventually(t, func(ctx context.Context) error {
 		list, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{LabelSelector: "test=" + name})
 		if err != nil {
 			return err
@@ -60,7 +59,7 @@ func TestTerminatedInstanceTakesItsNodeAndPodsAlong(t *testing.T) {
 	if _, err := client.CoreV1().Pods(ns).Create(t.Context(), pod, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 10*time.Second, func(ctx context.Context) error {
+	eventually(t, func(ctx context.Context) error {
 		p, err := client.CoreV1().Pods(ns).Get(ctx, "orphan", metav1.GetOptions{})
 		if err == nil && p.Spec.NodeName != node.Name {
 			err = errors.New("pod is not bound")
@@ -71,7 +70,7 @@ func TestTerminatedInstanceTakesItsNodeAndPodsAlong(t *testing.T) {
 	if _, err := c.Sim().DeleteNode(id, node.Spec.ProviderID, false, ""); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 20*time.Second, func(ctx context.Context) error {
+	eventually(t, func(ctx context.Context) error {
 		n, err := client.CoreV1().Nodes().Get(ctx, node.Name, metav1.GetOptions{})
 		if err == nil && n.UID == node.UID {
 			return errors.New("node is still there")
@@ -96,7 +95,7 @@ func TestRefusedInstanceDoesNotJoin(t *testing.T) {
 	if _, err := c.Sim().UpdatePool(id, okesim.PoolUpdate{Size: &size}, ""); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 10*time.Second, func(context.Context) error {
+	eventually(t, func(context.Context) error {
 		view, err := c.Sim().Pool(id)
 		if err == nil && (len(view.Nodes) != 1 || view.Nodes[0].State != "ACTIVE") {
 			err = errors.New("instance is not active")

@@ -37,42 +37,19 @@ var stageFiles embed.FS
 
 // startKubelets runs kwok as the kubelets of all Nodes.
 func (c *Cluster) startKubelets(ctx context.Context) error {
-	stages, err := c.stages()
-	if err != nil {
-		return fmt.Errorf("start kubelets: %w", err)
-	}
-	config := c.as("kubelet")
-	client, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		return fmt.Errorf("start kubelets: %w", err)
-	}
-	dyn, err := dynamic.NewForConfig(c.RESTConfig())
+	config, err := c.kubeletConfig()
 	if err != nil {
 		return fmt.Errorf("start kubelets: %w", err)
 	}
 	var kubelets *kwok.Controller
-	kubelets, err = kwok.NewController(kwok.Config{
-		Clock:                        clock.RealClock{},
-		DynamicClient:                dyn,
-		RESTClient:                   client.Discovery().RESTClient(),
-		TypedClient:                  client,
-		ManageNodesWithLabelSelector: kubeletLabel + "=" + kubeletRunning,
-		CIDR:                         podCIDR,
-		LocalStages:                  stages,
-		NodePlayStageParallelism:     2,
-		PodPlayStageParallelism:      4,
-		PodsOnNodeSyncParallelism:    1,
-		NodeLeaseParallelism:         2,
-		NodeLeaseDurationSeconds:     uint(c.opts.NodeMonitorGrace / time.Second),
-		ID:                           "kubelet",
-		FuncMap: gotpl.FuncMap{
-			"KubeletConditions": kubeletConditions,
-			"SucceededPod":      succeededPod,
-			"StartedPod":        func(pod any) (any, error) { return startedPod(pod, nodeFaults(kubelets)) },
-			"NodeHasFault":      func(node, fault string) bool { return nodeFaults(kubelets)(node, fault) },
-		},
-	})
-	if err != nil {
+	underFault := func(node, fault string) bool { return nodeHasFault(kubelets, node, fault) }
+	config.FuncMap = gotpl.FuncMap{
+		"KubeletConditions": kubeletConditions,
+		"SucceededPod":      succeededPod,
+		"StartedPod":        func(pod any) (any, error) { return startedPod(pod, underFault) },
+		"NodeHasFault":      underFault,
+	}
+	if kubelets, err = kwok.NewController(config); err != nil {
 		return fmt.Errorf("start kubelets: %w", err)
 	}
 	level := kwoklog.LevelWarn
@@ -86,13 +63,39 @@ func (c *Cluster) startKubelets(ctx context.Context) error {
 	return nil
 }
 
-// nodeFaults answers from kwok's own cache of Nodes whether a Node is under a
-// fault: a stage of a pod sees the pod only.
-func nodeFaults(kubelets *kwok.Controller) func(node, fault string) bool {
-	return func(name, fault string) bool {
-		node, ok := kubelets.GetNodeCache().Get(name)
-		return ok && node.Annotations[faultPrefix+fault] != ""
+func (c *Cluster) kubeletConfig() (kwok.Config, error) {
+	stages, err := c.stages()
+	if err != nil {
+		return kwok.Config{}, err
 	}
+	client, err := kubernetes.NewForConfig(c.as("kubelet"))
+	if err != nil {
+		return kwok.Config{}, err
+	}
+	dyn, err := dynamic.NewForConfig(c.config)
+	return kwok.Config{
+		ID:                           "kubelet",
+		Clock:                        clock.RealClock{},
+		DynamicClient:                dyn,
+		RESTClient:                   client.Discovery().RESTClient(),
+		TypedClient:                  client,
+		ManageNodesWithLabelSelector: kubeletLabel + "=" + kubeletRunning,
+		CIDR:                         podCIDR,
+		LocalStages:                  stages,
+		NodePlayStageParallelism:     2,
+		PodPlayStageParallelism:      4,
+		PodsOnNodeSyncParallelism:    1,
+		NodeLeaseParallelism:         2,
+		// Renewed every quarter of this.
+		NodeLeaseDurationSeconds: uint(c.opts.NodeMonitorGrace / time.Second),
+	}, err
+}
+
+// nodeHasFault answers from kwok's own cache of Nodes whether a Node is under a
+// fault: a stage of a pod sees the pod only.
+func nodeHasFault(kubelets *kwok.Controller, name, fault string) bool {
+	node, ok := kubelets.GetNodeCache().Get(name)
+	return ok && node.Annotations[faultPrefix+fault] != ""
 }
 
 // stages reads the embedded stage files, kind by kind.

@@ -63,11 +63,15 @@ func clientOf(t *testing.T, c *Cluster) kubernetes.Interface {
 	return client
 }
 
+// patience is how long a test waits for what must come. It is long because the
+// machine may be busy with other packages, and costs nothing when all is well.
+const patience = time.Minute
+
 // eventually waits for check to return nil and says what was missing if it
 // never does.
-func eventually(t *testing.T, limit time.Duration, check func(ctx context.Context) error) {
+func eventually(t *testing.T, check func(ctx context.Context) error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for {
 		err := check(ctx)
@@ -76,7 +80,7 @@ func eventually(t *testing.T, limit time.Duration, check func(ctx context.Contex
 		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("not within %v: %v", limit, err)
+			t.Fatalf("not within %v: %v", patience, err)
 		case <-time.After(100 * time.Millisecond):
 		}
 	}

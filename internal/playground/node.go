@@ -2,6 +2,7 @@ package playground
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"maps"
@@ -115,24 +116,53 @@ func nodeTaints(i okesim.Instance) []corev1.Taint {
 			taints = append(taints, taint)
 		}
 	}
+	own := func(key string) { // unless the pool has registered it: a taint may be there once
+		for _, t := range taints {
+			if t.Key == key && t.Effect == corev1.TaintEffectNoSchedule {
+				return
+			}
+		}
+		taints = append(taints, corev1.Taint{Key: key, Value: "present", Effect: corev1.TaintEffectNoSchedule})
+	}
 	if i.GPUs > 0 {
-		taints = append(taints, corev1.Taint{Key: string(gpuResource), Value: "present", Effect: corev1.TaintEffectNoSchedule})
+		own(string(gpuResource))
 	}
 	if i.Preemptible {
-		taints = append(taints, corev1.Taint{Key: preemptible, Value: "present", Effect: corev1.TaintEffectNoSchedule})
+		own(preemptible)
 	}
 	return taints
 }
 
-// kubeletArgs are the comma-separated values of one flag in the pool's
-// kubelet-extra-args, the only way to have taints on an OKE pool.
+// kubeletArgs are the comma-separated values of one kubelet flag. There are two
+// ways to set one on an OKE pool, and none of them is a field of its API: the
+// metadata key kubelet-extra-args, and a cloud-init script that hands
+// --kubelet-extra-args to oke-install.sh.
 func kubeletArgs(i okesim.Instance, flag string) []string {
-	for _, field := range strings.Fields(i.Metadata["kubelet-extra-args"]) {
+	args := i.Metadata["kubelet-extra-args"]
+	if _, rest, ok := strings.Cut(userData(i), "--kubelet-extra-args"); ok {
+		rest = strings.TrimLeft(rest, "= ")
+		if quote := rest[:min(1, len(rest))]; quote == `"` || quote == "'" {
+			rest, _, _ = strings.Cut(rest[1:], quote)
+		} else {
+			rest, _, _ = strings.Cut(rest, "\n")
+		}
+		args += " " + rest
+	}
+	for _, field := range strings.Fields(args) {
 		if values, ok := strings.CutPrefix(field, flag+"="); ok && values != "" {
 			return strings.Split(values, ",")
 		}
 	}
 	return nil
+}
+
+// userData is the instance's cloud-init script, "" if it has none.
+func userData(i okesim.Instance) string {
+	text, err := base64.StdEncoding.DecodeString(i.Metadata["user_data"])
+	if err != nil {
+		return ""
+	}
+	return string(text)
 }
 
 // parseTaint reads the kubelet's "key=value:Effect" or "key:Effect".
@@ -153,7 +183,7 @@ func nodeInfo(i okesim.Instance) corev1.NodeSystemInfo {
 		MachineID: machine, SystemUUID: machine, BootID: hex.EncodeToString(sum[16:]),
 		KernelVersion: kernel, OSImage: "Oracle Linux Server 8.10", OperatingSystem: "linux", Architecture: i.Arch,
 		ContainerRuntimeVersion: "cri-o://" + strings.TrimPrefix(minorOf(i.KubernetesVersion), "v") + ".0",
-		KubeletVersion:          i.KubernetesVersion, KubeProxyVersion: i.KubernetesVersion,
+		KubeletVersion:          i.KubernetesVersion,
 	}
 }
 

