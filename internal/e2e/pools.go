@@ -18,17 +18,22 @@ import (
 	"github.com/tidemill/tidemill/internal/okesim"
 )
 
-// DemoPolicies opt the demo's three pools in to everything, with waits that fit
-// a story.
+// DemoPolicies opt the demo's three pools in to everything. Scale-down takes its
+// time until the last step, so that each step finds the nodes of the one before.
 func DemoPolicies() map[string]v1alpha1.PoolSpec {
-	return map[string]v1alpha1.PoolSpec{
-		"workers": Policy(3, 12, 2),
+	policies := map[string]v1alpha1.PoolSpec{
+		"workers": Policy(3, 12, 3),
 		"arm":     Policy(1, 4, 1),
 		"gpu":     Policy(0, 2, 1),
 	}
+	for _, p := range policies {
+		p.Scale.Down.UnneededFor.Duration = time.Minute
+	}
+	return policies
 }
 
-// Policy opts a pool in to all verbs, with a surge of so many nodes.
+// Policy opts a pool in to all verbs, with a surge of so many nodes and with
+// waits that fit a story.
 func Policy(least, most, surge int) v1alpha1.PoolSpec {
 	maxSurge, none := intstr.FromInt(surge), intstr.FromInt(0)
 	return v1alpha1.PoolSpec{
@@ -99,6 +104,13 @@ func (e *Env) ChangePool(ctx context.Context, name string, change func(*v1alpha1
 			return fmt.Errorf("update pool %s: %w", name, err)
 		}
 		return err
+	})
+}
+
+// tuneDown changes how a pool is scaled down.
+func (e *Env) tuneDown(ctx context.Context, pool string, disabled bool, unneededFor time.Duration) error {
+	return e.ChangePool(ctx, pool, func(p *v1alpha1.Pool) {
+		p.Spec.Scale.Down = &v1alpha1.ScaleDownSpec{Disabled: disabled, UnneededFor: &metav1.Duration{Duration: unneededFor}}
 	})
 }
 

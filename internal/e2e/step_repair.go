@@ -15,6 +15,11 @@ import (
 
 // repair stops the kubelet of a node that carries pods.
 func repair(ctx context.Context, s *Stage) error {
+	// A node that is let go in the same minute would be right, and hard to tell
+	// from the one that is replaced.
+	if err := s.tuneDown(ctx, "workers", true, time.Minute); err != nil {
+		return err
+	}
 	if err := s.load(ctx); err != nil {
 		return err
 	}

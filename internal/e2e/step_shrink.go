@@ -17,6 +17,11 @@ func shrink(ctx context.Context, s *Stage) error {
 			return err
 		}
 	}
+	for _, p := range s.Sim.Pools() {
+		if err := s.tuneDown(ctx, p.Name, false, 4*time.Second); err != nil {
+			return err
+		}
+	}
 	want, err := s.minima(ctx)
 	if err != nil {
 		return err
