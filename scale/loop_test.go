@@ -79,7 +79,7 @@ func TestFailedGrowthIsTakenBackAndTheNextPoolServes(t *testing.T) {
 		}
 		object := get(p, "a", &v1alpha1.Pool{})
 		rec, c := object.Status.Scale, meta.FindStatusCondition(object.Status.Conditions, v1alpha1.ConditionScaleBlocked)
-		if rec == nil || rec.Failures != 1 || rec.Reason != "OutOfHostCapacity" || rec.BackoffUntil.Sub(time.Now()).Round(time.Minute) != 5*time.Minute {
+		if rec == nil || rec.Failures != 1 || rec.Reason != "OutOfHostCapacity" || time.Until(rec.BackoffUntil.Time).Round(time.Minute) != 5*time.Minute {
 			t.Errorf("record = %+v", rec)
 		}
 		if c == nil || c.Status != metav1.ConditionTrue || c.Reason != string(BackedOff) {
@@ -95,7 +95,7 @@ func TestFailedGrowthIsTakenBackAndTheNextPoolServes(t *testing.T) {
 		p.look()
 		p.look()
 		rec = get(p, "a", &v1alpha1.Pool{}).Status.Scale
-		if rec == nil || rec.Failures != 2 || rec.BackoffUntil.Sub(time.Now()).Round(time.Minute) != 10*time.Minute {
+		if rec == nil || rec.Failures != 2 || time.Until(rec.BackoffUntil.Time).Round(time.Minute) != 10*time.Minute {
 			t.Errorf("second record = %+v", rec)
 		}
 		p.cloud.SetCapacity("ZONE-A", 10)
