@@ -44,17 +44,35 @@ func (d *decision) isolate(b Budget, todo []stale, extra []stale, held int) {
 			}
 		}
 	}
-	// The cloud chooses where a new node lands. If it chose a zone that has no
-	// old node left, no zone could give one: the zone's floor then yields by one
-	// (docs/decisions/0004-zone-floor.md).
-	if all, _ := d.pool.Counts(); taken == 0 && held == 0 && all.Coming == 0 && len(zoned) > 0 && r.yield(zoned[0].Node) {
-		d.unblock(zoned[0].Node)
-		d.mark(zoned[0])
-		taken++
+	if taken+held == 0 && d.quiet() {
+		taken += d.yield(r, zoned)
 	}
 	if first != nil && taken+held == 0 {
 		d.wait(waiting(first.Reason), first.Message)
 	}
+}
+
+// quiet is whether no machine is coming or going, so that nothing will change by
+// itself.
+func (d *decision) quiet() bool {
+	all, _ := d.pool.Counts()
+	grows := slices.ContainsFunc(d.steps, func(s Step) bool { return s.Kind == Surge })
+	return all.Coming+all.Disrupted == 0 && !grows
+}
+
+// yield takes one of the nodes that only their zones' floors hold. The cloud
+// chooses where a new node lands; if it chose zones that have no old node left,
+// no zone could give one, and the run would wait for ever
+// (docs/decisions/0004-zone-floor.md).
+func (d *decision) yield(r *room, zoned []stale) int {
+	if len(zoned) == 0 || r.slots <= 0 || r.available-1 < r.budget.Floor() {
+		return 0
+	}
+	n := slices.MaxFunc(zoned, func(a, b stale) int { return cmp.Compare(r.zones[a.Zone()], r.zones[b.Zone()]) })
+	r.spend(n.Node)
+	d.unblock(n.Node)
+	d.mark(n)
+	return 1
 }
 
 // waiting is a node's reason as the pool's.
@@ -97,15 +115,6 @@ func (r *room) take(n *world.Node) Wait {
 	}
 	r.spend(n)
 	return Wait{}
-}
-
-// yield takes a node whose zone is at its floor, one below it.
-func (r *room) yield(n *world.Node) bool {
-	if r.slots <= 0 || r.available-1 < r.budget.Floor() || r.zones[n.Zone()]-1 < r.budget.ZoneFloor()-1 {
-		return false
-	}
-	r.spend(n)
-	return true
 }
 
 func (r *room) spend(n *world.Node) {
@@ -208,7 +217,8 @@ func order(list []stale) []stale {
 }
 
 // surplus are the newest machines beyond the desired size, once nothing is left
-// to be replaced: a run that was aborted, or a node that went by itself.
+// to be replaced: a run that was aborted, or a node that went by itself. Those
+// of the fullest zone go first.
 func (d *decision) surplus(run *v1alpha1.CycleStatus, left int) []*world.Node {
 	beyond := d.pool.Cloud.Size - int(run.Desired) - d.failedEntries()
 	if left > 0 || beyond <= 0 {
@@ -227,10 +237,19 @@ func (d *decision) surplus(run *v1alpha1.CycleStatus, left int) []*world.Node {
 		}
 		return 1
 	}
-	slices.SortStableFunc(nodes, func(a, b *world.Node) int {
-		return cmp.Or(cmp.Compare(chosen(a), chosen(b)), b.Created().Compare(a.Created()), cmp.Compare(a.ID(), b.ID()))
-	})
-	return nodes[:min(beyond, len(nodes))]
+	var out []*world.Node
+	for len(out) < beyond && len(nodes) > 0 {
+		full := map[cloudprovider.Zone]int{}
+		for _, n := range nodes {
+			full[n.Zone()]++
+		}
+		n := slices.MinFunc(nodes, func(a, b *world.Node) int {
+			return cmp.Or(cmp.Compare(chosen(a), chosen(b)), cmp.Compare(full[b.Zone()], full[a.Zone()]), b.Created().Compare(a.Created()), cmp.Compare(a.ID(), b.ID()))
+		})
+		out = append(out, n)
+		nodes = slices.DeleteFunc(nodes, func(other *world.Node) bool { return other == n })
+	}
+	return out
 }
 
 // extra are the nodes that go for another reason than being stale.

@@ -90,7 +90,7 @@ func tell(t *testing.T, text string) (*world.Snapshot, Policy) {
 			continue
 		}
 		verb := map[string]func([]string){"pool": tl.addPool, "run": tl.addRun, "last": tl.addLast, "node": tl.addNode, "offer": tl.addOffer,
-			"plane": func(w []string) { tl.plane = w[0] }, "pod": tl.addPod}[words[0]]
+			"plane": func(w []string) { tl.plane = w[0] }, "pod": tl.addPod, "vanish": tl.vanish}[words[0]]
 		if verb == nil {
 			t.Fatalf("story: %q", line)
 		}
@@ -283,4 +283,12 @@ func (tl *teller) addNode(w []string) {
 	}
 }
 
-func (tl *teller) cloudPool() *cloudprovider.NodePool { return &tl.w.Cloud.Pools[len(tl.w.Cloud.Pools)-1] }
+// vanish takes the node pool out of the cloud; its Nodes are still there.
+func (tl *teller) vanish([]string) {
+	delete(tl.w.Cloud.Instances, tl.cloudPool().ID)
+	tl.w.Cloud.Pools = tl.w.Cloud.Pools[:len(tl.w.Cloud.Pools)-1]
+}
+
+func (tl *teller) cloudPool() *cloudprovider.NodePool {
+	return &tl.w.Cloud.Pools[len(tl.w.Cloud.Pools)-1]
+}

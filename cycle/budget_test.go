@@ -1,0 +1,189 @@
+package cycle
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"pgregory.net/rapid"
+
+	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/cloudprovider"
+	"github.com/tidemill/tidemill/internal/world"
+	"github.com/tidemill/tidemill/internal/world/worldtest"
+)
+
+func TestRounding(t *testing.T) {
+	for _, c := range []struct {
+		surge, unavailable  string
+		desired             int
+		wantSurge, wantGone int
+	}{
+		{"", "", 10, 1, 0},
+		{"1", "0", 0, 1, 0},
+		{"10%", "10%", 10, 1, 1},
+		{"10%", "10%", 11, 2, 1},
+		{"10%", "10%", 9, 1, 0},
+		{"10%", "10%", 0, 0, 0},
+		{"1%", "99%", 3, 1, 2},
+		{"100%", "100%", 7, 7, 7},
+		{"0", "3", 2, 0, 3},
+	} {
+		spec := &v1alpha1.CycleSpec{}
+		if c.surge != "" {
+			s, u := intstr.Parse(c.surge), intstr.Parse(c.unavailable)
+			spec.MaxSurge, spec.MaxUnavailable = &s, &u
+		}
+		b, err := BudgetOf(spec, c.desired, 1)
+		if err != nil || b.Surge != c.wantSurge || b.Unavailable != c.wantGone {
+			t.Errorf("surge %q, unavailable %q of %d: %+v, %v; want %d, %d", c.surge, c.unavailable, c.desired, b, err, c.wantSurge, c.wantGone)
+		}
+		if b.Floor() < 0 || b.ZoneFloor() < 0 {
+			t.Errorf("negative floor: %+v", b)
+		}
+	}
+	bad := intstr.FromString("ten")
+	if _, err := BudgetOf(&v1alpha1.CycleSpec{MaxSurge: &bad}, 3, 1); err == nil {
+		t.Error("maxSurge ten was taken")
+	}
+}
+
+// growSlowly adds one machine at a time as long as each is both wanted and
+// allowed.
+func growSlowly(b Budget, size, machines, stale int) int {
+	grown := 0
+	for {
+		extra := 0 // nodes beyond desired that would be there for stale ones
+		for i := 0; i < stale && i < b.Surge; i++ {
+			extra++
+		}
+		if size+grown >= b.Desired+extra || machines+grown >= b.Desired+b.Surge {
+			return grown
+		}
+		grown++
+	}
+}
+
+func TestGrowAgainstTwin(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := func(name string) int { return rapid.IntRange(0, 12).Draw(t, name) }
+		b := Budget{Desired: n("desired"), Surge: n("surge"), Unavailable: n("unavailable")}
+		size, stale := n("size"), n("stale")
+		machines := size + n("terminating")
+		got := b.Grow(size, machines, stale)
+		if want := growSlowly(b, size, machines, stale); got != want {
+			t.Fatalf("grow = %d, twin says %d", got, want)
+		}
+		if got > 0 && machines+got > b.Ceiling() {
+			t.Fatalf("grow by %d to %d machines, at most %d", got, machines+got, b.Ceiling())
+		}
+		if stale == 0 && got > 0 && size+got > b.Desired {
+			t.Fatalf("nothing is stale and the size goes to %d of %d", size+got, b.Desired)
+		}
+	})
+}
+
+// takeSlowly picks nodes one after the other and counts the whole pool anew
+// before each.
+func takeSlowly(b Budget, slots int, ordered []*world.Node) map[string]bool {
+	taken := map[string]bool{}
+	available := func(zone cloudprovider.Zone) int {
+		count := 0
+		for _, n := range ordered {
+			if n.Available() && !taken[n.Name()] && (zone == "" || n.Zone() == zone) {
+				count++
+			}
+		}
+		return count
+	}
+	bad := 0
+	for _, n := range ordered {
+		if n.Stage() == world.StageBroken {
+			bad++
+		}
+	}
+	for _, n := range ordered {
+		switch {
+		case len(taken) == slots:
+		case n.Stage() == world.StageBroken:
+			taken[n.Name()] = bad <= b.Brake() || available("") >= b.Floor()
+		case n.Available():
+			taken[n.Name()] = available("")-1 >= b.Floor() && available(n.Zone())-1 >= b.ZoneFloor()
+		}
+		if !taken[n.Name()] {
+			delete(taken, n.Name())
+		}
+	}
+	return taken
+}
+
+func TestIsolationAgainstTwin(t *testing.T) {
+	zones := []cloudprovider.Zone{"A", "B", "C"}
+	rapid.Check(t, func(t *rapid.T) {
+		w := worldtest.New()
+		surge, unavailable := intstr.FromInt32(int32(rapid.IntRange(0, 3).Draw(t, "surge"))), intstr.FromInt32(int32(rapid.IntRange(0, 3).Draw(t, "unavailable")))
+		cloud := w.AddPool("workers", "4", "16Gi", worldtest.Annotations[*v1alpha1.Pool](v1alpha1.AnnotationCycle, "now"))
+		cloud.Placements = nil
+		for _, z := range zones[:rapid.IntRange(1, 3).Draw(t, "zones")] {
+			cloud.Placements = append(cloud.Placements, worldtest.Placement(z, "4", "16Gi"))
+		}
+		count := rapid.IntRange(1, 12).Draw(t, "nodes")
+		for i := range count {
+			n := w.AddNode("workers", fmt.Sprintf("n%02d", i))
+			if rapid.IntRange(0, 4).Draw(t, "broken") == 0 {
+				n.Status.Conditions[0].Status = corev1.ConditionUnknown
+			}
+			in := &w.Cloud.Instances[cloud.ID][i]
+			in.Zone = zones[rapid.IntRange(0, len(cloud.Placements)-1).Draw(t, "zone")]
+			in.Created = w.Now.Add(-time.Duration(rapid.IntRange(1, 9).Draw(t, "age")) * time.Hour)
+		}
+		p := &w.Objects.Pools[0]
+		p.Spec.Cycle = &v1alpha1.CycleSpec{Mode: v1alpha1.CycleOnDemand, MaxSurge: &surge, MaxUnavailable: &unavailable}
+		desired := max(count-rapid.IntRange(0, 3).Draw(t, "extra"), 1)
+		p.Status.Cycle = &v1alpha1.CycleStatus{Request: v1alpha1.AnnotationCycle + "=now", Desired: int32(desired)}
+		p.Status.Cycle.StartedAt.Time = w.Now
+		slots := rapid.IntRange(1, 5).Draw(t, "parallel")
+
+		s := w.Snapshot()
+		pool := s.Pools[0]
+		var list []stale
+		for _, n := range pool.Nodes {
+			list = append(list, stale{Node: n})
+		}
+		var ordered []*world.Node
+		for _, n := range order(list) {
+			ordered = append(ordered, n.Node)
+		}
+		b, err := BudgetOf(p.Spec.Cycle, desired, len(cloud.Placements))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := takeSlowly(b, slots, ordered)
+		var got []string
+		for _, step := range Decide(s, Policy{MaxParallelDrains: slots}).Steps {
+			if step.Kind == Mark {
+				got = append(got, step.Node)
+			}
+		}
+		if len(want) == 0 && len(got) == 1 {
+			// The zone's floor has yielded: the pool's must hold.
+			all, byZone := pool.Counts()
+			n := pool.Nodes[slices.IndexFunc(pool.Nodes, func(n *world.Node) bool { return n.Name() == got[0] })]
+			if all.Available-1 < b.Floor() || byZone[n.Zone()].Available-1 >= b.ZoneFloor() {
+				t.Fatalf("yielded %s: %d available of %d, %d in its zone of %d", got[0], all.Available, b.Floor(), byZone[n.Zone()].Available, b.ZoneFloor())
+			}
+			return
+		}
+		for _, name := range got {
+			if !want[name] {
+				t.Fatalf("took %v, twin took %v", got, want)
+			}
+		}
+		if len(got) != len(want) {
+			t.Fatalf("took %v, twin took %v", got, want)
+		}
+	})
+}

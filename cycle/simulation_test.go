@@ -1,0 +1,349 @@
+package cycle
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/cloudprovider"
+	"github.com/tidemill/tidemill/cloudprovider/fake"
+	"github.com/tidemill/tidemill/cycle/drain"
+	"github.com/tidemill/tidemill/internal/kube"
+	"github.com/tidemill/tidemill/internal/world"
+)
+
+var (
+	oldRelease = cloudprovider.Release{Kubernetes: "v1.33.1", Image: "old", ImageName: "Linux-2026.05.29"}
+	newRelease = cloudprovider.Release{Kubernetes: "v1.34.1", Image: "new", ImageName: "Linux-2026.07.31"}
+)
+
+// setting is a pool and its load.
+type setting struct {
+	size, pods, zones  int
+	surge, unavailable intstr.IntOrString
+	minAvailable       int
+	lag                int // looks by which the cache is behind
+}
+
+// tester is *testing.T or *rapid.T.
+type tester interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+}
+
+// simulation is a town, a cloud and the loop, under a clock that synctest turns.
+// It watches the promises at each change.
+type simulation struct {
+	t     tester
+	set   setting
+	town  *town
+	cloud *fake.Cloud
+	id    cloudprovider.PoolID
+	loop  *Loop
+	past  []*town // what lagging caches show
+	flaky int     // calls of the cloud that may fail
+	last  string  // the plan that was made last
+	pods  int     // made so far
+}
+
+func newSimulation(t tester, set setting) *simulation {
+	s := &simulation{t: t, set: set}
+	s.town = &town{nodes: map[string]*corev1.Node{}, pods: map[string]*corev1.Pod{}, minAvailable: set.minAvailable}
+	s.town.watch = s.watchNode
+	s.cloud = fake.New(fake.Options{
+		Latency:  fake.Latency{Launch: 20 * time.Second, Boot: 30 * time.Second, Delete: 40 * time.Second},
+		Releases: []cloudprovider.Release{newRelease, oldRelease},
+	})
+	var zones []cloudprovider.Zone
+	for i := range set.zones {
+		zones = append(zones, cloudprovider.Zone(fmt.Sprintf("ZONE-%d", i+1)))
+	}
+	s.id = s.cloud.AddPool(fake.Pool{Name: "workers", Size: set.size, Release: oldRelease, Zones: zones})
+	s.town.pool = &v1alpha1.Pool{
+		ObjectMeta: metav1.ObjectMeta{Name: "workers", UID: "pool", Annotations: map[string]string{}},
+		Spec: v1alpha1.PoolSpec{NodePoolID: string(s.id), Cycle: &v1alpha1.CycleSpec{
+			Mode: v1alpha1.CycleOnDemand, MaxSurge: &set.surge, MaxUnavailable: &set.unavailable}},
+	}
+	s.town.stamp(s.town.pool)
+	s.start()
+	for range 12 { // the old nodes come up and are loaded
+		s.settle()
+		time.Sleep(10 * time.Second)
+	}
+	s.settle()
+	return s
+}
+
+// start makes a new process: nothing of an older one is left but the world.
+func (s *simulation) start() {
+	s.town.dead = false
+	fleet := cloudprovider.NewFleet(killableCloud{Cloud: s.cloud, w: s.town, delete: s.watchDelete, flaky: &s.flaky}, cloudprovider.FleetOptions{})
+	s.loop = &Loop{
+		Client: s.town, Live: s.town, Clientset: townsfolk{w: s.town}, Fleet: fleet,
+		Observer: &world.Observer{Reader: reader{s}, Fleet: fleet, ControlPlane: func() string { return "v1.34.1" }},
+	}
+}
+
+// reader is the cache: the town as it was some looks ago.
+type reader struct{ s *simulation }
+
+func (r reader) Get(ctx context.Context, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+	return r.s.town.Get(ctx, key, o, opts...)
+}
+
+func (r reader) List(ctx context.Context, l client.ObjectList, opts ...client.ListOption) error {
+	if r.s.town.dead {
+		return errKilled
+	}
+	if lag := r.s.set.lag; lag > 0 && len(r.s.past) > lag {
+		return r.s.past[len(r.s.past)-1-lag].List(ctx, l, opts...)
+	}
+	return r.s.town.List(ctx, l, opts...)
+}
+
+// until turns the world until done, and says after how long.
+func (s *simulation) until(done func() bool) time.Duration {
+	s.t.Helper()
+	began := time.Now()
+	for !done() {
+		if time.Since(began) > 6*time.Hour {
+			s.t.Fatalf("not done after six hours; the last plan was\n%s", s.last)
+		}
+		s.tick()
+	}
+	return time.Since(began)
+}
+
+// tick is one look of the loop and 10 seconds of everybody else's work.
+func (s *simulation) tick() {
+	s.settle()
+	s.past = append(s.past, s.town.copy())
+	if n := len(s.past); n > 4 {
+		s.past = s.past[n-4:]
+	}
+	plan, _ := s.loop.Once(context.Background())
+	s.last = words(plan)
+	s.watchCounts()
+	if s.town.dead {
+		s.start()
+	}
+	time.Sleep(10 * time.Second)
+}
+
+// settle does what the kubelet, the node controllers, the doctor, the workload
+// controllers and the scheduler would.
+func (s *simulation) settle() {
+	instances, err := s.cloud.Instances(context.Background(), s.id)
+	if err != nil {
+		s.t.Fatalf("list instances: %v", err)
+	}
+	there := map[string]bool{}
+	for _, in := range instances {
+		there[string(in.ID)] = true
+		if in.State == cloudprovider.Running && s.town.nodes[string(in.ID)] == nil {
+			s.register(in)
+		}
+	}
+	for name, n := range s.town.nodes {
+		if !there[name] {
+			s.bury(name)
+			continue
+		}
+		s.examine(n)
+	}
+	s.schedule()
+}
+
+func (s *simulation) register(in cloudprovider.Instance) {
+	n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: string(in.ID), UID: types.UID("uid-" + in.ID), CreationTimestamp: metav1.Now(),
+		Labels: map[string]string{corev1.LabelTopologyZone: string(in.Zone)}, Annotations: map[string]string{v1alpha1.AnnotationNodePoolID: string(s.id)}}}
+	n.Spec.ProviderID = string(in.ID)
+	n.Status.NodeInfo.KubeletVersion = in.Release.Kubernetes
+	n.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}
+	s.town.stamp(n)
+	s.town.nodes[n.Name] = n
+}
+
+// bury removes the Node of a machine that is gone. A pod on it was lost
+// without having been asked.
+func (s *simulation) bury(name string) {
+	for key, p := range s.town.pods {
+		if p.Spec.NodeName == name {
+			s.t.Errorf("node %s took pod %s with it", name, key)
+			delete(s.town.pods, key)
+		}
+	}
+	delete(s.town.nodes, name)
+}
+
+// examine is the doctor: a node passes ten seconds after it registered.
+func (s *simulation) examine(n *corev1.Node) {
+	if len(n.Status.Conditions) > 1 || time.Since(n.CreationTimestamp.Time) < 10*time.Second {
+		return
+	}
+	next := n.DeepCopy()
+	next.Status.Conditions = append(next.Status.Conditions, corev1.NodeCondition{Type: v1alpha1.NodeConditionProblem, Status: corev1.ConditionFalse})
+	s.town.stamp(next)
+	s.town.nodes[n.Name] = next
+}
+
+// schedule keeps the replicas up and binds them, to untainted nodes if it can.
+func (s *simulation) schedule() {
+	for len(s.town.pods) < s.set.pods {
+		s.pods++
+		yes := true
+		name := fmt.Sprintf("web-%d", s.pods)
+		s.town.pods[name] = &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, UID: types.UID(name),
+			OwnerReferences: []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web", Controller: &yes}}}}
+	}
+	load := map[string]int{}
+	for _, p := range s.town.pods {
+		load[p.Spec.NodeName]++
+	}
+	for _, pod := range s.town.podList("spec.nodeName=") {
+		best, cost := "", 1<<30
+		for name, n := range s.town.nodes {
+			c := load[name]*10 + len(n.Spec.Taints)*1000
+			if !n.Spec.Unschedulable && (c < cost || c == cost && name < best) {
+				best, cost = name, c
+			}
+		}
+		if best == "" {
+			return
+		}
+		bound := pod.DeepCopy()
+		bound.Spec.NodeName, bound.Status.Phase = best, corev1.PodRunning
+		s.town.pods[pod.Name] = bound
+		load[best]++
+	}
+}
+
+// ── the promises ──
+
+func (s *simulation) look() *world.Pool {
+	var objects world.Objects
+	var nodes corev1.NodeList
+	dead := s.town.dead
+	s.town.dead = false
+	if err := s.town.List(context.Background(), &nodes); err != nil {
+		s.t.Fatalf("list nodes: %v", err)
+	}
+	s.town.dead = dead
+	objects.Nodes, objects.Pools = nodes.Items, []v1alpha1.Pool{*s.town.pool}
+	pools, _ := s.cloud.Pools(context.Background())
+	instances, _ := s.cloud.Instances(context.Background(), s.id)
+	return world.Join(objects, cloudprovider.Cloud{Pools: pools, Instances: map[cloudprovider.PoolID][]cloudprovider.Instance{s.id: instances}}, time.Now()).Pools[0]
+}
+
+func (s *simulation) budget(desired int) Budget {
+	b, err := BudgetOf(s.town.pool.Spec.Cycle, desired, s.set.zones)
+	if err != nil {
+		s.t.Fatalf("budget: %v", err)
+	}
+	return b
+}
+
+// watchNode is called before a change of a Node: Floor, Replace-first, Zone.
+func (s *simulation) watchNode(before, after *corev1.Node) {
+	if before.Spec.Unschedulable || !after.Spec.Unschedulable {
+		return
+	}
+	pool := s.look()
+	if pool.Run() == nil {
+		s.t.Errorf("node %s is cordoned without a run", after.Name)
+		return
+	}
+	for _, n := range pool.Nodes {
+		if n.Object != nil && n.Object.UID == before.UID && !n.Available() {
+			return // it was not counted on before
+		}
+	}
+	b := s.budget(pool.Desired())
+	all, zones := pool.Counts()
+	if all.Available-1 < b.Floor() {
+		s.t.Errorf("floor: node %s is cordoned with %d available, %d must remain\n%s", after.Name, all.Available, b.Floor(), s.last)
+	}
+	zone := cloudprovider.Zone(after.Labels[corev1.LabelTopologyZone])
+	if zones[zone].Available-1 >= b.ZoneFloor() {
+		return
+	}
+	// The zone's floor yields only when nothing else can go on.
+	other := ""
+	for _, n := range pool.Nodes {
+		if n.Available() && n.Kubernetes() != pool.Cloud.Release.Kubernetes && zones[n.Zone()].Available-1 >= b.ZoneFloor() {
+			other = n.Name()
+		}
+	}
+	if other != "" || all.Coming+all.Disrupted > 0 {
+		s.t.Errorf("zone: node %s is cordoned with %d available in %s, %d must remain; %d are coming, %d going, and %q could go",
+			after.Name, zones[zone].Available, zone, b.ZoneFloor(), all.Coming, all.Disrupted, other)
+	}
+}
+
+// watchCounts is called after each look: Ceiling.
+func (s *simulation) watchCounts() {
+	pool := s.look()
+	all, _ := pool.Counts()
+	if limit := s.budget(pool.Desired()).Ceiling(); pool.Run() != nil && all.Instances > limit {
+		s.t.Errorf("ceiling: %d machines, at most %d\n%s", all.Instances, limit, s.last)
+	}
+}
+
+// watchDelete is called before a machine is deleted: No surprise delete.
+func (s *simulation) watchDelete(id cloudprovider.InstanceID) {
+	n := s.town.nodes[string(id)]
+	if n == nil {
+		return
+	}
+	mark, err := kube.MarkOf(n)
+	if err != nil || mark == nil || mark.Drained == nil || mark.InstanceID != string(id) || !n.Spec.Unschedulable {
+		s.t.Errorf("surprise: instance %s is deleted with mark %+v, %v", id, mark, err)
+		return
+	}
+	c := drain.Classify(n, s.town.podList("spec.nodeName="+n.Name), nil, time.Now())
+	if len(c.Evictable)+len(c.Leaving)+len(c.Blocked) > 0 {
+		s.t.Errorf("surprise: instance %s is deleted with pods on it", id)
+	}
+}
+
+// clean says what of tidemill's is left on nodes.
+func (s *simulation) clean() string {
+	var left []string
+	for name, n := range s.town.nodes {
+		for key := range n.Annotations {
+			if strings.HasPrefix(key, "tidemill.dev/") {
+				left = append(left, name+" has "+key)
+			}
+		}
+		if n.Spec.Unschedulable || len(n.Spec.Taints) > 0 {
+			left = append(left, name+" is cordoned or tainted")
+		}
+	}
+	return strings.Join(left, ", ")
+}
+
+// ask annotates the pool.
+func (s *simulation) ask(key, value string) {
+	next := s.town.pool.DeepCopy()
+	next.Annotations[key] = value
+	if value == "" {
+		delete(next.Annotations, key)
+	}
+	s.town.stamp(next)
+	s.town.pool = next
+}
+
+// ended is whether a request was answered and its run is over.
+func (s *simulation) ended(request string) bool {
+	p := s.town.pool.Status
+	return p.Cycle == nil && p.LastCycle != nil && p.LastCycle.Request == request
+}

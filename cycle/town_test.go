@@ -1,0 +1,313 @@
+package cycle
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+	policyv1client "k8s.io/client-go/kubernetes/typed/policy/v1"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/cloudprovider"
+	"github.com/tidemill/tidemill/cloudprovider/fake"
+	"github.com/tidemill/tidemill/internal/kube"
+)
+
+// errKilled is what a process sees of the world after its death.
+var errKilled = errors.New("killed")
+
+// town is a cluster in memory: as much of the Kubernetes API as cycle uses,
+// with resource versions, and a switch that kills the caller at its k-th change.
+type town struct {
+	client.Client // what is not implemented panics
+	nodes         map[string]*corev1.Node
+	pods          map[string]*corev1.Pod
+	pool          *v1alpha1.Pool
+	minAvailable  int // of the one PodDisruptionBudget, over all pods
+	version       int
+
+	changes int  // by the process so far
+	killAt  int  // the change at which it dies; 0 never
+	after   bool // it dies after the change was made
+	dead    bool
+
+	watch func(before, after *corev1.Node) // sees each change of a Node
+}
+
+// change counts one change and does it, unless the process dies first.
+func (w *town) change(do func() error) error {
+	if w.dead {
+		return errKilled
+	}
+	w.changes++
+	if w.changes == w.killAt {
+		w.dead = true
+		if w.after {
+			_ = do()
+		}
+		return errKilled
+	}
+	return do()
+}
+
+func (w *town) stamp(o metav1.Object) {
+	w.version++
+	o.SetResourceVersion(strconv.Itoa(w.version))
+}
+
+func conflict(name string) error {
+	return apierrors.NewConflict(corev1.Resource("objects"), name, errors.New("the object has been modified"))
+}
+
+// Patch of a Node: the object sent has the version that was decided on.
+func (w *town) Patch(_ context.Context, o client.Object, _ client.Patch, _ ...client.PatchOption) error {
+	return w.change(func() error {
+		next := o.(*corev1.Node).DeepCopy()
+		have := w.nodes[next.Name]
+		if have == nil {
+			return apierrors.NewNotFound(corev1.Resource("nodes"), next.Name)
+		}
+		if have.ResourceVersion != next.ResourceVersion {
+			return conflict(next.Name)
+		}
+		if w.watch != nil {
+			w.watch(have, next)
+		}
+		w.stamp(next)
+		w.nodes[next.Name] = next
+		return nil
+	})
+}
+
+func (w *town) Status() client.SubResourceWriter { return townStatus{w: w} }
+
+type townStatus struct {
+	client.SubResourceWriter
+	w *town
+}
+
+// Apply of cycle's part of the Pool's status: what is left out is removed.
+func (s townStatus) Apply(_ context.Context, ac runtime.ApplyConfiguration, _ ...client.SubResourceApplyOption) error {
+	return s.w.change(func() error {
+		text, err := json.Marshal(ac)
+		if err != nil {
+			return err
+		}
+		var sent struct {
+			Metadata metav1.ObjectMeta `json:"metadata"`
+			Status   kube.CyclePart    `json:"status"`
+		}
+		if err := json.Unmarshal(text, &sent); err != nil {
+			return err
+		}
+		if sent.Metadata.ResourceVersion != s.w.pool.ResourceVersion {
+			return conflict(sent.Metadata.Name)
+		}
+		next := s.w.pool.DeepCopy()
+		next.Status.Cycle, next.Status.LastCycle = sent.Status.Cycle, sent.Status.LastCycle
+		for _, c := range sent.Status.Conditions {
+			meta.SetStatusCondition(&next.Status.Conditions, c)
+		}
+		s.w.stamp(next)
+		s.w.pool = next
+		return nil
+	})
+}
+
+func (w *town) Get(_ context.Context, key client.ObjectKey, o client.Object, _ ...client.GetOption) error {
+	if w.dead {
+		return errKilled
+	}
+	switch o := o.(type) {
+	case *v1alpha1.Pool:
+		w.pool.DeepCopyInto(o)
+	case *corev1.Node:
+		have := w.nodes[key.Name]
+		if have == nil {
+			return apierrors.NewNotFound(corev1.Resource("nodes"), key.Name)
+		}
+		have.DeepCopyInto(o)
+	default:
+		return fmt.Errorf("get %T", o)
+	}
+	return nil
+}
+
+func (w *town) List(_ context.Context, list client.ObjectList, _ ...client.ListOption) error {
+	if w.dead {
+		return errKilled
+	}
+	switch l := list.(type) {
+	case *v1alpha1.PoolList:
+		l.Items = []v1alpha1.Pool{*w.pool.DeepCopy()}
+	case *corev1.NodeList:
+		for _, name := range slices.Sorted(maps.Keys(w.nodes)) {
+			l.Items = append(l.Items, *w.nodes[name].DeepCopy())
+		}
+	case *corev1.PodList:
+		l.Items = w.podList("")
+	case *policyv1.PodDisruptionBudgetList:
+		l.Items = []policyv1.PodDisruptionBudget{*w.budget()}
+	case *metav1.PartialObjectMetadataList:
+		for _, n := range w.nodes {
+			l.Items = append(l.Items, metav1.PartialObjectMetadata{ObjectMeta: *n.ObjectMeta.DeepCopy()})
+		}
+	}
+	return nil
+}
+
+func (w *town) podList(selector string) []corev1.Pod {
+	var out []corev1.Pod
+	for _, name := range slices.Sorted(maps.Keys(w.pods)) {
+		if p := w.pods[name]; selector == "" || selector == "spec.nodeName="+p.Spec.NodeName {
+			out = append(out, *p.DeepCopy())
+		}
+	}
+	return out
+}
+
+// budget is the PodDisruptionBudget of all pods, as its controller keeps it.
+func (w *town) budget() *policyv1.PodDisruptionBudget {
+	b := &policyv1.PodDisruptionBudget{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"}}
+	b.Spec.Selector = &metav1.LabelSelector{}
+	for _, p := range w.pods {
+		b.Status.ExpectedPods++
+		if p.Spec.NodeName != "" {
+			b.Status.CurrentHealthy++
+		}
+	}
+	b.Status.DesiredHealthy = int32(w.minAvailable)
+	b.Status.DisruptionsAllowed = max(b.Status.CurrentHealthy-b.Status.DesiredHealthy, 0)
+	return b
+}
+
+// copy is the town as a cache that lags behind still shows it.
+func (w *town) copy() *town {
+	return &town{nodes: maps.Clone(w.nodes), pods: maps.Clone(w.pods), pool: w.pool, minAvailable: w.minAvailable}
+}
+
+// townsfolk is the clientset: pods are listed and evicted through it.
+type townsfolk struct {
+	kubernetes.Interface
+	w *town
+}
+
+func (c townsfolk) CoreV1() corev1client.CoreV1Interface       { return folkCore{w: c.w} }
+func (c townsfolk) PolicyV1() policyv1client.PolicyV1Interface { return folkPolicy{w: c.w} }
+
+type folkCore struct {
+	corev1client.CoreV1Interface
+	w *town
+}
+
+func (c folkCore) Pods(string) corev1client.PodInterface { return folkPods{w: c.w} }
+
+type folkPods struct {
+	corev1client.PodInterface
+	w *town
+}
+
+func (p folkPods) List(_ context.Context, o metav1.ListOptions) (*corev1.PodList, error) {
+	if p.w.dead {
+		return nil, errKilled
+	}
+	return &corev1.PodList{Items: p.w.podList(o.FieldSelector)}, nil
+}
+
+type folkPolicy struct {
+	policyv1client.PolicyV1Interface
+	w *town
+}
+
+func (p folkPolicy) RESTClient() rest.Interface { return nil }
+func (p folkPolicy) Evictions(string) policyv1client.EvictionInterface {
+	return folkEvictions{w: p.w}
+}
+
+type folkEvictions struct {
+	policyv1client.EvictionInterface
+	w *town
+}
+
+func (e folkEvictions) Evict(_ context.Context, ev *policyv1.Eviction) error {
+	return e.w.change(func() error {
+		pod := e.w.pods[ev.Name]
+		if pod == nil || pod.UID != *ev.DeleteOptions.Preconditions.UID {
+			return apierrors.NewNotFound(corev1.Resource("pods"), ev.Name)
+		}
+		if e.w.budget().Status.DisruptionsAllowed == 0 {
+			err := apierrors.NewTooManyRequests("Cannot evict pod as it would violate the pod's disruption budget.", 0)
+			err.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: policyv1.DisruptionBudgetCause, Message: "The disruption budget web needs more"}}
+			return err
+		}
+		delete(e.w.pods, ev.Name)
+		return nil
+	})
+}
+
+// killableCloud is the cloud as the process sees it.
+type killableCloud struct {
+	*fake.Cloud
+	w      *town
+	delete func(cloudprovider.InstanceID) // sees each deletion before it happens
+	flaky  *int                           // of its next calls every other fails or loses its answer
+}
+
+func (c killableCloud) write(do func() error) error {
+	return c.w.change(func() error {
+		switch c.trouble() {
+		case 1:
+			return cloudprovider.ErrThrottled
+		case 3:
+			_ = do()
+			return fake.ErrLost
+		}
+		return do()
+	})
+}
+
+func (c killableCloud) trouble() int {
+	if *c.flaky <= 0 {
+		return 0
+	}
+	*c.flaky--
+	return *c.flaky % 4
+}
+
+func (c killableCloud) Pools(ctx context.Context) ([]cloudprovider.NodePool, error) {
+	if c.trouble() == 1 {
+		return nil, cloudprovider.ErrUnauthorized
+	}
+	return c.Cloud.Pools(ctx)
+}
+
+func (c killableCloud) Resize(ctx context.Context, p cloudprovider.PoolID, from, to int) error {
+	return c.write(func() error { return c.Cloud.Resize(ctx, p, from, to) })
+}
+
+func (c killableCloud) SetRelease(ctx context.Context, p cloudprovider.PoolID, r cloudprovider.Release) error {
+	return c.write(func() error { return c.Cloud.SetRelease(ctx, p, r) })
+}
+
+func (c killableCloud) Delete(ctx context.Context, p cloudprovider.PoolID, ids ...cloudprovider.InstanceID) error {
+	return c.write(func() error {
+		for _, id := range ids {
+			c.delete(id)
+		}
+		return c.Cloud.Delete(ctx, p, ids...)
+	})
+}
