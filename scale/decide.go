@@ -71,6 +71,9 @@ type pool struct {
 	base int
 	// size is base with the growth of this plan.
 	size int
+	// standing are the machines that the cloud lists, those that are on their way
+	// out or failed left out.
+	standing int
 	// leaving are this verb's own marked nodes, still counted in base.
 	leaving []*world.Node
 	// zones counts machines by zone, new ones included.
@@ -92,6 +95,9 @@ func newPool(wp *world.Pool) *pool {
 			continue
 		}
 		p.zones[n.Zone()]++
+		if n.Instance != nil {
+			p.standing++
+		}
 		if n.Mark != nil && n.Mark.Cause == kube.CauseScaleDown && n.Instance != nil {
 			p.leaving = append(p.leaving, n)
 		}

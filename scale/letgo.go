@@ -52,8 +52,13 @@ func (s *shrinking) wouldBeUnneeded(c *candidate) ([]*corev1.Pod, Reason, string
 	return movers, why, message
 }
 
-// left is how many nodes the pool keeps, leaving ones counted as gone.
-func (s *shrinking) left(p *pool) int { return p.base - len(p.leaving) - s.gone[p] }
+// left is how many nodes the pool keeps, leaving ones counted as gone. The size
+// and the list are read one after the other: a deletion between the two shows in
+// the list alone, and a node that was leaving is then no longer there to be
+// counted as gone. So the smaller number counts.
+func (s *shrinking) left(p *pool) int {
+	return min(p.base, p.standing) - len(p.leaving) - s.gone[p]
+}
 
 func (s *shrinking) waitFor(p *pool) time.Duration {
 	if down := p.spec.Down; down != nil && down.UnneededFor != nil {

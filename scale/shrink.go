@@ -166,6 +166,7 @@ func (s *shrinking) candidates() []*candidate {
 	var out []*candidate
 	for _, p := range s.pools {
 		if p.spec == nil {
+			s.forget(p)
 			continue
 		}
 		for _, n := range p.Nodes {
@@ -183,6 +184,16 @@ func (s *shrinking) candidates() []*candidate {
 		}
 	}
 	return out
+}
+
+// forget stops the timers of a pool that is not scaled any more: nothing else
+// would ever take them off its nodes.
+func (s *shrinking) forget(p *pool) {
+	for _, n := range p.Nodes {
+		if n.Object != nil && !unneededSince(n).IsZero() {
+			s.plan.Timers = append(s.plan.Timers, Timer{Node: n.Name(), Pool: p.Name, node: n})
+		}
+	}
 }
 
 // outOfQuestion is why a node is not even looked at. With unknown set, that
