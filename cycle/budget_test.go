@@ -2,7 +2,7 @@ package cycle
 
 import (
 	"fmt"
-	"slices"
+	"maps"
 	"testing"
 	"time"
 
@@ -120,70 +120,80 @@ func takeSlowly(b Budget, slots int, ordered []*world.Node) map[string]bool {
 	return taken
 }
 
-func TestIsolationAgainstTwin(t *testing.T) {
+// anyPool draws a pool in the middle of a run.
+func anyPool(t *rapid.T) (*world.Snapshot, Budget) {
 	zones := []cloudprovider.Zone{"A", "B", "C"}
-	rapid.Check(t, func(t *rapid.T) {
-		w := worldtest.New()
-		surge, unavailable := intstr.FromInt32(int32(rapid.IntRange(0, 3).Draw(t, "surge"))), intstr.FromInt32(int32(rapid.IntRange(0, 3).Draw(t, "unavailable")))
-		cloud := w.AddPool("workers", "4", "16Gi", worldtest.Annotations[*v1alpha1.Pool](v1alpha1.AnnotationCycle, "now"))
-		cloud.Placements = nil
-		for _, z := range zones[:rapid.IntRange(1, 3).Draw(t, "zones")] {
-			cloud.Placements = append(cloud.Placements, worldtest.Placement(z, "4", "16Gi"))
+	w := worldtest.New()
+	cloud := w.AddPool("workers", "4", "16Gi", worldtest.Annotations[*v1alpha1.Pool](v1alpha1.AnnotationCycle, "now"))
+	cloud.Placements = nil
+	for _, z := range zones[:rapid.IntRange(1, 3).Draw(t, "zones")] {
+		cloud.Placements = append(cloud.Placements, worldtest.Placement(z, "4", "16Gi"))
+	}
+	count := rapid.IntRange(1, 12).Draw(t, "nodes")
+	for i := range count {
+		n := w.AddNode("workers", fmt.Sprintf("n%02d", i))
+		if rapid.IntRange(0, 4).Draw(t, "broken") == 0 {
+			n.Status.Conditions[0].Status = corev1.ConditionUnknown
 		}
-		count := rapid.IntRange(1, 12).Draw(t, "nodes")
-		for i := range count {
-			n := w.AddNode("workers", fmt.Sprintf("n%02d", i))
-			if rapid.IntRange(0, 4).Draw(t, "broken") == 0 {
-				n.Status.Conditions[0].Status = corev1.ConditionUnknown
-			}
-			in := &w.Cloud.Instances[cloud.ID][i]
-			in.Zone = zones[rapid.IntRange(0, len(cloud.Placements)-1).Draw(t, "zone")]
-			in.Created = w.Now.Add(-time.Duration(rapid.IntRange(1, 9).Draw(t, "age")) * time.Hour)
-		}
-		p := &w.Objects.Pools[0]
-		p.Spec.Cycle = &v1alpha1.CycleSpec{Mode: v1alpha1.CycleOnDemand, MaxSurge: &surge, MaxUnavailable: &unavailable}
-		desired := max(count-rapid.IntRange(0, 3).Draw(t, "extra"), 1)
-		p.Status.Cycle = &v1alpha1.CycleStatus{Request: v1alpha1.AnnotationCycle + "=now", Desired: int32(desired)}
-		p.Status.Cycle.StartedAt.Time = w.Now
-		slots := rapid.IntRange(1, 5).Draw(t, "parallel")
+		in := &w.Cloud.Instances[cloud.ID][i]
+		in.Zone = zones[rapid.IntRange(0, len(cloud.Placements)-1).Draw(t, "zone")]
+		in.Created = w.Now.Add(-time.Duration(rapid.IntRange(1, 9).Draw(t, "age")) * time.Hour)
+	}
+	surge, unavailable := intstr.FromInt32(int32(rapid.IntRange(0, 3).Draw(t, "surge"))), intstr.FromInt32(int32(rapid.IntRange(0, 3).Draw(t, "unavailable")))
+	p := &w.Objects.Pools[0]
+	p.Spec.Cycle = &v1alpha1.CycleSpec{Mode: v1alpha1.CycleOnDemand, MaxSurge: &surge, MaxUnavailable: &unavailable}
+	desired := max(count-rapid.IntRange(0, 3).Draw(t, "extra"), 1)
+	p.Status.Cycle = &v1alpha1.CycleStatus{Request: v1alpha1.AnnotationCycle + "=now", Desired: int32(desired)}
+	p.Status.Cycle.StartedAt.Time = w.Now
+	b, err := BudgetOf(p.Spec.Cycle, desired, len(cloud.Placements))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w.Snapshot(), b
+}
 
-		s := w.Snapshot()
+// ordered are a pool's nodes in the order in which they are taken.
+func ordered(p *world.Pool) []*world.Node {
+	var list []stale
+	for _, n := range p.Nodes {
+		list = append(list, stale{Node: n})
+	}
+	var out []*world.Node
+	for _, n := range order(list) {
+		out = append(out, n.Node)
+	}
+	return out
+}
+
+func TestIsolationAgainstTwin(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s, b := anyPool(t)
 		pool := s.Pools[0]
-		var list []stale
-		for _, n := range pool.Nodes {
-			list = append(list, stale{Node: n})
-		}
-		var ordered []*world.Node
-		for _, n := range order(list) {
-			ordered = append(ordered, n.Node)
-		}
-		b, err := BudgetOf(p.Spec.Cycle, desired, len(cloud.Placements))
-		if err != nil {
-			t.Fatal(err)
-		}
-		want := takeSlowly(b, slots, ordered)
-		var got []string
+		slots := rapid.IntRange(1, 5).Draw(t, "parallel")
+		want := takeSlowly(b, slots, ordered(pool))
+		got := map[string]bool{}
 		for _, step := range Decide(s, Policy{MaxParallelDrains: slots}).Steps {
 			if step.Kind == Mark {
-				got = append(got, step.Node)
+				got[step.Node] = true
 			}
 		}
 		if len(want) == 0 && len(got) == 1 {
-			// The zone's floor has yielded: the pool's must hold.
-			all, byZone := pool.Counts()
-			n := pool.Nodes[slices.IndexFunc(pool.Nodes, func(n *world.Node) bool { return n.Name() == got[0] })]
-			if all.Available-1 < b.Floor() || byZone[n.Zone()].Available-1 >= b.ZoneFloor() {
-				t.Fatalf("yielded %s: %d available of %d, %d in its zone of %d", got[0], all.Available, b.Floor(), byZone[n.Zone()].Available, b.ZoneFloor())
-			}
+			yielded(t, pool, b, got)
 			return
 		}
-		for _, name := range got {
-			if !want[name] {
-				t.Fatalf("took %v, twin took %v", got, want)
-			}
-		}
-		if len(got) != len(want) {
+		if !maps.Equal(got, want) {
 			t.Fatalf("took %v, twin took %v", got, want)
 		}
 	})
+}
+
+// yielded checks the one node that was taken against its zone's floor: the
+// pool's must hold.
+func yielded(t *rapid.T, pool *world.Pool, b Budget, got map[string]bool) {
+	all, zones := pool.Counts()
+	for _, n := range pool.Nodes {
+		if got[n.Name()] && (all.Available-1 < b.Floor() || zones[n.Zone()].Available-1 >= b.ZoneFloor()) {
+			t.Fatalf("yielded %s: %d available of %d, %d in its zone of %d", n.Name(), all.Available, b.Floor(), zones[n.Zone()].Available, b.ZoneFloor())
+		}
+	}
 }

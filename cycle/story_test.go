@@ -213,74 +213,101 @@ func (tl *teller) addNode(w []string) {
 	list := tl.w.Cloud.Instances[id]
 	in := &list[len(list)-1]
 	mark := kube.Mark{Cause: kube.CauseCycle, Reason: "Outdated", Since: tl.time("-5m")}
-	marked, drop := false, false
+	said := map[string]bool{}
 	for _, word := range w[1:] {
 		key, v, _ := strings.Cut(word, "=")
-		switch key {
-		case "zone":
-			in.Zone = cloudprovider.Zone(v)
-		case "age":
-			in.Created = tl.time("-" + v)
-		case "version":
-			n.Status.NodeInfo.KubeletVersion, in.Release.Kubernetes = v, v
-		case "image":
-			in.Release.Image = v
-		case "notready":
-			n.Status.Conditions[0].Status = corev1.ConditionUnknown
-		case "problem":
-			n.Status.Conditions[1].Status = corev1.ConditionTrue
-		case "gated":
-			worldtest.Gated(n)
-		case "joining":
-			worldtest.NotReady(n)
-		case "cordoned":
-			n.Spec.Unschedulable = true
-		case "tainted":
-			kube.AddTaint(n, corev1.Taint{Key: v1alpha1.TaintOutdated, Effect: corev1.TaintEffectPreferNoSchedule})
-		case "protected":
-			n.Annotations[v1alpha1.AnnotationDoNotDisrupt] = "true"
-		case "skipped":
-			n.Annotations[v1alpha1.AnnotationSkippedUntil] = tl.time(v).Format(time.RFC3339)
-		case "cycle":
-			n.Annotations[v1alpha1.AnnotationCycle] = v
-		case "mark":
-			marked, mark.Cause = true, kube.Cause(v)
-		case "reason":
-			mark.Reason = v
-		case "draining":
-			at := tl.time(v)
-			mark.DrainStarted = &at
-		case "drained":
-			at := tl.time("-1m")
-			mark.DrainStarted, mark.Drained = &at, &at
-		case "state":
-			for s := cloudprovider.StateUnknown; s <= cloudprovider.Failed; s++ {
-				if s.String() == v {
-					in.State = s
-				}
-			}
-			if in.State == cloudprovider.Deleting {
-				tl.cloudPool().Size--
-			}
-		case "unregistered":
-			drop = true
-		case "uncordoned":
-			defer func() { n.Spec.Unschedulable = false }()
-		default:
+		said[key] = true
+		if !tl.machineWord(in, n, key, v) && !tl.nodeWord(n, key, v) && !tl.markWord(&mark, key, v) {
 			tl.t.Fatalf("story: node word %q", word)
 		}
 	}
-	if marked {
+	if said["mark"] {
 		kube.SetMark(n, kube.Cordon(n, mark))
 	}
+	if said["uncordoned"] {
+		n.Spec.Unschedulable = false
+	}
 	if in.State == cloudprovider.Failed {
-		drop = true
 		in.ID = cloudprovider.Placeholder(id, len(list))
 		in.Fault = &cloudprovider.Fault{Class: cloudprovider.FaultCapacity, Message: "Out of host capacity."}
 	}
-	if drop {
+	if said["unregistered"] || in.State == cloudprovider.Failed {
 		tl.w.Objects.Nodes = tl.w.Objects.Nodes[:len(tl.w.Objects.Nodes)-1]
 	}
+}
+
+// machineWord is a word about the machine.
+func (tl *teller) machineWord(in *cloudprovider.Instance, n *corev1.Node, key, v string) bool {
+	switch key {
+	case "zone":
+		in.Zone = cloudprovider.Zone(v)
+	case "age":
+		in.Created = tl.time("-" + v)
+	case "version":
+		n.Status.NodeInfo.KubeletVersion, in.Release.Kubernetes = v, v
+	case "image":
+		in.Release.Image = v
+	case "state":
+		for s := cloudprovider.StateUnknown; s <= cloudprovider.Failed; s++ {
+			if s.String() == v {
+				in.State = s
+			}
+		}
+		if in.State == cloudprovider.Deleting {
+			tl.cloudPool().Size--
+		}
+	case "unregistered":
+	default:
+		return false
+	}
+	return true
+}
+
+// nodeWord is a word about the Node.
+func (tl *teller) nodeWord(n *corev1.Node, key, v string) bool {
+	switch key {
+	case "notready":
+		n.Status.Conditions[0].Status = corev1.ConditionUnknown
+	case "problem":
+		n.Status.Conditions[1].Status = corev1.ConditionTrue
+	case "gated":
+		worldtest.Gated(n)
+	case "joining":
+		worldtest.NotReady(n)
+	case "cordoned":
+		n.Spec.Unschedulable = true
+	case "tainted":
+		kube.AddTaint(n, corev1.Taint{Key: v1alpha1.TaintOutdated, Effect: corev1.TaintEffectPreferNoSchedule})
+	case "protected":
+		n.Annotations[v1alpha1.AnnotationDoNotDisrupt] = "true"
+	case "skipped":
+		n.Annotations[v1alpha1.AnnotationSkippedUntil] = tl.time(v).Format(time.RFC3339)
+	case "cycle":
+		n.Annotations[v1alpha1.AnnotationCycle] = v
+	case "uncordoned":
+	default:
+		return false
+	}
+	return true
+}
+
+// markWord is a word about the disruption that the node is in.
+func (tl *teller) markWord(m *kube.Mark, key, v string) bool {
+	switch key {
+	case "mark":
+		m.Cause = kube.Cause(v)
+	case "reason":
+		m.Reason = v
+	case "draining":
+		at := tl.time(v)
+		m.DrainStarted = &at
+	case "drained":
+		at := tl.time("-1m")
+		m.DrainStarted, m.Drained = &at, &at
+	default:
+		return false
+	}
+	return true
 }
 
 // vanish takes the node pool out of the cloud; its Nodes are still there.
