@@ -8,11 +8,13 @@ import (
 	"github.com/tidemill/tidemill/api/v1alpha1"
 )
 
-// marks are what tidemill has left on a Node that nobody disrupts any more. The
-// doctor's condition is not one: it is a verdict, and stays as long as the node.
+// marks are what tidemill has left on a Node that nobody disrupts any more. Two
+// things are none: the doctor's condition is a verdict and stays as long as the
+// node, and an idle node's timer is an observation that goes on until the node
+// is used, or scale-down is switched off; see [timers].
 func marks(n *corev1.Node) []string {
 	var left []string
-	for _, key := range []string{v1alpha1.AnnotationDisruption, v1alpha1.AnnotationUnneededSince, v1alpha1.AnnotationSkippedUntil} {
+	for _, key := range []string{v1alpha1.AnnotationDisruption, v1alpha1.AnnotationSkippedUntil} {
 		if v, ok := n.Annotations[key]; ok {
 			left = append(left, fmt.Sprintf("node %s has annotation %s=%s", n.Name, key, v))
 		}
@@ -26,4 +28,12 @@ func marks(n *corev1.Node) []string {
 		left = append(left, fmt.Sprintf("node %s is cordoned", n.Name))
 	}
 	return left
+}
+
+// timers are the node's scale-down timer, if it runs.
+func timers(n *corev1.Node) []string {
+	if v, ok := n.Annotations[v1alpha1.AnnotationUnneededSince]; ok {
+		return []string{fmt.Sprintf("node %s has annotation %s=%s", n.Name, v1alpha1.AnnotationUnneededSince, v)}
+	}
+	return nil
 }
