@@ -59,7 +59,7 @@ func change(o *corev1.Node, s Step) {
 	case Untaint:
 		kube.RemoveTaint(o, v1alpha1.TaintOutdated)
 	case Mark:
-		m := kube.Mark{Cause: s.Cause, Reason: string(s.Reason), Message: s.Message, Since: time.Now().UTC().Truncate(time.Second)}
+		m := kube.Mark{Cause: s.Cause, Reason: string(s.Reason), Message: s.Message, Since: time.Now().UTC()}
 		kube.SetMark(o, kube.Cordon(o, m))
 	case Release:
 		kube.Unmark(o)
@@ -83,7 +83,7 @@ func (t *turn) drain(ctx context.Context, s Step) error {
 	if n == nil || n.Mark == nil {
 		return fmt.Errorf("%s: %w", s, cloudprovider.ErrNotFound)
 	}
-	now := time.Now().UTC().Truncate(time.Second)
+	now := time.Now().UTC()
 	if n.Mark.DrainStarted == nil {
 		// Written before the first eviction: the timeout counts from here, also
 		// for whoever comes after a crash. The evictions begin on the next tick,

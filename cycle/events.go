@@ -86,6 +86,6 @@ func (t *turn) tellBlocked(n *world.Node, p drain.Progress) {
 func (t *turn) tellDrained(n *world.Node, at time.Time) {
 	took := at.Sub(*n.Mark.DrainStarted)
 	t.metrics.drainSeconds.Observe(took.Seconds())
-	t.emit(n.Object, corev1.EventTypeNormal, "NodeDrained", "Drain", "emptied in "+took.String())
-	t.log().Info("cycle: node is empty", "node", n.Name(), "took", took)
+	t.emit(n.Object, corev1.EventTypeNormal, "NodeDrained", "Drain", "emptied in "+took.Round(time.Second).String())
+	t.log().Info("cycle: node is empty", "node", n.Name(), "took", took.Round(time.Millisecond))
 }

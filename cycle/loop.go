@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/events"
@@ -137,6 +138,10 @@ func (l *Loop) log() *slog.Logger {
 	return l.Log
 }
 
+// errLookAgain ends a pool's turn before its steps: the record that belongs to
+// them was decided on an older Pool.
+var errLookAgain = errors.New("the pool changed meanwhile")
+
 // turn is the carrying out of one plan.
 type turn struct {
 	*Loop
@@ -171,7 +176,11 @@ func newTurn(l *Loop, s *world.Snapshot, plan Plan) *turn {
 // pool records and acts for one pool; what goes wrong in it stays in it.
 func (t *turn) pool(ctx context.Context, r Report) error {
 	steps := t.steps[r.Pool]
-	if err := t.record(ctx, r, steps); err != nil {
+	err := t.record(ctx, r, steps)
+	if errors.Is(err, errLookAgain) {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	return t.act(ctx, steps)
@@ -194,6 +203,9 @@ func (t *turn) record(ctx context.Context, r Report, steps []Step) error {
 	// Locked always: scaling may have raised the desired size meanwhile, and it
 	// must not be overwritten with the one that was read.
 	err := kube.ApplyPoolStatus(ctx, t.Client, r.object, v1alpha1.OwnerCycle, &s, true)
+	if changedMeanwhile(err) && must {
+		return errLookAgain
+	}
 	if err != nil && must {
 		return err
 	}
@@ -201,6 +213,12 @@ func (t *turn) record(ctx context.Context, r Report, steps []Step) error {
 		t.log().Debug("cycle: status is written next time", "pool", r.Pool, "err", err)
 	}
 	return nil
+}
+
+// changedMeanwhile is whether a guard refused a step because what it was
+// decided on is not so any more.
+func changedMeanwhile(err error) bool {
+	return apierrors.IsConflict(err) || errors.Is(err, cloudprovider.ErrConflict)
 }
 
 // act carries out a pool's steps in order. A step that fails stops no other:
@@ -212,11 +230,17 @@ func (t *turn) act(ctx context.Context, steps []Step) error {
 		if s.Kind.risky() && !confirmed {
 			risky, confirmed = t.confirm(ctx, s.Pool), true
 		}
-		if s.Kind.risky() && risky != nil {
-			errs = append(errs, risky)
+		err := risky
+		if !s.Kind.risky() || err == nil {
+			err = t.step(ctx, s)
+		}
+		if changedMeanwhile(err) {
+			// The look was older than the world: nothing happened, and the next look
+			// decides anew.
+			t.log().Debug("cycle: "+s.String(), "err", err)
 			continue
 		}
-		if err := t.step(ctx, s); err != nil {
+		if err != nil {
 			errs = append(errs, err)
 			t.log().Info("cycle: "+s.String(), "err", err)
 			continue

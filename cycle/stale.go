@@ -20,9 +20,17 @@ func drift(n *world.Node, want cloudprovider.Release) string {
 		out = append(out, fmt.Sprintf("kubernetes %s → %s", have, want.Kubernetes))
 	}
 	if n.Instance != nil && n.Instance.Release.Image != "" && want.Image != "" && n.Instance.Release.Image != want.Image {
-		out = append(out, fmt.Sprintf("image %s → %s", n.Instance.Release.Image, want.Image))
+		out = append(out, fmt.Sprintf("image %s → %s", imageName(n.Instance.Release), imageName(want)))
 	}
 	return strings.Join(out, ", ")
+}
+
+// imageName is an image as people know it, if the cloud tells.
+func imageName(r cloudprovider.Release) string {
+	if r.ImageName != "" {
+		return r.ImageName
+	}
+	return r.Image
 }
 
 // drifted is the number of machines that do not run the pool's release.
