@@ -41,6 +41,9 @@ func (c *Cluster) startKubelets(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("start kubelets: %w", err)
 	}
+	if err := prime(ctx, config.LocalStages); err != nil {
+		return fmt.Errorf("start kubelets: %w", err)
+	}
 	var kubelets *kwok.Controller
 	underFault := func(node, fault string) bool { return nodeHasFault(kubelets, node, fault) }
 	config.FuncMap = gotpl.FuncMap{
