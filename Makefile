@@ -26,7 +26,7 @@ lint: ## gofmt, vet, staticcheck, generated files up to date
 	go vet ./...
 	go tool -modfile=internal/tools/go.mod staticcheck ./...
 	$(MAKE) --no-print-directory generate
-	git diff --exit-code -- api manifests/crd
+	git diff --exit-code -- api manifests/crd cloudprovider/externalgrpc/wire
 
 race: ## the light packages under the race detector
 	go test -race -timeout 15m $(LIGHT)
@@ -34,9 +34,10 @@ race: ## the light packages under the race detector
 bench: ## print figures, one a line: workload, metric, value, unit
 	@go run ./bench $(if $(RUN),-run '$(RUN)')
 
-generate: ## deep copies and the CRD from api/
+generate: ## deep copies and the CRD from api/, the plugin's messages from their .proto
 	go tool -modfile=internal/tools/go.mod controller-gen object paths=./api/...
 	go tool -modfile=internal/tools/go.mod controller-gen crd paths=./api/... output:crd:dir=manifests/crd
+	cd internal/tools && go run ./protogen ../../cloudprovider/externalgrpc/wire/externalgrpc.proto
 
 build: ## bin/tidemill and bin/playground
 	@mkdir -p $(BIN)
