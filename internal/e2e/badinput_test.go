@@ -150,9 +150,9 @@ func noProviderID(t *testing.T, s *Stage) {
 			t.Error(err)
 		}
 	}()
-	out, talk, code, err := s.CLI(ctx, "doctor", "stranger")
-	if err != nil || code != 1 || !strings.Contains(out, "provider") {
-		t.Errorf("tidemill doctor stranger: exit %d, %v: want 1 and a word about the provider ID\n%s%s", code, err, out, talk)
+	out, talk, code, err := s.CLI(ctx, "status")
+	if err != nil || code != 0 || !strings.Contains(out, "node stranger: NoProviderID: ") {
+		t.Errorf("tidemill status: exit %d, %v: want a word about the node without a provider ID\n%s%s", code, err, out, talk)
 	}
 	err = s.Hold(ctx, "the node to be left alone", 3*time.Second, func(ctx context.Context) (bool, string, error) {
 		var n corev1.Node
