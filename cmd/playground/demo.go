@@ -102,7 +102,7 @@ func perform(ctx context.Context, t *teller, steps []e2e.Step, o e2e.Options, st
 	if stay {
 		t.invite(env, o.Tidemill)
 		<-ctx.Done()
-		t.println("ending the cluster")
+		t.println("\nending the cluster")
 	}
 	return nil
 }

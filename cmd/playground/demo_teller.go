@@ -77,7 +77,8 @@ func (t *teller) draw() {
 		return
 	}
 	took := time.Since(t.since)
-	line := fmt.Sprintf("%s %s %6.1f s  %s", spinner[int(took/(150*time.Millisecond))%len(spinner)], heading(t.step), took.Seconds(), t.doing)
+	// The title has its own line when the step is over; what is going on has this one.
+	line := fmt.Sprintf("%s %s  %.1f s  %s", spinner[int(took/(150*time.Millisecond))%len(spinner)], cut(heading(t.step), t.width()*2/5), took.Seconds(), t.doing)
 	fmt.Fprintf(t.out, "\r\x1b[K%s", cut(line, t.width()-1))
 }
 
@@ -181,19 +182,31 @@ func (t *teller) invite(env *e2e.Env, tidemill string) {
 			tidemill = short
 		}
 	}
-	t.println("\nThe cluster stays up. In another terminal:\n")
+	file := filepath.Join(env.Dir(), "env.sh")
+	var text string
 	for _, v := range env.UserEnv() {
-		t.println("  export %s", v)
+		name, value, _ := strings.Cut(v, "=")
+		text += "export " + name + "='" + strings.ReplaceAll(value, "'", `'\''`) + "'\n"
 	}
-	t.println(`
-  %[1]s status                     how the pools are, and why things wait
-  %[1]s plan                       what would be done now, and why not
-  %[1]s cycle workers --wait       turn a pool over and watch it
-  %[1]s doctor                     examine every node
-  kubectl get pools                the same in kubectl, if you have it
-
-The daemon's log is %[2]s.
-%[3]s ends it all and leaves nothing behind.`, tidemill, env.Daemon.Log(), t.paint("ctrl-C", bold))
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		file = "" // then the variables have to be typed
+	}
+	t.println("\nThe cluster stays up. In another terminal:\n")
+	if file != "" {
+		t.println("  . %s\n", file)
+	} else {
+		t.println("%s", text)
+	}
+	for _, try := range []struct{ command, what string }{
+		{tidemill + " status", "how the pools are, and why things wait"},
+		{tidemill + " plan", "what would be done now, and why not"},
+		{tidemill + " cycle workers --wait", "turn a pool over and watch it"},
+		{tidemill + " doctor", "examine every node"},
+		{"kubectl get pools,nodes", "the same in kubectl, if you have it"},
+	} {
+		t.println("  %-*s %s", len(tidemill)+23, try.command, t.paint(try.what, dim))
+	}
+	t.println("\nThe daemon's log is %s.\n%s ends it all and leaves nothing behind.", env.Daemon.Log(), t.paint("ctrl-C", bold))
 }
 
 // logs tells where to look after a failure, and the last that the daemon said.
