@@ -22,15 +22,53 @@ func Checks() []Check {
 	}
 }
 
-// HostChecks are the checks on the host itself, in the order of the report.
+// HostChecks are the checks on the host itself, in the order of the report:
+// what stops a node first, then what wears it down, then its hardware.
 func HostChecks() []Check {
 	return []Check{
-		rootReadOnly, // a file system that the kernel has given up on
-		diskSpace,    // bytes left on the root and on what the kubelet fills
-		diskInodes,   // files left there
-		timeSync,     // certificates and leases depend on the clock
-		threads,      // tasks against the limit that is reached first
-		fileHandles,  // open files of the whole host
-		conntrack,    // connections that the packet filter can remember
+		rootReadOnly,        // a file system that the kernel has given up on
+		volumesReadOnly,     // the same for volumes of pods
+		diskSpace,           // bytes left on the root and on what the kubelet fills
+		diskInodes,          // files left there
+		rootGrown,           // a boot volume that is larger than its file system
+		fsErrors,            // a file system that has found itself damaged
+		raid,                // local disks in an array
+		iscsiSessions,       // block volumes over the network
+		timeSync,            // certificates and leases depend on the clock
+		clockDrift,          // how wrong it runs by itself
+		clockSource,         // how slow it is to read
+		kubeletCertificates, // renewed in time, or the node falls silent
+		threads,             // tasks against the limit that is reached first
+		pidCgroups,          // the same in the control groups of the system
+		fileHandles,         // open files of the whole host
+		inotify,             // watches on files
+		memory,              // what a new program could get
+		swap,                // what it would live on otherwise
+		oomKills,            // what was killed for memory
+		stallMemory,         // time lost to reclaiming it
+		stallIO,             // time lost to the disk
+		stallCPU,            // time lost to other tasks
+		load,                // tasks that run or wait
+		hungTasks,           // tasks blocked in the kernel, as it counts
+		uninterruptible,     // the same as two looks saw it
+		zombies,             // processes whose parents hang
+		kernelTaint,         // an oops or lockup since boot
+		kernelPanics,        // the end of an earlier boot
+		kernelModules,       // an update that took the running kernel away
+		rebootRequired,      // an update that waits
+		cgroups,             // what the kubelet builds on
+		cloudInit,           // the scripts of the first boot
+		defaultRoute,        // a way out
+		ipForwarding,        // a way for pods
+		conntrack,           // connections that the packet filter can remember
+		conntrackDrops,      // those that it could not
+		nicCarrier,          // links of network cards
+		nicFlaps,            // links that come and go
+		nicErrors,           // packets that arrive damaged
+		rdmaLink,            // links of the cluster network
+		rdmaFlaps,           // those that come and go
+		pcieErrors,          // transactions that cards lost
+		pcieCorrected,       // links that are about to
+		gpus,                // GPUs that the driver sees
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Finding is what one check says about one patient.
@@ -35,6 +36,9 @@ type Finding struct {
 	// Unconfirmed is set on a failure that has not stood for Check.Confirm yet
 	// and is reported as a warning.
 	Unconfirmed bool `json:"unconfirmed,omitempty"`
+	// Counts are the counters that the check read, for the next run to compare
+	// with: "nic-errors/eth0".
+	Counts map[string]uint64 `json:"counts,omitempty"`
 }
 
 // Reasons that more than one check gives.
@@ -67,6 +71,23 @@ func pass(observed string) Finding { return Finding{State: Pass, Observed: obser
 
 func unknown(reason, message string) Finding {
 	return Finding{State: Unknown, Reason: reason, Message: message}
+}
+
+// maxText is the longest text that a finding takes from what it examined.
+const maxText = 1024
+
+// clean makes a text harmless that may come from a file on a sick host: no
+// escape sequences for a terminal, no line breaks, no megabytes.
+func clean(text string) string {
+	if len(text) > maxText {
+		text = text[:maxText-3] + "..."
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == unicode.ReplacementChar || unicode.Is(unicode.Cf, r) {
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(text, "?"))
 }
 
 func skip(reason, message string) Finding {

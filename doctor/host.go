@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/prometheus/procfs"
@@ -30,6 +29,10 @@ type Host struct {
 	// answers.
 	Statfs func(path string) (Usage, error)
 	Clock  func() (ClockState, error)
+	// Boot tells one run of the kernel from the next; "" when it is not known,
+	// and then no counter is compared. Before is the last run, nil for none.
+	Boot   string
+	Before *Tally
 }
 
 // Usage is how full a file system is. Free is what an unprivileged writer may
@@ -37,8 +40,10 @@ type Host struct {
 type Usage struct {
 	Device      string // tells file systems apart
 	Bytes, Free uint64
-	Files       uint64 // 0 when the file system makes inodes as it needs them
-	FilesFree   uint64
+	// Size is Bytes and what is kept for root, which may be much.
+	Size      uint64
+	Files     uint64 // 0 when the file system makes inodes as it needs them
+	FilesFree uint64
 }
 
 // ClockState is what the kernel says about its clock.
@@ -53,6 +58,9 @@ type ClockState struct {
 type HostOptions struct {
 	// Root is where the host's root is mounted; "" means /.
 	Root string
+	// State is a file in which the counters are kept from run to run; "" keeps
+	// none, and counters are then told since boot.
+	State string
 	// Policy's CheckTimeout bounds each check.
 	Policy Policy
 }
@@ -77,41 +85,36 @@ func OpenHost(root string) (*Host, error) {
 	if name, err := h.line("proc/sys/kernel/hostname"); err == nil && name != "" {
 		h.Name = name
 	}
+	h.Boot, _ = h.line("proc/sys/kernel/random/boot_id") // unknown: nothing is compared
 	return h, nil
 }
 
 // ExamineHost examines the machine this runs on. A host that cannot be opened
-// is a report with its Err set, for which [Report.ExitCode] is 2.
-func ExamineHost(ctx context.Context, o HostOptions) Report {
+// is a report with its Err set, for which [Report.ExitCode] is 2. The error is
+// about the state file alone: the report is whole without it.
+func ExamineHost(ctx context.Context, o HostOptions) (Report, error) {
 	h, err := OpenHost(o.Root)
 	if err != nil {
-		return Report{Schema: Schema, Time: time.Now(), Err: err.Error()}
+		return Report{Schema: Schema, Time: time.Now(), Err: err.Error()}, nil
 	}
-	return examineHost(ctx, h, o.Policy.withDefaults())
+	var stateErr error
+	if o.State != "" {
+		h.Before, stateErr = LoadTally(o.State)
+	}
+	r := examineHost(ctx, h, o.Policy.withDefaults())
+	if o.State != "" && stateErr == nil && ctx.Err() == nil {
+		stateErr = h.next(r.Time, r.Nodes[0].Findings).Save(o.State)
+	}
+	return r, stateErr
 }
 
 func examineHost(ctx context.Context, h *Host, policy Policy) Report {
+	return examineHostWith(ctx, h, policy, HostChecks())
+}
+
+func examineHostWith(ctx context.Context, h *Host, policy Policy, checks []Check) Report {
 	now := time.Now()
-	runner := &Runner{Checks: HostChecks(), Timeout: policy.CheckTimeout, OneShot: true}
+	runner := &Runner{Checks: checks, Timeout: policy.CheckTimeout, OneShot: true}
 	findings := runner.Examine(ctx, []Patient{{Now: now, Host: h}})
 	return Report{Schema: Schema, Time: now, Nodes: []NodeReport{{Node: h.Name, Findings: findings[0]}}}
-}
-
-// line is a file of one line, without its end.
-func (h *Host) line(path string) (string, error) {
-	data, err := fs.ReadFile(h.FS, path)
-	return strings.TrimSpace(string(data)), err
-}
-
-// uptime is how long the host runs.
-func (h *Host) uptime() (time.Duration, error) {
-	text, err := h.line("proc/uptime")
-	if err != nil {
-		return 0, err
-	}
-	var seconds float64
-	if _, err := fmt.Sscan(text, &seconds); err != nil {
-		return 0, fmt.Errorf("parse %q: %w", text, err)
-	}
-	return time.Duration(seconds * float64(time.Second)), nil
 }

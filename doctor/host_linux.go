@@ -16,7 +16,7 @@ func statfs(path string) (Usage, error) {
 	block := uint64(st.Frsize)
 	return Usage{
 		Device: fmt.Sprint(st.Fsid.Val), Bytes: (st.Blocks - st.Bfree + st.Bavail) * block, Free: st.Bavail * block,
-		Files: st.Files, FilesFree: st.Ffree,
+		Size: st.Blocks * block, Files: st.Files, FilesFree: st.Ffree,
 	}, nil
 }
 

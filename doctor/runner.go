@@ -59,6 +59,7 @@ func (r *Runner) Examine(ctx context.Context, patients []Patient) [][]Finding {
 func (r *Runner) examine(ctx context.Context, c Check, p Patient, tired bool) Finding {
 	f := r.ask(ctx, c, p, tired)
 	f.Check, f.Node = c.ID, p.Name()
+	f.Message, f.Observed = clean(f.Message), clean(f.Observed)
 	f.Limit = c.Limits.describe(c.Unit)
 	f = r.confirm(c, p, f)
 	if f.Remedy == "" && (f.State == Warn || f.State == Fail) {

@@ -138,7 +138,7 @@ func (r Report) writeAll(b *strings.Builder) {
 		fmt.Fprintf(b, "%s %s\n", head, n.Verdict.Reason)
 		for _, f := range n.Findings {
 			text := strings.TrimSpace(strings.TrimPrefix(f.Reason+": "+f.Message, ": ") + f.aside())
-			fmt.Fprintln(b, strings.TrimRight(fmt.Sprintf("  %-8s %-17s %s", f.State, f.Check, text), " "))
+			fmt.Fprintln(b, strings.TrimRight(fmt.Sprintf("  %-8s %-20s %s", f.State, f.Check, text), " "))
 		}
 		b.WriteByte('\n')
 	}

@@ -42,7 +42,7 @@ func newDoctor(g *globals) *cobra.Command {
 }
 
 func newDoctorHost(g *globals, f *doctorFlags) *cobra.Command {
-	var root string
+	var root, state string
 	cmd := &cobra.Command{
 		Use: "host", Short: "examine the machine this runs on", Args: cobra.NoArgs,
 		Long: `Host examines a node from within: disk space, conntrack, clock, threads, file
@@ -54,7 +54,10 @@ node's root read-only.`,
 			if err != nil {
 				return err
 			}
-			r := doctor.ExamineHost(cmd.Context(), doctor.HostOptions{Root: root})
+			r, err := doctor.ExamineHost(cmd.Context(), doctor.HostOptions{Root: root, State: state})
+			if err != nil {
+				fmt.Fprintf(g.stderr, "warning: %v\n", err) // the report is whole without it
+			}
 			if r.Err != "" {
 				return blind(errors.New(r.Err))
 			}
@@ -62,6 +65,7 @@ node's root read-only.`,
 		},
 	}
 	cmd.Flags().StringVar(&root, "root", "/", "`directory` where the host's / is mounted")
+	cmd.Flags().StringVar(&state, "state", "", "`file` that keeps counters from one run to the next; without it they are told since boot")
 	return cmd
 }
 
