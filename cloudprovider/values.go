@@ -64,6 +64,10 @@ type NodePool struct {
 	// picks among them; a caller cannot.
 	Placements []Placement
 
+	// Tags are the user's labels on the pool in the cloud. A tag that belongs to
+	// a namespace has it before a dot, "ns.key".
+	Tags map[string]string
+
 	Health Health
 }
 

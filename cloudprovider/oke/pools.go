@@ -109,7 +109,9 @@ func (p *Provider) describe(ctx context.Context, s containerengine.NodePoolSumma
 	out := cloudprovider.NodePool{
 		ID: id, Name: str(s.Name), Size: sizeOf(s.NodeConfigDetails), Release: releaseOf(s), Shape: str(s.NodeShape),
 		Health: cloudprovider.Health{Observed: now, Updating: busy(s.LifecycleState)},
+		Tags:   tagsOf(s.FreeformTags, s.DefinedTags),
 	}
+	out.Min, out.Max = sizeTags(out.Tags)
 	placements, err := p.placements(ctx, id, s)
 	m.mu.Lock()
 	defer m.mu.Unlock()

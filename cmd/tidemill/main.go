@@ -6,6 +6,7 @@
 //	plan     what the daemon would do now, and why not; asks the cloud too
 //	cycle    turn a pool or a node over, and wait for it
 //	doctor   examine nodes, from the API or on the host itself
+//	provider serve the stock cluster-autoscaler as its cloud provider
 //
 // Under the name kubectl-tidemill the same binary is a plugin of kubectl. What
 // it says, and with which exit code, is governed by the rules in tui.go.

@@ -1,0 +1,171 @@
+package externalgrpc
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tidemill/tidemill/cloudprovider"
+	"github.com/tidemill/tidemill/cloudprovider/externalgrpc/wire"
+)
+
+// Options configure a [Plugin].
+type Options struct {
+	Fleet     *cloudprovider.Fleet
+	Selection Selection
+	// Cluster is the way to the API server; nil if there is none. Without it the
+	// plugin does not see Pool objects, marks and registered nodes.
+	Cluster *Cluster
+	// Interval is the wait between two looks at the cloud; 0 means 30 seconds.
+	Interval time.Duration
+	// GPULabel is the label by whose presence the client knows a node with GPUs.
+	GPULabel string
+	// Log gets what the plugin says; nil drops it.
+	Log *slog.Logger
+	// Registerer makes the plugin's metrics visible; nil keeps them to itself.
+	Registerer prometheus.Registerer
+}
+
+// Plugin answers the calls of cluster-autoscaler. [Plugin.Run] must be running
+// for it to know anything. It is safe for concurrent use.
+type Plugin struct {
+	wire.UnimplementedCloudProviderServer // the pricing calls: this cloud's prices are not known yet
+
+	options  Options
+	log      *slog.Logger
+	metrics  *metrics
+	spelling spelling
+	warned   sync.Map // generation of a client → told
+	kick     chan struct{}
+	view     atomic.Pointer[view] // nil before the first good look
+
+	mu      sync.Mutex // guards the fields below
+	cloud   cloudprovider.Cloud
+	cluster clusterLook
+	writes  map[cloudprovider.PoolID]*writing
+}
+
+// writing is what is known of the writes to a pool.
+type writing struct {
+	turn chan struct{} // held by the one write under way
+	busy bool
+	done int
+}
+
+// New makes a plugin. Nothing is looked at yet.
+func New(o Options) (*Plugin, error) {
+	if o.Fleet == nil {
+		return nil, errors.New("make plugin: no fleet")
+	}
+	if o.Selection.Empty() {
+		return nil, errors.New("make plugin: no pools are selected")
+	}
+	if o.Interval <= 0 {
+		o.Interval = 30 * time.Second
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	p := &Plugin{options: o, log: o.Log, kick: make(chan struct{}, 1), writes: map[cloudprovider.PoolID]*writing{}}
+	m, err := newMetrics(o.Registerer, p.dataAge)
+	p.metrics = m
+	return p, err
+}
+
+// Run looks at the cloud and the cluster until ctx ends: at once, then each
+// interval, and soon after each write.
+func (p *Plugin) Run(ctx context.Context) error {
+	timer := time.NewTimer(p.options.Interval)
+	defer timer.Stop()
+	for {
+		p.look(ctx)
+		timer.Reset(p.options.Interval)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-timer.C:
+		case <-p.kick:
+		}
+	}
+}
+
+// Ready is whether there was a good look: before it, every call is refused.
+func (p *Plugin) Ready() bool { return p.view.Load() != nil }
+
+// look takes in both sides as far as they answer. What does not answer keeps
+// its last good state.
+func (p *Plugin) look(ctx context.Context) {
+	p.mu.Lock()
+	began := map[cloudprovider.PoolID]int{}
+	for id, w := range p.writes {
+		began[id] = w.done
+	}
+	p.mu.Unlock()
+
+	cloud := p.options.Fleet.Observe(ctx)
+	cluster, err := p.options.Cluster.look(ctx, cloud)
+	if ctx.Err() != nil {
+		return
+	}
+
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case cloud.Err != nil:
+		p.log.Warn("the cloud does not answer, the last good look serves on", "observed", p.cloud.Observed, "error", cloud.Err)
+	default:
+		p.cloud = merge(p.cloud, cloud, func(id cloudprovider.PoolID) bool {
+			w := p.writes[id]
+			return w != nil && (w.busy || w.done != began[id])
+		})
+	}
+	if err != nil {
+		p.log.Warn("the cluster does not answer, the last good look serves on", "error", err)
+	} else {
+		p.cluster = cluster.remember(p.cluster)
+	}
+	p.show()
+}
+
+// show makes the view that reads are answered from. The caller holds mu.
+func (p *Plugin) show() {
+	if p.cloud.Observed.IsZero() {
+		return
+	}
+	for _, id := range p.cluster.providerIDs {
+		p.spelling.learn(id)
+	}
+	v := build(p.cloud, p.cluster, p.options.Selection)
+	p.spelling.forget(func(id cloudprovider.InstanceID) bool { _, ok := v.byInstance[id]; return ok })
+	old := p.view.Swap(v)
+	p.metrics.groups.Set(float64(len(v.groups)))
+	if old == nil || !maps.EqualFunc(old.byID, v.byID, func(a, b *group) bool { return a.bounds == b.bounds }) {
+		p.log.Info("groups", "groups", v.groups)
+	}
+	for id := range p.writes {
+		if _, there := v.byID[id]; !there && !p.writes[id].busy {
+			delete(p.writes, id)
+		}
+	}
+}
+
+// soon makes the next look come at once.
+func (p *Plugin) soon() {
+	select {
+	case p.kick <- struct{}{}:
+	default: // one is on its way
+	}
+}
+
+func (p *Plugin) dataAge() float64 {
+	if v := p.view.Load(); v != nil {
+		return time.Since(v.observed).Seconds()
+	}
+	return 0
+}
