@@ -22,7 +22,7 @@ func TestKill(t *testing.T) {
 	}
 	t.Logf("seed %d", from)
 	dice := rand.New(rand.NewPCG(from, 0))
-	env := open(t, Options{Pools: OnePool(3), Policies: OnePolicy(3, 6)})
+	env := open(t, Options{Pools: OnePool(3), Policies: map[string]v1alpha1.PoolSpec{"workers": Policy(3, 6, 2)}})
 	s := stage(env)
 	load := Workload{Name: "steady", Replicas: 18, Requests: ask("400m", "1Gi"), Spare: 4}
 	ctx := t.Context()
