@@ -3,6 +3,7 @@ package fake
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -151,7 +152,7 @@ func (e *entry) view(p *pool, l Latency, now time.Time) cloudprovider.Instance {
 func (p *pool) view(now time.Time) cloudprovider.NodePool {
 	out := cloudprovider.NodePool{
 		ID: p.ID, Name: p.Name, Size: p.Size, Min: p.Min, Max: p.Max, Release: p.Release, Shape: p.Shape,
-		Health: cloudprovider.Health{Observed: now},
+		Health: cloudprovider.Health{Observed: now}, Tags: maps.Clone(p.Tags),
 	}
 	for _, z := range p.Zones {
 		t := p.Template.DeepCopy()

@@ -53,6 +53,7 @@ type Pool struct {
 	Release  cloudprovider.Release // the first of Options.Releases if zero
 	Zones    []cloudprovider.Zone  // "ZONE-1" if empty
 	Template *corev1.Node          // a node of 4 CPUs and 16 GiB if nil
+	Tags     map[string]string
 }
 
 // Call is one call of a Provider's method, in the order they came.
