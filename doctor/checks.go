@@ -19,6 +19,19 @@ func Checks() []Check {
 		podsTerminating, // the runtime answers and cannot kill
 		imagePulls,      // images that do not come here
 		podCapacity,     // no room for another pod, however idle the node
+		podAddresses,    // nor for its address
+		evictions,       // pods that the node could not keep
+		gpuCount,        // GPUs that are paid for and cannot be used
+		promised,        // a machine that is smaller than scaling believes
+		nodeAddress,     // a node that the control plane cannot call
+		clockAhead,      // a clock that makes tokens invalid
+		otherMonitors,   // what other monitors found
+		taintsLeft,      // what other controllers left behind
+		cordoned,        // what people left behind
+		okeSystem,       // an add-on that is missing altogether
+		poolDrift,       // a node that is unlike its siblings
+		release,         // a node that is not what a new one would be
+		age,             // a node that is older than its fixes
 	}
 }
 

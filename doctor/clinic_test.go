@@ -57,6 +57,7 @@ func (c *clinic) addNode(name string) *corev1.Node {
 		set(n, t, corev1.ConditionFalse, c.Now.Add(-50*time.Minute))
 	}
 	set(n, v1alpha1.NodeConditionProblem, corev1.ConditionFalse, c.Now.Add(-40*time.Minute))
+	n.Status.Addresses = []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: "10.0.1.7"}}
 	c.leases[name] = c.Now
 	c.addSystemPod("kube-proxy", name, corev1.ConditionTrue)
 	return n

@@ -29,6 +29,8 @@ type Look struct {
 	// and on which they work.
 	pulls  map[string]*spread
 	starts map[types.UID]*spread
+	// norms are what most nodes of each pool and version are like.
+	norms map[string]norm
 }
 
 // spread is where something fails and where it works.
@@ -42,7 +44,7 @@ func (s *spread) elsewhere(node string) bool {
 // NewLook puts a look together. It is pure but for the history, which learns.
 func NewLook(s *world.Snapshot, leases map[string]time.Time, leasesErr error, h *History) *Look {
 	l := &Look{Snapshot: s, Leases: leases, LeasesErr: leasesErr, History: h,
-		pulls: map[string]*spread{}, starts: map[types.UID]*spread{}}
+		pulls: map[string]*spread{}, starts: map[types.UID]*spread{}, norms: norms(s)}
 	nodes := registeredNodes(s)
 	// Two passes: what fails anywhere is little, and only that is counted where
 	// it works.

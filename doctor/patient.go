@@ -119,6 +119,16 @@ func working(p Patient) (bool, string) {
 	return p.Node.Ready(), "the node is not Ready"
 }
 
+// both is whether two conditions hold, and the first that does not.
+func both(a, b func(Patient) (bool, string)) func(Patient) (bool, string) {
+	return func(p Patient) (bool, string) {
+		if ok, why := a(p); !ok {
+			return false, why
+		}
+		return b(p)
+	}
+}
+
 func pooled(p Patient) (bool, string) {
 	return p.Pool != nil, "the node belongs to no node pool"
 }

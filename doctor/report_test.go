@@ -3,7 +3,9 @@ package doctor
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,6 +43,21 @@ func TestReportForPeople(t *testing.T) {
 			t.Fatal(err)
 		}
 		golden(t, name, b.String())
+	}
+}
+
+// What could be seen nowhere is one line, however many nodes and checks.
+func TestBlindChecksTakeOneLine(t *testing.T) {
+	k := ward(12)
+	k.leasesErr = errors.New("leases is forbidden")
+	k.runner.OneShot, k.history = true, nil
+	cases, plan := k.decide(t)
+	var b bytes.Buffer
+	if err := reportOf(cases[0].Patient.Look.Snapshot, cases, plan).WriteText(&b, TextOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.String(); strings.Count(got, "UNKNOWN") != 1 || !strings.Contains(got, "UNKNOWN on all 12 nodes: lease (") || !strings.Contains(got, "clock-ahead (NotPermitted)") {
+		t.Errorf("got:\n%s", got)
 	}
 }
 

@@ -21,9 +21,15 @@ func (r Report) WriteText(w io.Writer, o TextOptions) error {
 	if r.Err != "" {
 		fmt.Fprintf(&b, "could not look: %s\n", r.Err)
 	}
+	var blind []group
 	for _, g := range r.groups() {
+		if g.state == Unknown && len(g.findings) == len(r.Nodes) && len(r.Nodes) > 1 && !o.Verbose {
+			blind = append(blind, g)
+			continue
+		}
 		g.write(&b, len(r.Nodes), o.Verbose)
 	}
+	writeBlind(&b, blind, len(r.Nodes))
 	r.writeRepairs(&b)
 	if o.Verbose {
 		r.writeAll(&b)
@@ -63,6 +69,19 @@ func (r Report) groups() []group {
 		}
 	}
 	return out
+}
+
+// writeBlind says in one line what could be seen on no node: it is about the
+// examination and not about the nodes.
+func writeBlind(b *strings.Builder, groups []group, nodes int) {
+	if len(groups) == 0 {
+		return
+	}
+	var what []string
+	for _, g := range groups {
+		what = append(what, fmt.Sprintf("%s (%s)", g.check, g.findings[0].Reason))
+	}
+	fmt.Fprintf(b, "UNKNOWN on all %d nodes: %s; --verbose says why\n\n", nodes, strings.Join(what, ", "))
 }
 
 // shownNodes is how many nodes of a group are listed; a fleet view of 2,000
