@@ -137,16 +137,19 @@ func (g *globals) plugin(ctx context.Context, f providerFlags) error {
 		return err
 	}
 	routeLogs(log)
-	provider, err := g.oci.provider(ctx, log)
-	if err != nil {
+	if err := g.oci.missing(); err != nil {
 		return err
 	}
-	// The door before the cluster: a mistake in the flags is told at once.
+	// The door before the cloud: a mistake in the flags is told at once.
 	listener, err := f.door.Listen(ctx)
 	if err != nil {
 		return usage(err)
 	}
 	defer listener.Close()
+	provider, err := g.oci.provider(ctx, log)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	cluster, err := g.pluginCluster(ctx, f)
