@@ -48,7 +48,7 @@ func TestKill(t *testing.T) {
 					return ctx.Err()
 				case <-time.After(moment):
 				}
-				return s.killAndRestart(ctx, "workers")
+				return s.killAndRestart()
 			},
 		})
 		if err != nil {

@@ -23,7 +23,7 @@ func upgradeKilled(ctx context.Context, s *Stage) error {
 				return err
 			}
 			s.Say("SIGKILL with %s", at)
-			return s.killAndRestart(ctx, "workers")
+			return s.killAndRestart()
 		},
 	})
 	if err != nil {
@@ -55,15 +55,10 @@ func (s *Stage) midway(ctx context.Context, pool string, before Fleet) (at strin
 	return at, err
 }
 
-// killAndRestart kills the daemon, shows that nothing goes on without it, and
-// starts it again.
-func (s *Stage) killAndRestart(ctx context.Context, pool string) error {
+// killAndRestart kills the daemon and starts it again. The new process finds the
+// Lease of the dead one and waits until it has run out.
+func (s *Stage) killAndRestart() error {
 	if err := s.Daemon.Kill(); err != nil {
-		return err
-	}
-	dead := s.Size(pool)
-	err := s.Hold(ctx, "the pool to be left alone while nobody is there", time.Second, s.sizeIs(pool, dead))
-	if err != nil {
 		return err
 	}
 	return s.Daemon.Start()
