@@ -39,7 +39,15 @@ func serve(t *testing.T, cloud *fake.Cloud, o Options) *served {
 // serveBlind starts a plugin that has not looked yet and looks when told to.
 func serveBlind(t *testing.T, cloud *fake.Cloud, o Options) *served {
 	t.Helper()
-	o.Fleet = cloudprovider.NewFleet(cloud, cloudprovider.FleetOptions{})
+	s := serveFleet(t, cloudprovider.NewFleet(cloud, cloudprovider.FleetOptions{}), o)
+	s.cloud = cloud
+	return s
+}
+
+// serveFleet is serveBlind over any cloud.
+func serveFleet(t *testing.T, fleet *cloudprovider.Fleet, o Options) *served {
+	t.Helper()
+	o.Fleet = fleet
 	if o.Registerer == nil {
 		o.Registerer = prometheus.NewPedanticRegistry()
 	}
@@ -64,7 +72,7 @@ func serveBlind(t *testing.T, cloud *fake.Cloud, o Options) *served {
 			t.Error(err)
 		}
 	})
-	return &served{t, cloud, p, conn, wire.NewCloudProviderClient(conn)}
+	return &served{T: t, plugin: p, conn: conn, client: wire.NewCloudProviderClient(conn)}
 }
 
 // look is one turn of the plugin's own clock.
