@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -24,31 +25,65 @@ the machine that it runs on, through its file system.`
 type doctorFlags struct {
 	failOn  string
 	verbose bool
+	ignore  []string
 }
 
 func newDoctor(g *globals) *cobra.Command {
 	var f doctorFlags
 	cmd := &cobra.Command{
 		Use: "doctor [NODE...]", Short: "examine nodes", Long: doctorLong,
-		Example: fmt.Sprintf("  # every node of the cluster\n  %[1]s doctor\n  # one node, all that was measured\n  %[1]s doctor 10.0.1.7 --verbose\n  # for a pipeline: a warning is a no\n  %[1]s doctor -o json --fail-on warn", g.name),
+		Example: fmt.Sprintf("  # every node of the cluster\n  %[1]s doctor\n  # one node, all that was measured\n  %[1]s doctor 10.0.1.7 --verbose\n  # for a pipeline: a warning is a no\n  %[1]s doctor -o json --fail-on warn\n  # for code scanning, without what is known\n  %[1]s doctor -o sarif --ignore age,release", g.name),
+		// The root's own check knows two formats.
+		PersistentPreRunE: func(*cobra.Command, []string) error { return g.checkDoctor(&f) },
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return g.examine(cmd.Context(), f, args)
 		},
 	}
-	cmd.PersistentFlags().StringVar(&f.failOn, "fail-on", "fail", "the least finding for exit code 1: fail or warn")
+	cmd.PersistentFlags().StringVarP(&g.output, "output", "o", "text", strings.Join(doctor.Formats(), ", "))
+	cmd.PersistentFlags().StringSliceVar(&f.ignore, "ignore", nil, "`checks` whose findings do not count; \"doctor checks\" lists them")
+	cmd.PersistentFlags().StringVar(&f.failOn, "fail-on", "fail", "the least finding for exit code 1: fail, warn, unknown or info")
 	cmd.PersistentFlags().BoolVarP(&f.verbose, "verbose", "v", false, "list every check, also what is fine")
-	cmd.AddCommand(newDoctorHost(g, &f))
+	cmd.AddCommand(newDoctorHost(g, &f), newDoctorChecks(g))
 	return cmd
+}
+
+// checkDoctor refuses flags that mean nothing, before anything is asked.
+func (g *globals) checkDoctor(f *doctorFlags) error {
+	if !slices.Contains(doctor.Formats(), g.output) {
+		return usage(fmt.Errorf("output %q is none of %s", g.output, strings.Join(doctor.Formats(), ", ")))
+	}
+	if _, unknown := (doctor.Report{}).Ignore(f.ignore...); len(unknown) > 0 {
+		return usage(fmt.Errorf("there is no check %s", strings.Join(unknown, ", ")), g.name+" doctor checks lists them")
+	}
+	if _, err := f.level(); err != nil {
+		return err
+	}
+	_, err := g.logger(g.stderr)
+	return err
+}
+
+func newDoctorChecks(g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use: "checks", Aliases: []string{"list"}, Short: "list the checks: limits, evidence, remedy", Args: cobra.NoArgs,
+		Long:    "Checks lists what is looked at, against which limits and whose, and what helps.\nIt asks nobody.",
+		Example: fmt.Sprintf("  %[1]s doctor checks\n  %[1]s doctor checks -o wide\n  %[1]s doctor checks -o json", g.name),
+		RunE: func(*cobra.Command, []string) error {
+			if err := doctor.WriteCatalogue(g.stdout, g.output); err != nil {
+				return usage(err)
+			}
+			return nil
+		},
+	}
 }
 
 func newDoctorHost(g *globals, f *doctorFlags) *cobra.Command {
 	var root, state string
 	cmd := &cobra.Command{
 		Use: "host", Short: "examine the machine this runs on", Args: cobra.NoArgs,
-		Long: `Host examines a node from within: disk space, conntrack, clock, threads, file
-handles. It reads files below --root and runs no command; in a pod, mount the
-node's root read-only.`,
-		Example: fmt.Sprintf("  %[1]s doctor host\n  %[1]s doctor host --root /host -o json", g.name),
+		Long: `Host examines a node from within: file systems, memory, kernel, clock, network,
+hardware. It reads files below --root and runs no command; in a pod, mount the
+node's root read-only. With --state, counters are compared with the last run.`,
+		Example: fmt.Sprintf("  %[1]s doctor host\n  %[1]s doctor host --root /host -o json\n  # every minute, for node_exporter\n  %[1]s doctor host --state /var/lib/tidemill/counters -o prometheus", g.name),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			level, err := f.level()
 			if err != nil {
@@ -71,8 +106,8 @@ node's root read-only.`,
 
 func (f *doctorFlags) level() (doctor.State, error) {
 	s, err := doctor.ParseState(f.failOn)
-	if err != nil || s != doctor.Fail && s != doctor.Warn {
-		return s, usage(fmt.Errorf("--fail-on %q is neither fail nor warn", f.failOn))
+	if err != nil || s == doctor.Pass || s == doctor.Skip {
+		return s, usage(fmt.Errorf("--fail-on %q is neither fail nor warn, unknown or info", f.failOn))
 	}
 	return s, nil
 }
@@ -109,11 +144,12 @@ func (g *globals) examine(ctx context.Context, f doctorFlags, names []string) er
 
 // tell prints a report and turns it into an exit code.
 func (g *globals) tell(r doctor.Report, f *doctorFlags, level doctor.State) error {
-	write := func() error { return r.WriteText(g.stdout, doctor.TextOptions{Verbose: f.verbose}) }
-	if g.output == "json" {
-		write = func() error { return r.WriteJSON(g.stdout) }
+	r, _ = r.Ignore(f.ignore...) // unknown names were refused before
+	format := g.output
+	if f.verbose && format == "text" {
+		format = "wide"
 	}
-	if err := write(); err != nil {
+	if err := r.Write(g.stdout, format); err != nil {
 		return err
 	}
 	switch r.ExitCode(level) {
