@@ -2,13 +2,15 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"strconv"
 	"strings"
 )
 
-// pidCgroups are the control groups whose exhaustion stops a node and not only a
+// pidCgroupPaths are the control groups whose exhaustion stops a node and not only a
 // pod: all pods together, the system's services, and those that pods need.
 var pidCgroupPaths = []string{"kubepods.slice", "kubepods", "system.slice", "runtime.slice", "system.slice/crio.service",
 	"system.slice/containerd.service", "system.slice/kubelet.service", "user.slice"}
@@ -25,12 +27,18 @@ var pidCgroups = Check{
 	Remedy:   "raise TasksMax of the service (systemctl set-property), or podPidsLimit and system-reserved pid for the pods",
 	Action:   ActionNone,
 	Run: func(_ context.Context, p Patient) Finding {
+		if _, err := p.Host.names("sys/fs/cgroup"); err != nil {
+			return unreadable("sys/fs/cgroup", err)
+		}
 		f := Finding{State: Skip, Reason: ReasonNotApplicable, Message: "no control group of the system limits its tasks"}
 		var worst float64
 		var where []string
 		for _, group := range pidCgroupPaths {
-			used, limit, ok := p.Host.pidLimit(group)
-			if !ok {
+			used, limit, err := p.Host.pidLimit(group)
+			if err != nil {
+				return unreadable("sys/fs/cgroup/"+group, err)
+			}
+			if limit == 0 {
 				continue
 			}
 			percent := float64(used) * 100 / float64(limit)
@@ -52,20 +60,22 @@ var pidCgroups = Check{
 	},
 }
 
-// pidLimit is what a control group uses of its limit; false when it is not
-// there, has no limit, or holds garbage, which is no reason for alarm about pids.
-func (h *Host) pidLimit(group string) (used, limit uint64, ok bool) {
+// pidLimit is what a control group uses of its limit; the limit is 0 when there
+// is none, or no such group. Both layouts are tried: of cgroup v2, and of v1.
+func (h *Host) pidLimit(group string) (used, limit uint64, err error) {
 	for _, root := range []string{"sys/fs/cgroup", "sys/fs/cgroup/pids"} {
 		text, err := h.line(path.Join(root, group, "pids.max"))
-		if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		limit, err := strconv.ParseUint(text, 10, 64)
-		if err != nil || limit == 0 {
-			return 0, 0, false // "max"
+		if err != nil || text == "max" {
+			return 0, 0, err
 		}
-		used, err := h.number(path.Join(root, group, "pids.current"))
-		return used, limit, err == nil
+		if limit, err = strconv.ParseUint(text, 10, 64); err != nil || limit == 0 {
+			return 0, 0, orGarbage(err)
+		}
+		used, err = h.number(path.Join(root, group, "pids.current"))
+		return used, limit, err
 	}
-	return 0, 0, false
+	return 0, 0, nil
 }
