@@ -16,6 +16,10 @@ import (
 // the larger size all the same and shows the failure later, as an entry that
 // never becomes a machine.
 func outOfCapacity(ctx context.Context, s *Stage) error {
+	// On idle nodes of workers the pods would need no growth at all.
+	if err := s.load(ctx); err != nil {
+		return err
+	}
 	arm, err := s.CloudPool("arm")
 	if err != nil {
 		return err
