@@ -83,5 +83,9 @@ func HostChecks() []Check {
 		pcieErrors,          // transactions that cards lost
 		pcieCorrected,       // links that are about to
 		gpus,                // GPUs that the driver sees
+		nvme,                // local disks that the kernel gave up
+		memoryErrors,        // memory that lost data
+		memoryCorrected,     // memory that is about to
+		cpuThrottled,        // CPUs that are too hot
 	}
 }

@@ -10,9 +10,13 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/tools/txtar"
 )
 
 // A hostStory is a host of a few files, each "path\ncontent", and what one check
@@ -119,6 +123,14 @@ var hostStories = []hostStory{
 	{"gpus", "no driver", []string{pci3 + "vendor\n0x10de", pci3 + "class\n0x030200"}, nil, Warn, "NoDriver"},
 	{"gpus", "all there", []string{pci3 + "vendor\n0x10de", pci3 + "class\n0x030200", "proc/driver/nvidia/gpus/0000:00:03.0/information\nx"}, nil, Pass, ""},
 	{"gpus", "none", []string{sysHere}, nil, Skip, ReasonNotApplicable},
+	{"nvme", "dead", []string{"sys/class/nvme/nvme0/state\ndead"}, nil, Fail, "DiskNotLive"},
+	{"nvme", "resetting", []string{"sys/class/nvme/nvme0/state\nresetting", "sys/class/nvme/nvme1/state\nlive"}, nil, Warn, "DiskNotLive"},
+	{"nvme", "live", []string{"sys/class/nvme/nvme0/state\nlive"}, nil, Pass, ""},
+	{"memory-errors", "one", []string{"sys/devices/system/edac/mc/mc0/ue_count\n1", "sys/devices/system/edac/mc/power/x\n"}, map[string]uint64{"memory-errors/mc0": 0}, Fail, "MemoryErrors"},
+	{"memory-errors", "of old", []string{"sys/devices/system/edac/mc/mc0/ue_count\n1"}, nil, Info, "CountedSinceBoot"},
+	{"memory-corrected", "hundreds", []string{"sys/devices/system/edac/mc/mc0/ce_count\n500"}, map[string]uint64{"memory-corrected/mc0": 0}, Warn, "MemoryCorrected"},
+	{"memory-corrected", "virtual machine", []string{sysHere}, nil, Skip, ReasonNotApplicable},
+	{"cpu-throttled", "hot", []string{"sys/devices/system/cpu/cpu0/thermal_throttle/package_throttle_count\n500", "sys/devices/system/cpu/cpufreq/x\n"}, map[string]uint64{"cpu-throttled/cpu0": 0}, Warn, "CPUThrottled"},
 	{"kubelet-certificates", "fresh", []string{"var/lib/kubelet/pki/kubelet-client-current.pem\n" + pemOf(-10, 90)}, nil, Pass, ""},
 	{"kubelet-certificates", "not renewed", []string{"var/lib/kubelet/pki/kubelet-client-current.pem\n" + pemOf(-95, 5)}, nil, Warn, "CertificateNotRenewed"},
 	{"kubelet-certificates", "run out", []string{"var/lib/kubelet/pki/kubelet-client-current.pem\n" + pemOf(-95, 60), "var/lib/kubelet/pki/kubelet-server-current.pem\n" + pemOf(-95, -1)}, nil, Fail, "CertificateNotRenewed"},
@@ -231,6 +243,27 @@ func TestZombies(t *testing.T) {
 	}
 	if f := ask(t, h, zombies.ID); f.State != Pass {
 		t.Errorf("one less: %+v", f)
+	}
+}
+
+// Checks know nothing of each other: in another order they find the same.
+func TestOrderOfHostChecksDoesNotMatter(t *testing.T) {
+	archive, err := txtar.ParseFile("testdata/host/healthy.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, _ := openFixture(t, archive)
+	found := func(checks []Check) map[string]string {
+		out := map[string]string{}
+		for _, f := range examineHostWith(t.Context(), h, Policy{}.withDefaults(), checks).Nodes[0].Findings {
+			out[f.Check] = fmt.Sprint(f.State, f.Reason, f.Message, f.Observed, f.Counts)
+		}
+		return out
+	}
+	backwards := HostChecks()
+	slices.Reverse(backwards)
+	if diff := cmp.Diff(found(HostChecks()), found(backwards)); diff != "" {
+		t.Error(diff)
 	}
 }
 
