@@ -114,7 +114,7 @@ func TestProviderIDsAreLearnedFromQuestions(t *testing.T) {
 func TestTemplateIsLearned(t *testing.T) {
 	cloud, id, nodes := peopled(t, 2)
 	shared := corev1.Taint{Key: "team", Value: "a", Effect: corev1.TaintEffectNoSchedule}
-	nodes[0].Spec.Taints = []corev1.Taint{shared, {Key: "node.kubernetes.io/unschedulable", Effect: corev1.TaintEffectNoSchedule}}
+	nodes[0].Spec.Taints = []corev1.Taint{shared, {Key: "an-others", Effect: corev1.TaintEffectNoSchedule}, {Key: "node.kubernetes.io/unschedulable", Effect: corev1.TaintEffectNoSchedule}}
 	nodes[1].Spec.Taints = []corev1.Taint{shared, {Key: "somebodys", Effect: corev1.TaintEffectNoSchedule}}
 	nodes[1].Labels["gpu"] = "A10"
 	static := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "proxy", Annotations: map[string]string{corev1.MirrorPodAnnotationKey: "x"}}}

@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"go.uber.org/goleak"
 
@@ -257,5 +258,37 @@ func TestReadsAreAnsweredFromMemory(t *testing.T) {
 	}
 	if after := len(s.cloud.Calls()); after != before {
 		t.Errorf("%d calls to the cloud", after-before)
+	}
+}
+
+// Errors travel in state "creating" alone, and never with an empty code, which
+// clients take for none.
+func TestStatusOfInstances(t *testing.T) {
+	fault := &cloudprovider.Fault{Class: cloudprovider.FaultRegistration, Code: "c", Message: "m"}
+	info := func(code, message string, class int32) *wire.InstanceErrorInfo {
+		return &wire.InstanceErrorInfo{ErrorCode: code, ErrorMessage: message, InstanceErrorClass: class}
+	}
+	for _, c := range []struct {
+		in    cloudprovider.Instance
+		state wire.InstanceStatus_State
+		info  *wire.InstanceErrorInfo
+	}{
+		{cloudprovider.Instance{State: cloudprovider.Running, Fault: fault}, wire.InstanceStatus_RUNNING, nil},
+		{cloudprovider.Instance{State: cloudprovider.Stopped}, wire.InstanceStatus_RUNNING, nil},
+		{cloudprovider.Instance{State: cloudprovider.Deleting, Fault: fault}, wire.InstanceStatus_DELETING, nil},
+		{cloudprovider.Instance{State: cloudprovider.Creating}, wire.InstanceStatus_CREATING, nil},
+		{cloudprovider.Instance{State: cloudprovider.Creating, Fault: fault}, wire.InstanceStatus_CREATING, info("RegistrationTimeout", "m", 99)},
+		{cloudprovider.Instance{State: cloudprovider.Failed}, wire.InstanceStatus_CREATING, info("Unknown", "the cloud does not say why", 99)},
+		{cloudprovider.Instance{State: cloudprovider.Failed, Fault: &cloudprovider.Fault{Code: "InternalError"}}, wire.InstanceStatus_CREATING, info("InternalError", "", 99)},
+		{cloudprovider.Instance{State: cloudprovider.Failed, Fault: &cloudprovider.Fault{Class: cloudprovider.FaultLimit}}, wire.InstanceStatus_CREATING, info("LimitExceeded", "", 1)},
+		{cloudprovider.Instance{State: cloudprovider.Failed, Fault: &cloudprovider.Fault{Class: cloudprovider.FaultQuota}}, wire.InstanceStatus_CREATING, info("QuotaExceeded", "", 1)},
+	} {
+		got := statusOf(c.in)
+		if got.State != c.state || !proto.Equal(got.ErrorInfo, c.info) {
+			t.Errorf("%s %v: %v", c.in.State, c.in.Fault, got)
+		}
+	}
+	if got := statusOf(cloudprovider.Instance{}); got != nil {
+		t.Errorf("an unknown state is told as %v", got)
 	}
 }

@@ -115,15 +115,20 @@ func TestAWriteOutlivesItsClient(t *testing.T) {
 	came, goOn := c.hold("Resize")
 	ctx, giveUp := context.WithCancel(t.Context())
 	gone := make(chan error, 1)
-	go func() {
-		_, err := s.client.NodeGroupIncreaseSize(ctx, &wire.NodeGroupIncreaseSizeRequest{Id: string(id), Delta: 3})
+	go func() { // not over the connection, which would tell of the end when it likes
+		_, err := s.plugin.NodeGroupIncreaseSize(ctx, &wire.NodeGroupIncreaseSizeRequest{Id: string(id), Delta: 3})
 		gone <- err
 	}()
 	<-came
 	giveUp()
-	wantCode(t, <-gone, codes.Canceled)
+	// Whoever waits behind it gives up for itself alone.
+	_, err := s.plugin.NodeGroupIncreaseSize(ctx, &wire.NodeGroupIncreaseSizeRequest{Id: string(id), Delta: 3})
+	wantCode(t, err, codes.Canceled)
 	close(goOn)
-	// The next write waits for the one under way and goes on from its size.
+	if err := <-gone; err != nil {
+		t.Fatal(err)
+	}
+	// The next write goes on from its size.
 	if _, err := s.client.NodeGroupIncreaseSize(t.Context(), &wire.NodeGroupIncreaseSizeRequest{Id: string(id), Delta: 1}); err != nil {
 		t.Fatal(err)
 	}

@@ -53,9 +53,8 @@ type Plugin struct {
 
 // writing is what is known of the writes to a pool.
 type writing struct {
-	turn chan struct{} // held by the one write under way
-	busy bool
-	done int
+	turn chan struct{} // capacity 1; full while a write is under way
+	done int           // how many have ended
 }
 
 // New makes a plugin. Nothing is looked at yet.
@@ -122,7 +121,7 @@ func (p *Plugin) look(ctx context.Context) {
 	default:
 		p.cloud = merge(p.cloud, cloud, func(id cloudprovider.PoolID) bool {
 			w := p.writes[id]
-			return w != nil && (w.busy || w.done != began[id])
+			return w != nil && w.done != began[id]
 		})
 	}
 	if err != nil {
@@ -149,7 +148,7 @@ func (p *Plugin) show() {
 		p.log.Info("groups", "groups", v.groups)
 	}
 	for id := range p.writes {
-		if _, there := v.byID[id]; !there && !p.writes[id].busy {
+		if _, there := v.byID[id]; !there && len(p.writes[id].turn) == 0 {
 			delete(p.writes, id)
 		}
 	}

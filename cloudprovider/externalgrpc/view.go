@@ -116,7 +116,8 @@ func (g *group) base() int {
 }
 
 // merge takes a new look at the cloud, except for the pools that were written
-// to since it began: there, what is known from the write is newer.
+// to between its beginning and its end: there, what is known from the write may be
+// newer.
 func merge(old, look cloudprovider.Cloud, written func(cloudprovider.PoolID) bool) cloudprovider.Cloud {
 	look.Pools, look.Instances = slices.Clone(look.Pools), maps.Clone(look.Instances)
 	for i, p := range look.Pools {

@@ -71,17 +71,7 @@ func (p *Plugin) begin(ctx context.Context, id cloudprovider.PoolID) (*writing, 
 	case <-ctx.Done():
 		return nil, nil, status.FromContextError(ctx.Err()).Err()
 	}
-	p.busy(w, true)
-	return w, func() {
-		p.busy(w, false)
-		<-w.turn
-	}, nil
-}
-
-func (p *Plugin) busy(w *writing, b bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	w.busy = b
+	return w, func() { <-w.turn }, nil
 }
 
 // NodeGroupIncreaseSize grows a group from the size that the client has been
