@@ -11,6 +11,11 @@
 // nothing. The [Runner] around it bounds its time, survives its panics, and
 // holds a failure back until it has stood long enough.
 //
+// What is read on the host lies below a root directory, which may be mounted
+// elsewhere; a file that is missing because a mount is missing is Unknown, one
+// that this kind of host never has is a Skip. Counters that only rise say nothing
+// in one look: a [Tally] carries them to the next, and ends with the boot.
+//
 // Three rules come from how other node monitors went wrong.
 //
 //   - What heals clears at the next look. A finding is the state now, never a

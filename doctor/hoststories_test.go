@@ -46,6 +46,9 @@ var hostStories = []hostStory{
 	{"volumes-read-only", "meant so", []string{mounted + "90 22 8:16 / /var/lib/kubelet/plugins/csi/1/globalmount ro - ext4 /dev/sdb ro\n"}, nil, Pass, ""},
 	{"volumes-read-only", "no table", []string{"proc/1/mountinfo\n"}, nil, Unknown, ReasonUnreadable},
 	{"root-grown", "image size on a large disk", []string{mounted, "sys/block/sda/dev\n8:0", "sys/block/sda/size\n209715200", "sys/block/sda/sda3/dev\n8:3", "sys/block/sda/sda3/partition\n3"}, nil, Warn, "RootNotGrown"},
+	{"root-grown", "a logical volume of the image's size", []string{strings.ReplaceAll(mounted, "8:3", "252:0"), "sys/block/sda/dev\n8:0", "sys/block/sda/size\n209715200",
+		"sys/block/sda/sda1/dev\n8:1", "sys/block/sda/sda1/partition\n1", "sys/block/sda/sda1/size\n204800", "sys/block/sda/sda3/dev\n8:3", "sys/block/sda/sda3/partition\n3", "sys/block/sda/sda3/size\n97308672",
+		"sys/block/sda/sda3/holders/dm-0/dev\n252:0", "sys/block/dm-0/dev\n252:0", "sys/block/dm-0/slaves/sda3/x\n"}, nil, Warn, "RootNotGrown"},
 	{"root-grown", "on overlay", []string{strings.ReplaceAll(mounted, "8:3", "0:33"), "sys/block/sda/dev\n8:0"}, nil, Skip, ReasonNotApplicable},
 	{"root-grown", "no /sys", []string{mounted}, nil, Unknown, ReasonNotFound},
 	{"root-grown", "disk without a size", []string{mounted, "sys/block/sda/dev\n8:3", "sys/block/sda/size\n0"}, nil, Unknown, ReasonUnreadable},
@@ -226,6 +229,18 @@ func TestCountersClear(t *testing.T) {
 		if f := ask(t, h, s.check); f.State != Pass {
 			t.Errorf("%s/%s does not clear: %+v", s.check, s.name, f)
 		}
+	}
+}
+
+// The kubelet's link is absolute: below another root it leads to the reader's own
+// files, or nowhere.
+func TestCertificateBehindAnAbsoluteLink(t *testing.T) {
+	h := hostStory{files: []string{"var/lib/kubelet/pki/kubelet-client-2026.pem\n" + pemOf(-99, 1)}}.host(t, whole)
+	if err := os.Symlink("/var/lib/kubelet/pki/kubelet-client-2026.pem", filepath.Join(h.Root, "var/lib/kubelet/pki/kubelet-client-current.pem")); err != nil {
+		t.Fatal(err)
+	}
+	if f := ask(t, h, kubeletCertificates.ID); f.State != Fail {
+		t.Errorf("a certificate with a day of a hundred left: %+v", f)
 	}
 }
 
