@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"context"
-	"fmt"
 	"time"
 )
 
@@ -28,7 +27,7 @@ var clockAhead = Check{
 		}
 		// Behind looks the same as a lease that was not renewed for a while.
 		ahead := at.Sub(p.Now)
-		f := Finding{State: judge(aheadLimits, ahead.Seconds()), Observed: fmt.Sprintf("%s", max(0, ahead).Round(time.Second))}
+		f := Finding{State: judge(aheadLimits, ahead.Seconds()), Observed: max(0, ahead).Round(time.Second).String()}
 		if f.State != Pass {
 			f.Reason, f.Message = "ClockAhead", "the node renews its lease with a time that has not come yet"
 		}
