@@ -149,10 +149,24 @@ func (p *Plugin) Serve(ctx context.Context, l net.Listener, d Door) error {
 // shorter than a write to the cloud may take.
 func (d Door) CloudConfig() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "address: %q\n", d.Address)
+	fmt.Fprintf(&b, "address: %q\n", d.dialled())
 	if d.Cert != "" {
 		b.WriteString("cert: /etc/tidemill-client/tls.crt\nkey: /etc/tidemill-client/tls.key\ncacert: /etc/tidemill-client/ca.crt\n")
 	}
 	b.WriteString("grpc_timeout: 30s\n")
 	return b.String()
+}
+
+// dialled is the address as a client needs it. A client that is sent to "every
+// address" finds none; it looks for a name in the certificate, so that the first
+// one there is what it must be told.
+func (d Door) dialled() string {
+	host, port, err := net.SplitHostPort(d.Address)
+	if ip := net.ParseIP(host); err != nil || host != "" && (ip == nil || !ip.IsUnspecified()) {
+		return d.Address
+	}
+	if name := certificateName(d.Cert, d.Key); name != "" {
+		return net.JoinHostPort(name, port)
+	}
+	return d.Address
 }

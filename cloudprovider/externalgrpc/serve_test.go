@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"net"
 	"os"
@@ -182,7 +183,20 @@ func TestCloudConfig(t *testing.T) {
 	if plain != "address: \"unix:///run/t.sock\"\ngrpc_timeout: 30s\n" {
 		t.Errorf("config %q", plain)
 	}
+	// A door on every address is found by the name in its certificate.
+	dir := t.TempDir()
+	everywhere := Door{Address: "0.0.0.0:8086", Cert: filepath.Join(dir, "c"), Key: filepath.Join(dir, "k")}
+	cert, key := newAuthority(t, "ours").issue(t, "10.0.0.9")
+	if err := errors.Join(os.WriteFile(everywhere.Cert, cert, 0o600), os.WriteFile(everywhere.Key, key, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if got := everywhere.CloudConfig(); !strings.HasPrefix(got, "address: \"10.0.0.9:8086\"\n") {
+		t.Errorf("config %q", got)
+	}
 	secure := Door{Address: "plugin:8086", Cert: "c"}.CloudConfig()
+	if !strings.HasPrefix(secure, "address: \"plugin:8086\"\n") {
+		t.Errorf("config %q", secure)
+	}
 	for _, key := range []string{"cert: ", "key: ", "cacert: "} {
 		if !strings.Contains(secure, key) {
 			t.Errorf("no %q in %q", key, secure)

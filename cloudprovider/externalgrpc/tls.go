@@ -42,3 +42,18 @@ func readTLS(d Door) (*tls.Config, error) {
 		NextProtos: []string{"h2"},
 	}, nil
 }
+
+// certificateName is the first name or address that a certificate is for, ""
+// if there is none.
+func certificateName(cert, key string) string {
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	switch {
+	case err != nil || pair.Leaf == nil:
+		return ""
+	case len(pair.Leaf.DNSNames) > 0:
+		return pair.Leaf.DNSNames[0]
+	case len(pair.Leaf.IPAddresses) > 0:
+		return pair.Leaf.IPAddresses[0].String()
+	}
+	return ""
+}
