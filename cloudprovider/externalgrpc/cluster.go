@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
@@ -192,12 +193,15 @@ func (c *Cluster) raise(ctx context.Context, r *run, delta int) error {
 	if c == nil || c.Client == nil {
 		return nil
 	}
-	var p v1alpha1.Pool
-	if err := c.Client.Get(ctx, client.ObjectKeyFromObject(r.object), &p); err != nil {
-		return fmt.Errorf("read pool %s: %w", r.object.Name, err)
-	}
-	if p.Status.Cycle == nil {
-		return nil // the run has ended meanwhile
-	}
-	return kube.RaiseDesired(ctx, c.Client, &p, int(p.Status.Cycle.Desired)+delta)
+	// The run writes its own record often; a write that crosses it is made again.
+	return retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		var p v1alpha1.Pool
+		if err := c.Client.Get(ctx, client.ObjectKeyFromObject(r.object), &p); err != nil {
+			return fmt.Errorf("read pool %s: %w", r.object.Name, err)
+		}
+		if p.Status.Cycle == nil {
+			return nil // the run has ended meanwhile
+		}
+		return kube.RaiseDesired(ctx, c.Client, &p, int(p.Status.Cycle.Desired)+delta)
+	})
 }

@@ -213,6 +213,24 @@ func TestACyclingPool(t *testing.T) {
 	wantCode(t, grow(), codes.OutOfRange)
 }
 
+// The size of a pool in a run goes up and down with the surge: growth that meets
+// that is tried again on the newest size.
+func TestGrowthMeetsSurge(t *testing.T) {
+	cloud, id, nodes := peopled(t, 2)
+	pool := &v1alpha1.Pool{ObjectMeta: metav1.ObjectMeta{Name: "workers"}, Spec: v1alpha1.PoolSpec{NodePoolID: "workers"}}
+	pool.Status.Cycle = &v1alpha1.CycleStatus{Request: "tidemill.dev/cycle=now", Desired: 2, StartedAt: metav1.Now()}
+	s, c := serveNodes(t, cloud, id, nodes, pool)
+	cloud.SetSize(id, 3) // the run's surge, after the look
+	_, err := s.client.NodeGroupIncreaseSize(t.Context(), &wire.NodeGroupIncreaseSizeRequest{Id: string(id), Delta: 2})
+	if err != nil || s.size(id) != 5 {
+		t.Fatalf("size %d, %v", s.size(id), err)
+	}
+	var after v1alpha1.Pool
+	if err := c.Get(t.Context(), client.ObjectKeyFromObject(pool), &after); err != nil || after.Status.Cycle.Desired != 4 {
+		t.Errorf("the run's desired size is %d, want 4 (%v)", after.Status.Cycle.Desired, err)
+	}
+}
+
 func TestPoolObjectsChooseAndTune(t *testing.T) {
 	cloud, id, nodes := peopled(t, 1)
 	cloud.AddPool(fake.Pool{Size: 1}) // no object, no tags: no group

@@ -95,25 +95,7 @@ func became(n *wire.ExternalGrpcNode, in cloudprovider.Instance) bool {
 // newer than it, and "gone" must not be said of one that runs. What the new look
 // does not list either is gone.
 func (p *Plugin) lookAgain(ctx context.Context, g *group, nodes []*wire.ExternalGrpcNode) (*group, deletion, error) {
-	cloud := p.options.Fleet.Observe(ctx)
-	if cloud.Err != nil {
-		return g, deletion{}, cloud.Err
-	}
-	i := slices.IndexFunc(cloud.Pools, func(c cloudprovider.NodePool) bool { return c.ID == g.pool.ID })
-	if i < 0 {
-		return g, deletion{}, status.Errorf(codes.NotFound, "the node pool of group %s is gone", g.pool.Name)
-	}
-	if err := cloud.Pools[i].Health.Err; err != nil {
-		return g, deletion{}, errors.Join(errors.New("the group's nodes cannot be read"), err)
-	}
-	p.mu.Lock()
-	p.cloud = merge(p.cloud, cloud, func(id cloudprovider.PoolID) bool {
-		w := p.writes[id]
-		return id != g.pool.ID && w != nil // ours alone is known not to be written to
-	})
-	p.show()
-	p.mu.Unlock()
-	fresh, err := p.group(string(g.pool.ID))
+	fresh, err := p.reread(ctx, g)
 	if err != nil {
 		return g, deletion{}, err
 	}
@@ -128,6 +110,29 @@ func (p *Plugin) lookAgain(ctx context.Context, g *group, nodes []*wire.External
 		p.log.Info("asked to delete a node whose machine is gone", "group", g.pool.Name, "node", n.GetName(), "instance", n.GetProviderId())
 	}
 	return fresh, d, nil
+}
+
+// reread is the group as the cloud has it at this moment. The caller holds the
+// pool's turn.
+func (p *Plugin) reread(ctx context.Context, g *group) (*group, error) {
+	cloud := p.options.Fleet.Observe(ctx)
+	if cloud.Err != nil {
+		return nil, cloud.Err
+	}
+	i := slices.IndexFunc(cloud.Pools, func(c cloudprovider.NodePool) bool { return c.ID == g.pool.ID })
+	if i < 0 {
+		return nil, status.Errorf(codes.NotFound, "the node pool of group %s is gone", g.pool.Name)
+	}
+	if err := cloud.Pools[i].Health.Err; err != nil {
+		return nil, errors.Join(errors.New("the group cannot be read"), err)
+	}
+	p.mu.Lock()
+	p.cloud = merge(p.cloud, cloud, func(id cloudprovider.PoolID) bool {
+		return id != g.pool.ID && p.writes[id] != nil // ours alone is known not to be written to
+	})
+	p.show()
+	p.mu.Unlock()
+	return p.group(string(g.pool.ID))
 }
 
 func set(ids []cloudprovider.InstanceID) map[cloudprovider.InstanceID]bool {

@@ -90,16 +90,31 @@ func (p *Plugin) NodeGroupIncreaseSize(ctx context.Context, r *wire.NodeGroupInc
 				return done{}, fmt.Errorf("increase size of group %s by %d while it is being turned over: %w", g.pool.Name, delta, err)
 			}
 		}
-		to := g.pool.Size + delta
-		if err := p.options.Fleet.Resize(ctx, g.pool.ID, g.pool.Size, to); err != nil {
-			return done{}, err
-		}
-		return done{wrote: true, size: to}, nil
+		return p.grow(ctx, g, delta)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &wire.NodeGroupIncreaseSizeResponse{}, nil
+}
+
+// grow resizes the pool from the size in the view. While a run is under way the
+// size goes up and down with its surge, and delta is meant on top of that: then
+// the newest size is read and tried once more, for a client that is refused
+// leaves the group alone for minutes.
+func (p *Plugin) grow(ctx context.Context, g *group, delta int) (done, error) {
+	err := p.options.Fleet.Resize(ctx, g.pool.ID, g.pool.Size, g.pool.Size+delta)
+	if errors.Is(err, cloudprovider.ErrConflict) && g.run != nil {
+		fresh, again := p.reread(ctx, g)
+		if again != nil {
+			return done{}, errors.Join(err, again)
+		}
+		g, err = fresh, p.options.Fleet.Resize(ctx, fresh.pool.ID, fresh.pool.Size, fresh.pool.Size+delta)
+	}
+	if err != nil {
+		return done{}, err
+	}
+	return done{wrote: true, size: g.pool.Size + delta}, nil
 }
 
 // NodeGroupDecreaseTargetSize takes back machines that were asked for and never
