@@ -2,6 +2,7 @@ package externalgrpc
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -167,6 +168,7 @@ func TestThePluginsOwnClock(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		cloud.FailNext("Pools", errors.New("away"))
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- p.Run(ctx) }()
@@ -179,21 +181,25 @@ func TestThePluginsOwnClock(t *testing.T) {
 			}
 			return n
 		}
-		if n := looks(); n != 1 || !p.Ready() {
+		if n := looks(); n != 1 || p.Ready() {
 			t.Errorf("%d looks at the start, ready %v", n, p.Ready())
 		}
+		time.Sleep(impatient) // and no minute, while nothing is known
+		if n := looks(); n != 2 || !p.Ready() {
+			t.Errorf("%d looks after a moment, ready %v", n, p.Ready())
+		}
 		time.Sleep(time.Minute)
-		if n := looks(); n != 2 {
+		if n := looks(); n != 3 {
 			t.Errorf("%d looks after a minute", n)
 		}
 		if _, err := p.NodeGroupIncreaseSize(ctx, &wire.NodeGroupIncreaseSizeRequest{Id: string(id), Delta: 1}); err != nil {
 			t.Fatal(err)
 		}
-		if n := looks(); n != 3 {
+		if n := looks(); n != 4 {
 			t.Errorf("%d looks after a write", n)
 		}
 		time.Sleep(time.Minute - time.Second)
-		if age := p.dataAge(); looks() != 3 || age != 59 {
+		if age := p.dataAge(); looks() != 4 || age != 59 {
 			t.Errorf("%d looks, data %v seconds old", looks(), age)
 		}
 		stop()

@@ -77,6 +77,10 @@ func New(o Options) (*Plugin, error) {
 	return p, err
 }
 
+// impatient is the wait between two looks while there was no good one: until
+// then every call is refused.
+const impatient = 2 * time.Second
+
 // Run looks at the cloud and the cluster until ctx ends: at once, then each
 // interval, and soon after each write.
 func (p *Plugin) Run(ctx context.Context) error {
@@ -84,7 +88,11 @@ func (p *Plugin) Run(ctx context.Context) error {
 	defer timer.Stop()
 	for {
 		p.look(ctx)
-		timer.Reset(p.options.Interval)
+		wait := p.options.Interval
+		if !p.Ready() {
+			wait = min(wait, impatient)
+		}
+		timer.Reset(wait)
 		select {
 		case <-ctx.Done():
 			return nil
@@ -116,6 +124,8 @@ func (p *Plugin) look(ctx context.Context) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
+	case cloud.Err != nil && !p.Ready():
+		p.log.Warn("the cloud does not answer, and calls are refused until it does", "error", cloud.Err)
 	case cloud.Err != nil:
 		p.log.Warn("the cloud does not answer, the last good look serves on", "observed", p.cloud.Observed, "error", cloud.Err)
 	default:
