@@ -216,42 +216,6 @@ func order(list []stale) []stale {
 	return list
 }
 
-// surplus are the newest machines beyond the desired size, once nothing is left
-// to be replaced: a run that was aborted, or a node that went by itself. Those
-// of the fullest zone go first.
-func (d *decision) surplus(run *v1alpha1.CycleStatus, left int) []*world.Node {
-	beyond := d.pool.Cloud.Size - int(run.Desired) - d.failedEntries()
-	if left > 0 || beyond <= 0 {
-		return nil
-	}
-	var nodes []*world.Node
-	for _, n := range d.pool.Nodes {
-		if machine(n) && !goingAway(n) && n.MarkErr == nil {
-			nodes = append(nodes, n)
-		}
-	}
-	// What is being emptied as surplus stays chosen, whatever is born meanwhile.
-	chosen := func(n *world.Node) int {
-		if n.Mark != nil && n.Mark.Reason == string(Surplus) {
-			return 0
-		}
-		return 1
-	}
-	var out []*world.Node
-	for len(out) < beyond && len(nodes) > 0 {
-		full := map[cloudprovider.Zone]int{}
-		for _, n := range nodes {
-			full[n.Zone()]++
-		}
-		n := slices.MinFunc(nodes, func(a, b *world.Node) int {
-			return cmp.Or(cmp.Compare(chosen(a), chosen(b)), cmp.Compare(full[b.Zone()], full[a.Zone()]), b.Created().Compare(a.Created()), cmp.Compare(a.ID(), b.ID()))
-		})
-		out = append(out, n)
-		nodes = slices.DeleteFunc(nodes, func(other *world.Node) bool { return other == n })
-	}
-	return out
-}
-
 // extra are the nodes that go for another reason than being stale.
 func (d *decision) extra(run *v1alpha1.CycleStatus, todo []stale) []stale {
 	var out []stale

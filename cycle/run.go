@@ -189,12 +189,19 @@ func (d *decision) surge(b Budget, run *v1alpha1.CycleStatus, todo []stale) {
 			left++
 		}
 	}
+	rebalance := d.uneven(run, len(todo))
+	if rebalance {
+		left = 1
+	}
 	all, _ := d.pool.Counts()
 	size := d.pool.Cloud.Size
 	// Neither number alone is the truth: the list lags behind the size after a
 	// growth, and the size ahead of the list after a deletion.
 	machines := max(size+d.report.Stages[world.StageTerminating.String()], all.Instances)
 	if by := b.Grow(size, machines, left); by > 0 {
+		if rebalance {
+			run.Rebalanced++
+		}
 		d.do(Step{Kind: Surge, From: size, To: size + by})
 	} else if d.report.Stages[world.StageLaunching.String()] == 0 {
 		run.SurgeRetryAt, run.SurgeFailures = nil, 0

@@ -97,6 +97,10 @@ type CycleStatus struct {
 	// +optional
 	// +listType=atomic
 	FailedJoins []string `json:"failedJoins,omitempty"`
+	// rebalanced is how often the run, with nothing left to replace, has asked
+	// for one more node to even out the zones; at most once for each zone.
+	// +optional
+	Rebalanced int32 `json:"rebalanced,omitempty"`
 	// blocked lists nodes that are waiting and why, at most ten.
 	// +optional
 	// +listType=atomic
