@@ -84,6 +84,12 @@ func TestRefereeKnowsABreachFromPlay(t *testing.T) {
 		{"a cordon before its stand-in", []move{node("a"), node("b"), begin(replaceFirst), node("a", cycled)}, []Promise{Floor, ReplaceFirst}},
 		{"a stand-in that has not passed", []move{node("a"), node("b"), begin(replaceFirst), node("c", fresh, unpassed), node("a", cycled)}, []Promise{Floor, ReplaceFirst}},
 		{"an old spare is no stand-in", []move{node("a"), node("b"), node("c"), begin(replaceFirst), node("a", cycled)}, []Promise{ReplaceFirst}},
+		{"a stand-in that another stands in for", []move{
+			node("a"), node("b"), begin(replaceFirst), node("c", fresh), node("a", cycled), node("d", fresh), node("c", fresh, cycled),
+		}, nil},
+		{"a stand-in that nobody stands in for", []move{
+			node("a"), node("b"), begin(replaceFirst), node("c", fresh), node("a", cycled), node("c", fresh, cycled),
+		}, []Promise{Floor, ReplaceFirst}},
 		{"one may be missing", []move{node("a"), node("b"), begin(oneDown), node("a", cycled)}, nil},
 		{"two may not", []move{node("a"), node("b"), begin(oneDown), node("a", cycled), node("b", cycled)}, []Promise{Floor, ReplaceFirst}},
 		{"a dead kubelet is nobody's breach", []move{node("a"), node("b"), begin(replaceFirst), node("a", unready)}, nil},

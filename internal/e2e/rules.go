@@ -46,10 +46,14 @@ func (r *Referee) judgeCordon(run *runState, n NodeView, was, is int, at time.Ti
 	if !byCycle(n) {
 		return
 	}
-	run.cordoned++
-	run.Seen.Cordoned = run.cordoned
+	// One of the run's own nodes may go again, so that zones are even in the end:
+	// it needs no stand-in, but it stands in for nobody any more.
+	if n.Created.Before(run.Since) {
+		run.cordoned++
+		run.Seen.Cordoned = run.cordoned
+	}
 	if ins := r.standIns(n.Pool, run.Since); run.cordoned > ins+run.MaxUnavailable {
-		r.whistle(at, ReplaceFirst, "%s cordoned %d nodes of the run with %d stand-ins and %d allowed unavailable (node %s)",
+		r.whistle(at, ReplaceFirst, "%s has cordoned %d old nodes, with %d stand-ins and %d allowed unavailable (node %s)",
 			r.name(n.Pool), run.cordoned, ins, run.MaxUnavailable, n.Name)
 	}
 }
