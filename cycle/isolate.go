@@ -26,7 +26,7 @@ func (d *decision) isolate(b Budget, todo []stale, extra []stale, held int) {
 	r := d.room(b, held)
 	taken, zoned := 0, []stale(nil)
 	var first *Wait
-	for _, n := range order(append(todo, extra...)) {
+	for _, n := range order(slices.Concat(todo, extra)) {
 		if n.Mark != nil || n.MarkErr != nil || goingAway(n.Node) || !d.takeable(n) {
 			continue
 		}

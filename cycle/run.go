@@ -36,7 +36,7 @@ func (d *decision) run(w wanted) {
 
 	stopped := d.joins(run)
 	d.takeBack(run)
-	held := d.goOn(append(todo, extra...))
+	held := d.goOn(slices.Concat(todo, extra))
 	d.taints(todo)
 	if !stopped || aborted {
 		d.surge(budget, run, todo)

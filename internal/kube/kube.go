@@ -3,10 +3,10 @@
 // leaves on a Node, and the few writes that more than one verb makes.
 //
 // Two rules keep writes safe. A Node is changed only by [PatchNode], which
-// carries the resourceVersion of the Node that was decided upon: if it changed
-// or was replaced by a namesake, the write is refused. And what is put
-// on a Node is written together with the state before it, so that [Unmark] can
-// give back exactly what was found.
+// carries the resourceVersion of the Node that was decided upon: if it changed,
+// or a namesake took its place, the write is refused. And what is put on a Node
+// is written together with the state before it, so that [Unmark] can give back
+// exactly what was found.
 package kube
 
 import (
