@@ -6,6 +6,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
@@ -72,11 +74,7 @@ func (s *Snapshot) joinNodes(nodes []*corev1.Node, cloud cloudprovider.Cloud, po
 
 // joinPools gives each pool its Pool object, and says which objects have none.
 func (s *Snapshot) joinPools(objects []*v1alpha1.Pool, cloud cloudprovider.Cloud) {
-	// The oldest claim on a node pool stands, so that a later mistake changes
-	// nothing.
-	sort.SliceStable(objects, func(i, j int) bool {
-		return objects[i].CreationTimestamp.Before(&objects[j].CreationTimestamp)
-	})
+	sort.SliceStable(objects, func(i, j int) bool { return claimsBefore(objects[i], objects[j]) })
 	for _, object := range objects {
 		p, orphan := s.find(object)
 		switch {
@@ -94,6 +92,35 @@ func (s *Snapshot) joinPools(objects []*v1alpha1.Pool, cloud cloudprovider.Cloud
 	}
 	sort.SliceStable(s.Pools, func(i, j int) bool { return s.Pools[i].Name < s.Pools[j].Name })
 	sort.SliceStable(s.Orphans, func(i, j int) bool { return s.Orphans[i].Object.Name < s.Orphans[j].Object.Name })
+}
+
+// claimsBefore orders claims on one node pool; the first stands.
+//
+// A Pool that opts in to a verb goes before one that does not: what discovery
+// made and nobody touched yields to the Pool that a user wrote under a name of
+// his own. Then whoever holds the node pool keeps it, so that a later mistake
+// changes nothing. Age decides between the rest: it alone would not do, since it
+// is known to the second only.
+func claimsBefore(a, b *v1alpha1.Pool) bool {
+	if x, y := optsIn(a), optsIn(b); x != y {
+		return x
+	}
+	if x, y := holds(a), holds(b); x != y {
+		return x
+	}
+	return a.CreationTimestamp.Before(&b.CreationTimestamp)
+}
+
+// optsIn is whether any verb may act on the Pool.
+func optsIn(p *v1alpha1.Pool) bool {
+	return p.Spec.Scale != nil || p.Spec.Cycle != nil || p.Spec.Repair != nil
+}
+
+// holds is whether the Pool was the one that stood when its status was written:
+// that names the node pool, and is not of a claim that was refused.
+func holds(p *v1alpha1.Pool) bool {
+	c := meta.FindStatusCondition(p.Status.Conditions, v1alpha1.ConditionReady)
+	return p.Status.NodePoolID != "" && c != nil && (c.Status == metav1.ConditionTrue || c.Reason == string(CloudUnavailable))
 }
 
 // find resolves spec.nodePoolID, an OCID or a unique name.

@@ -31,6 +31,26 @@ func pool(name, nodePoolID string, age time.Duration) v1alpha1.Pool {
 	}
 }
 
+// scaling opts the pool in to a verb.
+func scaling(p v1alpha1.Pool) v1alpha1.Pool {
+	p.Spec.Scale = &v1alpha1.ScaleSpec{MaxSize: 1}
+	return p
+}
+
+// holding is the pool as the mirror leaves the one whose claim stands, refused as
+// it leaves the others.
+func holding(p v1alpha1.Pool) v1alpha1.Pool {
+	p.Status.NodePoolID = p.Spec.NodePoolID
+	p.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: "NodePoolFound"}}
+	return p
+}
+
+func refused(p v1alpha1.Pool) v1alpha1.Pool {
+	p.Status.NodePoolID = p.Spec.NodePoolID
+	p.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: string(world.NodePoolClaimedTwice)}}
+	return p
+}
+
 func cloud(pools ...cloudprovider.NodePool) cloudprovider.Cloud {
 	return cloudprovider.Cloud{Pools: pools, Instances: map[cloudprovider.PoolID][]cloudprovider.Instance{}, Observed: now}
 }
@@ -123,6 +143,30 @@ func TestJoin(t *testing.T) {
 				pool("a-late", "workers", time.Minute), pool("z-early", "pool-a", time.Hour), pool("batch", "batch", time.Minute),
 			}},
 			want: []string{"batch", "z-early", "orphan a-late NodePoolClaimedTwice"},
+		},
+		{
+			name:  "who holds the node pool keeps it from a claim of the same second and an earlier name",
+			cloud: cloud(a),
+			objects: world.Objects{Pools: []v1alpha1.Pool{
+				scaling(pool("a-usurper", "pool-a", time.Minute)), scaling(holding(pool("workers", "pool-a", time.Minute))),
+			}},
+			want: []string{"workers", "orphan a-usurper NodePoolClaimedTwice"},
+		},
+		{
+			name:  "who holds the node pool keeps it from an older one that opts in later",
+			cloud: cloud(a),
+			objects: world.Objects{Pools: []v1alpha1.Pool{
+				scaling(refused(pool("older", "pool-a", time.Hour))), scaling(holding(pool("workers", "pool-a", time.Minute))),
+			}},
+			want: []string{"workers", "orphan older NodePoolClaimedTwice"},
+		},
+		{
+			name:  "what discovery made and nobody touched yields to the Pool that a user wrote",
+			cloud: cloud(a),
+			objects: world.Objects{Pools: []v1alpha1.Pool{
+				holding(pool("discovered", "pool-a", time.Hour)), scaling(pool("mine", "pool-a", time.Minute)),
+			}},
+			want: []string{"mine", "orphan discovered NodePoolClaimedTwice"},
 		},
 		{
 			name:    "an ambiguous name is not guessed",

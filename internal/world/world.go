@@ -77,7 +77,8 @@ type OrphanReason string
 const (
 	// NodePoolNotFound: no node pool has this OCID or name.
 	NodePoolNotFound OrphanReason = "NodePoolNotFound"
-	// NodePoolClaimedTwice: an older Pool names the same node pool.
+	// NodePoolClaimedTwice: another Pool that names the same node pool goes
+	// before: it opted in and this one did not, or holds it, or is older.
 	NodePoolClaimedTwice OrphanReason = "NodePoolClaimedTwice"
 	// NodePoolNameAmbiguous: several node pools have this name.
 	NodePoolNameAmbiguous OrphanReason = "NodePoolNameAmbiguous"
@@ -90,8 +91,8 @@ const (
 type Pool struct {
 	// Name is the Pool object's, or the cloud's while there is no object.
 	Name string
-	// Object is the user's Pool, the oldest if several claim the node pool; nil
-	// until discovery has made it: then no verb may act.
+	// Object is the user's Pool, the one whose claim stands if there are several;
+	// nil until discovery has made it: then no verb may act.
 	Object *v1alpha1.Pool
 	Cloud  cloudprovider.NodePool
 	// Nodes are in order of instance ID, then name.
