@@ -8,7 +8,8 @@
 // The verbs hold a [*Fleet], never a [Provider]: Fleet adds bounds, dry run,
 // metrics, and the last good data while the cloud is away. Drivers implement
 // Provider, four methods, and as many of the optional interfaces ([Replacer],
-// [Releaser]) as their cloud has an answer for.
+// [Releaser], [Rebooter], [BootVolumeReplacer], [Cycler], [CapacityReporter]) as
+// their cloud has an answer for.
 //
 // Three ideas hold the contract together.
 //
@@ -95,4 +96,42 @@ type Releaser interface {
 	// (ErrNotFound, ErrInvalid), is a compare-and-set like Resize, and is
 	// idempotent.
 	SetRelease(ctx context.Context, pool PoolID, release Release) error
+}
+
+// Rebooter is implemented by clouds that can restart a machine in place.
+type Rebooter interface {
+	// Reboot restarts exactly these instances. Each keeps its ID, disks, and
+	// Node. The cloud must not drain: whoever calls has drained. It returns when
+	// the cloud has accepted the request; a machine already on its way counts as
+	// done. ErrInvalid for a placeholder, ErrNotFound if an instance is gone.
+	Reboot(ctx context.Context, pool PoolID, ids ...InstanceID) error
+}
+
+// BootVolumeReplacer is implemented by clouds that give a machine a fresh boot
+// volume with the pool's current release while it keeps its ID, its addresses
+// and its place in a full zone.
+type BootVolumeReplacer interface {
+	// ReplaceBootVolume behaves like [Rebooter.Reboot], except that what the
+	// machine has on its boot volume is lost and that its Release is the pool's
+	// afterwards. ErrNotSupported where the cloud refuses this kind of pool or
+	// cluster, with the cloud's words.
+	ReplaceBootVolume(ctx context.Context, pool PoolID, ids ...InstanceID) error
+}
+
+// Cycler is implemented by clouds that can turn a whole pool over by themselves.
+type Cycler interface {
+	// Cycle asks the cloud to bring every instance of the pool to the pool's
+	// current release with these bounds. It returns when the cloud has accepted;
+	// progress shows in Instances and Health.Updating. ErrNotSupported where the
+	// cloud refuses this kind of pool or cluster, with the cloud's words;
+	// ErrConflict while another change of the pool is under way.
+	Cycle(ctx context.Context, pool PoolID, how Cycling) error
+}
+
+// CapacityReporter is implemented by clouds that can say beforehand whether
+// machines are to be had.
+type CapacityReporter interface {
+	// Capacity tells for each placement of the pool whether a new instance could
+	// be launched there now. It is a hint: the answer may be wrong a second later.
+	Capacity(ctx context.Context, pool PoolID) ([]Capacity, error)
 }

@@ -40,10 +40,10 @@ type FleetOptions struct {
 
 // Write is one change that was asked of the cloud.
 type Write struct {
-	Op       string // "Resize", "Delete", "Replace", "SetRelease"
+	Op       string // "Resize", "Delete", "Replace", "SetRelease", "Reboot", "ReplaceBootVolume", "Cycle"
 	Pool     PoolID
 	From, To int          // of Resize
-	IDs      []InstanceID // of Delete and Replace
+	IDs      []InstanceID // of Delete, Replace, Reboot and ReplaceBootVolume
 	Release  Release      // of SetRelease
 	DryRun   bool
 	Err      error
@@ -96,44 +96,6 @@ func (f *Fleet) Delete(ctx context.Context, pool PoolID, ids ...InstanceID) erro
 			return nil
 		}
 		return f.provider.Delete(ctx, pool, ids...)
-	})
-}
-
-// Replace is [Replacer.Replace], or ErrNotSupported.
-func (f *Fleet) Replace(ctx context.Context, pool PoolID, ids ...InstanceID) error {
-	return f.write(Write{Op: "Replace", Pool: pool, IDs: slices.Clone(ids)}, func() error {
-		r, ok := f.provider.(Replacer)
-		if !ok {
-			return fmt.Errorf("replace instances of pool %s: %w", pool, ErrNotSupported)
-		}
-		if f.options.DryRun {
-			return nil
-		}
-		return r.Replace(ctx, pool, ids...)
-	})
-}
-
-// Releases is [Releaser.Releases], or ErrNotSupported.
-func (f *Fleet) Releases(ctx context.Context, pool PoolID) (list []Release, err error) {
-	r, ok := f.provider.(Releaser)
-	if !ok {
-		return nil, fmt.Errorf("list releases of pool %s: %w", pool, ErrNotSupported)
-	}
-	defer f.metrics.observe("Releases", time.Now(), &err)
-	return r.Releases(ctx, pool)
-}
-
-// SetRelease is [Releaser.SetRelease], or ErrNotSupported.
-func (f *Fleet) SetRelease(ctx context.Context, pool PoolID, release Release) error {
-	return f.write(Write{Op: "SetRelease", Pool: pool, Release: release}, func() error {
-		r, ok := f.provider.(Releaser)
-		if !ok {
-			return fmt.Errorf("set release of pool %s: %w", pool, ErrNotSupported)
-		}
-		if f.options.DryRun {
-			return nil
-		}
-		return r.SetRelease(ctx, pool, release)
 	})
 }
 

@@ -64,6 +64,13 @@ type NodePool struct {
 	// picks among them; a caller cannot.
 	Placements []Placement
 
+	// Preemptible is whether the cloud may take the pool's machines back at any
+	// time, which is why they are cheap.
+	Preemptible bool
+	// Virtual is whether the pool has no machines of its own (virtual nodes): it
+	// is shown and never changed.
+	Virtual bool
+
 	// Tags are the user's labels on the pool in the cloud. A tag that belongs to
 	// a namespace has it before a dot, "ns.key".
 	Tags map[string]string
@@ -93,6 +100,9 @@ type Placement struct {
 	// allocatable. Name and providerID are empty. DaemonSet pods are not
 	// subtracted.
 	Template corev1.Node
+	// Price is what a new Node there costs by list, in US dollars an hour; 0
+	// means that it is not known, never that it is free.
+	Price float64
 }
 
 // Release is what an instance boots.
@@ -205,4 +215,26 @@ type Fault struct {
 	Class FaultClass
 	// Code and Message are the cloud's own words.
 	Code, Message string
+}
+
+// Cycling bounds a turn-over that the cloud carries out itself.
+type Cycling struct {
+	// InPlace replaces boot volumes instead of machines.
+	InPlace bool
+	// MaxSurge and MaxUnavailable are numbers of nodes.
+	MaxSurge, MaxUnavailable int
+	// Grace is how long the cloud waits for pods to leave a node, at most an
+	// hour; Force is whether it goes on then against their will.
+	Grace time.Duration
+	Force bool
+}
+
+// Capacity is whether a machine of a pool's shape is to be had in a placement.
+type Capacity struct {
+	Zone        Zone
+	FaultDomain string // "" for the zone as a whole
+	// Available is nil when the cloud does not tell the number.
+	Available *int
+	// Fault says why none is to be had; nil when some is.
+	Fault *Fault
 }
