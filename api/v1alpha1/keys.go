@@ -4,7 +4,8 @@ package v1alpha1
 const (
 	// AnnotationCycle on a Pool or a Node asks for replacement of every node, or
 	// of this one. Any new value is a new request, as with kubectl rollout restart.
-	// The doctor asks with the same key; its values begin with "doctor/".
+	// The doctor asks with the same key, for more than replacement: its values
+	// read doctor/<action>/<check>/<since>, see internal/kube.RepairRequest.
 	AnnotationCycle = "tidemill.dev/cycle"
 	// AnnotationUpgradeTo on a Pool names the Kubernetes version ("v1.34.1") to
 	// turn the pool over to.
@@ -28,6 +29,9 @@ const (
 	// AnnotationSkippedUntil on a Node is until when its drain is not tried
 	// again after a timeout, RFC 3339.
 	AnnotationSkippedUntil = "tidemill.dev/skipped-until"
+	// AnnotationRepairs on a Node is the doctor's record of what was done to this
+	// machine, as JSON; see internal/kube.RepairRecord.
+	AnnotationRepairs = "tidemill.dev/repairs"
 	// TaintOutdated, PreferNoSchedule, keeps new pods off nodes that a run will
 	// replace, without forbidding it: operators that fail over need room.
 	TaintOutdated = "tidemill.dev/outdated"
@@ -35,6 +39,11 @@ const (
 	// problem, False means examined and fine, Unknown or absent means not
 	// examined; only False lets a new node count as available.
 	NodeConditionProblem = "TidemillNodeProblem"
+	// NodeConditionHost is what the host says of itself, written by the agent that
+	// runs on it: True means a problem, with the checks that fail in its message.
+	// It counts while its heartbeat is fresh, and only as evidence: the verdict is
+	// NodeConditionProblem.
+	NodeConditionHost = "TidemillHostProblem"
 )
 
 // Field owners of server-side apply, one per writer.
@@ -43,6 +52,7 @@ const (
 	OwnerScale  = "tidemill-scale"
 	OwnerCycle  = "tidemill-cycle"
 	OwnerDoctor = "tidemill-doctor"
+	OwnerHost   = "tidemill-host"
 )
 
 // OCI's and cluster-autoscaler's keys that tidemill honours.
