@@ -16,6 +16,7 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -280,7 +281,7 @@ func agree(t *testing.T, path string, typ reflect.Type, s apiextensionsv1.JSONSc
 		typ = typ.Elem()
 	}
 	// Types that are one value in JSON.
-	if typ.Kind() != reflect.Struct || typ == reflect.TypeFor[metav1.Time]() || typ == reflect.TypeFor[metav1.Duration]() || typ == reflect.TypeFor[intstr.IntOrString]() {
+	if typ.Kind() != reflect.Struct || typ == reflect.TypeFor[metav1.Time]() || typ == reflect.TypeFor[metav1.Duration]() || typ == reflect.TypeFor[intstr.IntOrString]() || typ == reflect.TypeFor[resource.Quantity]() {
 		if len(s.Properties) > 0 {
 			t.Errorf("%s: an object in the CRD, not in Go", path)
 		}

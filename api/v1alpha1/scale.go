@@ -1,6 +1,9 @@
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
 
 // ScaleSpec bounds and tunes scaling.
 //
@@ -18,6 +21,40 @@ type ScaleSpec struct {
 	// down tunes scale-down; absent means the defaults.
 	// +optional
 	Down *ScaleDownSpec `json:"down,omitempty"`
+	// priority decides, before price, which pool grows when several could: the
+	// highest first. Default 0.
+	// +optional
+	Priority int32 `json:"priority,omitempty"`
+	// zoneLossHeadroom keeps so many nodes that the pods of any one availability
+	// domain fit in the others. It has no effect on a pool with one domain.
+	// +optional
+	ZoneLossHeadroom bool `json:"zoneLossHeadroom,omitempty"`
+	// limits bound what the pool's nodes may be in sum; absent means none.
+	// +optional
+	Limits *ScaleLimits `json:"limits,omitempty"`
+}
+
+// ScaleLimits bound the sum over the nodes of a pool. A growth that would pass
+// one is cut to what does not; nodes that are there already are never removed
+// for it.
+type ScaleLimits struct {
+	// cores is the most vCPUs, as nodes report them in status.capacity.
+	// +kubebuilder:validation:Minimum=0
+	// +optional
+	Cores *int64 `json:"cores,omitempty"`
+	// memory is the most memory, as nodes report it in status.capacity.
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 : quantity(self).compareTo(quantity('0')) >= 0",message="memory must not be negative"
+	// +optional
+	Memory *resource.Quantity `json:"memory,omitempty"`
+	// gpus is the most accelerators of all kinds.
+	// +kubebuilder:validation:Minimum=0
+	// +optional
+	GPUs *int64 `json:"gpus,omitempty"`
+	// spendPerHour is the most that the nodes may cost by list price, in US
+	// dollars an hour. A pool whose price is not known does not grow under it.
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 : quantity(self).compareTo(quantity('0')) >= 0",message="spendPerHour must not be negative"
+	// +optional
+	SpendPerHour *resource.Quantity `json:"spendPerHour,omitempty"`
 }
 
 // ScaleDownSpec tunes scale-down.
@@ -47,6 +84,48 @@ type ScaleStatus struct {
 	// reason and message say why the last growth failed.
 	// +optional
 	Reason string `json:"reason,omitempty"`
+	// +optional
+	Message string `json:"message,omitempty"`
+	// zones are the availability domains that had no room for the pool's shape,
+	// and until when other pools of that shape are not grown there either.
+	// +listType=map
+	// +listMapKey=zone
+	// +kubebuilder:validation:MaxItems=16
+	// +optional
+	Zones []ZoneBackoff `json:"zones,omitempty"`
+	// growth is what the fuse remembers: what was asked for lately, and whether it
+	// came to anything.
+	// +optional
+	Growth *GrowthRecord `json:"growth,omitempty"`
+	// lastScaleUp and lastScaleDown are when the pool was last raised and lowered
+	// by scaling; cooldowns count from them.
+	// +optional
+	LastScaleUp *metav1.Time `json:"lastScaleUp,omitempty"`
+	// +optional
+	LastScaleDown *metav1.Time `json:"lastScaleDown,omitempty"`
+}
+
+// ZoneBackoff is an availability domain without capacity for a shape.
+type ZoneBackoff struct {
+	Zone string `json:"zone"`
+	// until is when it may be tried again.
+	Until metav1.Time `json:"until"`
+	// failures is the number of failures in a row; each doubles the wait.
+	// +optional
+	Failures int32 `json:"failures,omitempty"`
+}
+
+// GrowthRecord counts growth in a window of time.
+type GrowthRecord struct {
+	// since is when the window began, from is the pool's size then.
+	Since metav1.Time `json:"since"`
+	From  int32       `json:"from"`
+	// asked is the number of nodes asked for since then.
+	Asked int32 `json:"asked"`
+	// blownUntil is until when the fuse keeps the pool from growing.
+	// +optional
+	BlownUntil *metav1.Time `json:"blownUntil,omitempty"`
+	// message says why the fuse has blown.
 	// +optional
 	Message string `json:"message,omitempty"`
 }
