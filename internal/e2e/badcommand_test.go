@@ -61,6 +61,12 @@ func TestBadCommand(t *testing.T) {
 			t.Logf("%s:\n%s", strings.Join(tt.args, " "), talk)
 		})
 	}
+	t.Run("daemon with a wrong OCI key", func(t *testing.T) {
+		badCloud(t, env, "TIDEMILL_OCI_CONFIG="+wrongKey(t, env), "the cloud refuses tidemill's credentials")
+	})
+	t.Run("daemon with an unreachable OCI endpoint", func(t *testing.T) {
+		badCloud(t, env, "TIDEMILL_OCI_ENDPOINT=http://127.0.0.1:1", "the cloud does not answer")
+	})
 }
 
 // wrongKey is the cluster's OCI config with a key that nobody knows.

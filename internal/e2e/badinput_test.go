@@ -100,6 +100,18 @@ func (s *Stage) notReady(pool, reason string) Probe {
 	}
 }
 
+// ready is the probe that a Pool's node pool can be read.
+func (s *Stage) ready(pool string) Probe {
+	return func(ctx context.Context) (bool, string, error) {
+		p, err := s.Pool(ctx, pool)
+		if err != nil {
+			return false, "", err
+		}
+		c := condition(p, v1alpha1.ConditionReady)
+		return c.Status == metav1.ConditionTrue, fmt.Sprintf("Ready is %q, %q: %s", c.Status, c.Reason, c.Message), nil
+	}
+}
+
 func malformedAnnotation(t *testing.T, s *Stage) {
 	ctx := within(t, time.Minute)
 	before, err := s.fleet(ctx, "workers")
