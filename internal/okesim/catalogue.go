@@ -1,6 +1,9 @@
 package okesim
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // The catalogue half of Compute: shapes, images, and what could be launched now.
 
@@ -185,6 +188,9 @@ func (s *Sim) serveCreateComputeCapacityReport(c *call) (*answer, error) {
 		return nil, errMissing("shapeAvailabilities")
 	}
 	for i := range report.Shapes {
+		if fd := report.Shapes[i].FaultDomain; fd != "" && !slices.Contains(faultDomains, fd) {
+			return nil, errInvalid("fault domain %q is not known", fd)
+		}
 		s.report(&report.Shapes[i], report.AD)
 	}
 	report.Created = wireTime(time.Now())
@@ -192,11 +198,8 @@ func (s *Sim) serveCreateComputeCapacityReport(c *call) (*answer, error) {
 }
 
 func (s *Sim) report(about *capacityReportedAbout, ad string) {
-	count := plenty
+	count := s.hostsLeft(about.Shape, ad, about.FaultDomain)
 	about.Status = "AVAILABLE"
-	if free, limited := s.capacity[hostKey{about.Shape, ad}]; limited {
-		count = free
-	}
 	if _, err := findShape(about.Shape); err != nil {
 		about.Status, count = "HARDWARE_NOT_SUPPORTED", 0
 	} else if count == 0 {

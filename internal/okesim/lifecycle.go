@@ -18,7 +18,11 @@ func (s *Sim) launchNode(p *pool, n *node) {
 		s.failNode(n, NodeError{Code: "NotAuthorizedOrNotFound", Message: "image " + p.spec.ImageID + " not found", Status: "404"})
 		return
 	}
-	if fault := s.takeHost(sh, n.place.AD); fault != nil {
+	if n.doom = s.launchFault(p.id); n.doom != LaunchFaultUnknown && !n.doom.late() {
+		s.failNode(n, *n.doom.nodeError(n, sh))
+		return
+	}
+	if fault := s.takeHost(p, n, sh); fault != nil {
 		s.failNode(n, *fault)
 		return
 	}
@@ -66,9 +70,22 @@ func (s *Sim) activate(n *node) {
 		s.after(max(s.opt.Latency.Boot, time.Second), func() { s.activate(n) })
 		return
 	}
+	if n.doom.late() {
+		s.after(s.opt.Latency.Register, func() { s.giveUp(n) })
+		return
+	}
 	n.state = nodeActive
 	s.emit(InstanceActive, n.inst)
 	s.endLaunch(n)
+}
+
+// giveUp is the end of OKE's patience with a node that does not register. Its instance runs on.
+func (s *Sim) giveUp(n *node) {
+	if n.state != nodeUpdating || n.fault != nil {
+		return
+	}
+	n.state = nodeFailing
+	s.failNode(n, *n.doom.nodeError(n, Shape{}))
 }
 
 // failNode leaves the error on the entry. It stays there until the size is lowered.

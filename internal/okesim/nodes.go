@@ -12,6 +12,7 @@ const (
 	nodeCreating = "CREATING"
 	nodeUpdating = "UPDATING"
 	nodeActive   = "ACTIVE"
+	nodeFailing  = "FAILING"
 	nodeDeleting = "DELETING"
 )
 
@@ -26,6 +27,7 @@ type node struct {
 	state   string
 	inst    *instance // nil until launched
 	fault   *NodeError
+	doom    LaunchFault // what its launch was ordered to meet
 	created time.Time
 
 	replace bool         // leaving, and a new entry takes its place when it is gone

@@ -13,8 +13,9 @@ import (
 // Base paths: the API versions of the three services. They live on hosts of their own in Oracle's cloud; here one handler
 // serves all, as their paths do not clash.
 const (
-	okePath  = "/20180222"
-	corePath = "/20160918" // Compute and Identity
+	okePath   = "/20180222"
+	corePath  = "/20160918" // Compute and Identity
+	limitPath = "/20190729"
 )
 
 // A route is one operation of the API.
@@ -51,6 +52,10 @@ var routes = []route{
 	{"ListImages", "GET", corePath + "/images", (*Sim).serveListImages},
 	{"GetImage", "GET", corePath + "/images/{image}", (*Sim).serveGetImage},
 	{"CreateComputeCapacityReport", "POST", corePath + "/computeCapacityReports", (*Sim).serveCreateComputeCapacityReport},
+
+	// Limits
+	{"ListLimitValues", "GET", limitPath + "/limitValues", (*Sim).serveListLimitValues},
+	{"GetResourceAvailability", "GET", limitPath + "/services/{service}/limits/{limit}/resourceAvailability", (*Sim).serveGetResourceAvailability},
 
 	// Identity
 	{"ListAvailabilityDomains", "GET", corePath + "/availabilityDomains", (*Sim).serveListAvailabilityDomains},

@@ -34,6 +34,7 @@ type Latency struct {
 	Provision time.Duration // from the launch of an instance to RUNNING; default 500ms
 	Boot      time.Duration // from RUNNING to a node that is ACTIVE; default 1s
 	Terminate time.Duration // from TERMINATING to TERMINATED; default 500ms
+	Register  time.Duration // how much longer than Boot OKE waits for a node that never registers; default 1s (the service: 20 minutes)
 }
 
 // withDefaults replaces zero fields by their defaults and negative ones by zero.
@@ -48,6 +49,7 @@ func (l Latency) withDefaults() Latency {
 	set(&l.Provision, 500*time.Millisecond)
 	set(&l.Boot, time.Second)
 	set(&l.Terminate, 500*time.Millisecond)
+	set(&l.Register, time.Second)
 	return l
 }
 
@@ -63,16 +65,19 @@ type Sim struct {
 	agenda agenda
 	outbox outbox
 
-	ids         int                       // counter behind every OCID
-	compartment map[string]bool           // known compartments
-	clusters    []*Cluster                // in order of creation
-	pools       []*pool                   // in order of creation
-	instances   []*instance               // in order of launch, terminated ones for an hour
-	byInstance  map[string]*instance      // the same by OCID
-	images      []*Image                  // in order of seeding
-	work        []*workRequest            // in order of acceptance
-	capacity    map[hostKey]int           // free hosts; absent means unlimited
-	limits      map[string]int            // shape → most instances; absent means unlimited
+	ids         int                  // counter behind every OCID
+	compartment map[string]bool      // known compartments
+	clusters    []*Cluster           // in order of creation
+	pools       []*pool              // in order of creation
+	instances   []*instance          // in order of launch, terminated ones for an hour
+	byInstance  map[string]*instance // the same by OCID
+	images      []*Image             // in order of seeding
+	work        []*workRequest       // in order of acceptance
+	capacity    map[hostKey]int      // free hosts; absent means unlimited
+	limits      map[limitKey]int     // shape → most instances; absent means unlimited
+	quotas      map[string]int       // the same as the administrator sets it
+	cores       map[limitKey]int     // limit name → most OCPUs or GPUs; absent means unlimited
+	broken      []*brokenLaunches
 	keys        map[string]*rsa.PublicKey // keyId → key
 	faults      []*armedFault
 	calls       map[string]int
@@ -94,7 +99,9 @@ func New(opt Options) *Sim {
 		compartment: map[string]bool{},
 		byInstance:  map[string]*instance{},
 		capacity:    map[hostKey]int{},
-		limits:      map[string]int{},
+		limits:      map[limitKey]int{},
+		quotas:      map[string]int{},
+		cores:       map[limitKey]int{},
 		keys:        map[string]*rsa.PublicKey{},
 		calls:       map[string]int{},
 		retries:     map[string]retryMemory{},
