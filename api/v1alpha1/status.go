@@ -41,6 +41,9 @@ type PoolStatus struct {
 	// lastCycle is the record of the run that ended last.
 	// +optional
 	LastCycle *LastCycleStatus `json:"lastCycle,omitempty"`
+	// repair is the doctor's record of this pool.
+	// +optional
+	Repair *RepairStatus `json:"repair,omitempty"`
 
 	// +listType=map
 	// +listMapKey=type
@@ -67,4 +70,7 @@ const (
 	ConditionScaleBlocked = "ScaleBlocked"
 	// ConditionBraked: disruption is stopped for a common cause.
 	ConditionBraked = "Braked"
+	// ConditionNeedsHuman: nodes are broken for which repair has done all it may;
+	// the message names them.
+	ConditionNeedsHuman = "NeedsHuman"
 )

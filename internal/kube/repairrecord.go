@@ -21,6 +21,9 @@ type RepairAttempt struct {
 	Action RepairAction `json:"action"`
 	Check  string       `json:"check"`
 	At     time.Time    `json:"at"`
+	// Done is when the doctor saw that the executor had ended the action, whether
+	// it was carried out or given up; nil before.
+	Done *time.Time `json:"done,omitempty"`
 }
 
 // maxAttempts bounds the record: more than a day's limit says no more.
