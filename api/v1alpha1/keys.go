@@ -13,6 +13,16 @@ const (
 	// AnnotationPause on a Pool, with any value but "false", stops new steps of
 	// a run; what is draining goes on being cordoned but nothing is evicted.
 	AnnotationPause = "tidemill.dev/pause"
+	// AnnotationAbort on a Pool, with any new value, ends the run under way: what
+	// it cordoned is given back, nodes of its own beyond the pool's size go. The
+	// request is not taken up again while both annotations stand.
+	AnnotationAbort = "tidemill.dev/abort"
+	// AnnotationRollback on a Pool, with any new value, turns it back to the
+	// release that it had before the run under way, or else the last one.
+	AnnotationRollback = "tidemill.dev/rollback"
+	// AnnotationApprove on a Pool opens the approval gates of the run that began
+	// at its value, RFC 3339 as in status.cycle.startedAt.
+	AnnotationApprove = "tidemill.dev/approve"
 	// AnnotationDoNotDisrupt on a Node or a pod keeps it where it is: "true", or
 	// a duration counted from the object's creation.
 	AnnotationDoNotDisrupt = "tidemill.dev/do-not-disrupt"
@@ -32,6 +42,14 @@ const (
 	// AnnotationRepairs on a Node is the doctor's record of what was done to this
 	// machine, as JSON; see internal/kube.RepairRecord.
 	AnnotationRepairs = "tidemill.dev/repairs"
+	// AnnotationRenewed on a Node is when a run gave its machine a new boot
+	// volume, RFC 3339; it is taken off when the run ends.
+	AnnotationRenewed = "tidemill.dev/renewed"
+	// AnnotationScaleDownKept on a Node says that tidemill set
+	// AnnotationScaleDownDisabled for the time of a run, so that a
+	// cluster-autoscaler beside it does not take the run's nodes; its value is what
+	// stood there before, "" for nothing.
+	AnnotationScaleDownKept = "tidemill.dev/scale-down-kept"
 	// TaintOutdated, PreferNoSchedule, keeps new pods off nodes that a run will
 	// replace, without forbidding it: operators that fail over need room.
 	TaintOutdated = "tidemill.dev/outdated"

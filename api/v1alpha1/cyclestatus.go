@@ -1,0 +1,102 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// CycleStatus is a record of a run: what cannot be observed once it has begun.
+type CycleStatus struct {
+	// request is the annotation that asked for it, "key=value".
+	Request string `json:"request"`
+	// startedAt is when the run began; for a plain cycle request every node
+	// older than this is replaced.
+	StartedAt metav1.Time `json:"startedAt"`
+	// desired is the pool's size without surge. Scaling that grows the pool in
+	// mid-run raises it.
+	Desired int32 `json:"desired"`
+	// stale is the number of nodes still to be replaced.
+	// +optional
+	Stale int32 `json:"stale"`
+	// replaced is the number of nodes replaced so far.
+	// +optional
+	Replaced int32 `json:"replaced"`
+	// surgeRetryAt is when the pool may be grown again after the cloud had no
+	// room for surge nodes; surgeFailures counts such failures in a row.
+	// +optional
+	SurgeRetryAt *metav1.Time `json:"surgeRetryAt,omitempty"`
+	// +optional
+	SurgeFailures int32 `json:"surgeFailures,omitempty"`
+	// failedJoins are the instances launched in this run that did not become
+	// available in time; three of them stop the run.
+	// +optional
+	// +listType=atomic
+	FailedJoins []string `json:"failedJoins,omitempty"`
+	// strategy is how this run renews nodes: the pool's when it began. A change of
+	// it counts for the next run.
+	// +optional
+	Strategy CycleStrategy `json:"strategy,omitempty"`
+	// nodePoolID is the node pool that the run is about. A Pool that comes to
+	// stand for another one in mid-run ends it.
+	// +optional
+	NodePoolID string `json:"nodePoolID,omitempty"`
+	// previous is what most of the nodes to be replaced ran when the run began:
+	// where a rollback leads.
+	// +optional
+	Previous *ReleaseStatus `json:"previous,omitempty"`
+	// abortSeen is the value that annotation tidemill.dev/abort had when the run
+	// began: only another one aborts it.
+	// +optional
+	AbortSeen string `json:"abortSeen,omitempty"`
+	// rung is how far down the ladder the run has gone for want of room in the
+	// cloud: "", Half, One, EachZone, Unavailable, BootVolume, Waiting; rungAt is
+	// when it came there.
+	// +optional
+	Rung string `json:"rung,omitempty"`
+	// +optional
+	RungAt *metav1.Time `json:"rungAt,omitempty"`
+	// canaryDoneAt is when as many nodes were replaced as go first.
+	// +optional
+	CanaryDoneAt *metav1.Time `json:"canaryDoneAt,omitempty"`
+	// delegatedAt is when OKE was asked last to cycle the pool itself.
+	// +optional
+	DelegatedAt *metav1.Time `json:"delegatedAt,omitempty"`
+	// rebalanced is how often the run, with nothing left to replace, has asked
+	// for one more node to even out the zones; at most once for each zone.
+	// +optional
+	Rebalanced int32 `json:"rebalanced,omitempty"`
+	// blocked lists nodes that are waiting and why, at most ten.
+	// +optional
+	// +listType=atomic
+	Blocked []BlockedNode `json:"blocked,omitempty"`
+}
+
+// BlockedNode is a node that cannot go on, and why.
+type BlockedNode struct {
+	Node    string `json:"node"`
+	Reason  string `json:"reason"`
+	Message string `json:"message,omitempty"`
+}
+
+// LastCycleStatus is a record: it keeps a request from running twice.
+type LastCycleStatus struct {
+	Request    string      `json:"request"`
+	StartedAt  metav1.Time `json:"startedAt"`
+	FinishedAt metav1.Time `json:"finishedAt"`
+	Replaced   int32       `json:"replaced"`
+	// outcome is Succeeded, Aborted or Refused.
+	Outcome string `json:"outcome"`
+	Message string `json:"message,omitempty"`
+	// cycleSeen is the value of the cycle annotation that was answered last: it
+	// keeps it from running again after a later upgrade-to.
+	// +optional
+	CycleSeen string `json:"cycleSeen,omitempty"`
+	// abortSeen is the value of annotation tidemill.dev/abort that ended the run:
+	// the request is not taken up again while both stand.
+	// +optional
+	AbortSeen string `json:"abortSeen,omitempty"`
+	// previous is where a rollback of the run leads.
+	// +optional
+	Previous *ReleaseStatus `json:"previous,omitempty"`
+	// target identifies what the pool gave new nodes in a run for drift: a node
+	// born later does not differ from that.
+	// +optional
+	Target string `json:"target,omitempty"`
+}
