@@ -75,6 +75,11 @@ type NodePool struct {
 	// a namespace has it before a dot, "ns.key".
 	Tags map[string]string
 
+	// Settings are what a new instance gets beside its release, by the names of
+	// fields as a user knows them ("metadata", "bootVolume"), in any form that can
+	// be compared; empty where the cloud does not tell.
+	Settings map[string]string
+
 	Health Health
 }
 
@@ -130,6 +135,10 @@ type Health struct {
 	Err error
 	// Updating is set while the cloud works on the pool.
 	Updating bool
+	// Warnings name what the pool says of its nodes and the driver could not
+	// understand (a tag, a kubelet argument, a script), one sentence each. The
+	// values are good without it; a person should mend it.
+	Warnings []string
 }
 
 // Instance is one machine of a pool, or an entry that failed to become one.
@@ -147,6 +156,9 @@ type Instance struct {
 	State   State
 	// Created is the zero time when the cloud does not tell.
 	Created time.Time
+	// Settings are what this instance got, by the same names as the pool's; a
+	// name that is missing on either side is not known to differ.
+	Settings map[string]string
 	// Fault says what is wrong; nil when nothing is known to be.
 	Fault *Fault
 }

@@ -17,6 +17,7 @@ import (
 type pool struct {
 	Pool
 	entries []*entry
+	cycling *cloudprovider.Cycling // what the cloud turns over by itself; nil at rest
 }
 
 // entry is a machine that was asked for. What it is now follows from its times.
@@ -25,7 +26,9 @@ type entry struct {
 	id       cloudprovider.InstanceID
 	zone     cloudprovider.Zone
 	release  cloudprovider.Release
+	settings map[string]string
 	asked    time.Time
+	reboot   time.Time // the last one; zero if there was none
 	deleting time.Time // zero while it stays
 	failed   bool      // fault says why it never became a machine
 	fault    *cloudprovider.Fault
@@ -107,6 +110,7 @@ func (c *Cloud) tick() {
 				c.launch(p, e)
 			}
 		}
+		c.turnOver(p)
 	}
 }
 
@@ -121,14 +125,14 @@ func (c *Cloud) launch(p *pool, e *entry) {
 		c.capacity[e.zone] = n - 1
 	}
 	e.id = cloudprovider.InstanceID(fmt.Sprintf("instance-%s-%06d", p.ID, e.n))
-	e.release = p.Release
+	e.release, e.settings = p.Release, maps.Clone(p.Settings)
 }
 
 // view is the entry as a caller sees it at now.
 func (e *entry) view(p *pool, l Latency, now time.Time) cloudprovider.Instance {
 	in := cloudprovider.Instance{
 		ID: e.id, Pool: p.ID, Name: fmt.Sprintf("%s-%d", p.Name, e.n), Zone: e.zone, FaultDomain: "FAULT-DOMAIN-1",
-		Release: e.release, State: cloudprovider.Running, Created: e.asked.Add(l.Launch),
+		Release: e.release, State: cloudprovider.Running, Created: e.asked.Add(l.Launch), Settings: maps.Clone(e.settings),
 	}
 	if e.fault != nil {
 		f := *e.fault
@@ -145,6 +149,8 @@ func (e *entry) view(p *pool, l Latency, now time.Time) cloudprovider.Instance {
 		in.State = cloudprovider.Deleting
 	case now.Before(e.asked.Add(l.Launch + l.Boot)):
 		in.State = cloudprovider.Creating
+	case !e.reboot.IsZero() && now.Before(e.reboot.Add(l.Boot)):
+		in.State = cloudprovider.Stopped
 	}
 	return in
 }
@@ -152,7 +158,7 @@ func (e *entry) view(p *pool, l Latency, now time.Time) cloudprovider.Instance {
 func (p *pool) view(now time.Time) cloudprovider.NodePool {
 	out := cloudprovider.NodePool{
 		ID: p.ID, Name: p.Name, Size: p.Size, Min: p.Min, Max: p.Max, Release: p.Release, Shape: p.Shape,
-		Health: cloudprovider.Health{Observed: now}, Tags: maps.Clone(p.Tags),
+		Health: cloudprovider.Health{Observed: now, Updating: p.cycling != nil}, Tags: maps.Clone(p.Tags), Settings: maps.Clone(p.Settings),
 	}
 	for _, z := range p.Zones {
 		t := p.Template.DeepCopy()

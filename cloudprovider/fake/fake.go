@@ -34,6 +34,8 @@ type Options struct {
 	// Releases are the images that exist, in the order Releases answers with:
 	// versions descending, newest image first.
 	Releases []cloudprovider.Release
+	// Basic is a cloud that offers neither new boot volumes nor cycling of its own.
+	Basic bool
 }
 
 // Latency is how long each part of an instance's life takes; zero is at once.
@@ -54,6 +56,7 @@ type Pool struct {
 	Zones    []cloudprovider.Zone  // "ZONE-1" if empty
 	Template *corev1.Node          // a node of 4 CPUs and 16 GiB if nil
 	Tags     map[string]string
+	Settings map[string]string
 }
 
 // Call is one call of a Provider's method, in the order they came.
@@ -66,8 +69,8 @@ type Call struct {
 	Err      error
 }
 
-// Cloud is a cloud in memory. It implements Provider, Replacer and Releaser and
-// is safe for concurrent use.
+// Cloud is a cloud in memory. It implements Provider, Replacer, Releaser,
+// Rebooter, BootVolumeReplacer and Cycler and is safe for concurrent use.
 type Cloud struct {
 	mu       sync.Mutex
 	options  Options
@@ -132,6 +135,16 @@ func (c *Cloud) SetSize(id cloudprovider.PoolID, size int) {
 	if p := c.find(id); p != nil {
 		p.Size = size
 		c.reconcile(p)
+	}
+}
+
+// Configure changes a pool behind the caller's back, as somebody in the console
+// would. Its entries are not touched.
+func (c *Cloud) Configure(id cloudprovider.PoolID, change func(*Pool)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p := c.find(id); p != nil {
+		change(&p.Pool)
 	}
 }
 

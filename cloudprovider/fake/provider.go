@@ -13,6 +13,10 @@ var (
 	_ cloudprovider.Provider = (*Cloud)(nil)
 	_ cloudprovider.Replacer = (*Cloud)(nil)
 	_ cloudprovider.Releaser = (*Cloud)(nil)
+
+	_ cloudprovider.Rebooter           = (*Cloud)(nil)
+	_ cloudprovider.BootVolumeReplacer = (*Cloud)(nil)
+	_ cloudprovider.Cycler             = (*Cloud)(nil)
 )
 
 // Pools implements [cloudprovider.Provider].
