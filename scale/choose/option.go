@@ -8,8 +8,10 @@ import (
 
 // Option is what growing one pool would do for the pods that wait.
 type Option struct {
-	// Pool is the pool's name; it decides among equals.
-	Pool string
+	// Pool is the pool's name; it decides among equals. Aliases are other names
+	// that people know it by: its ID, its name in the cloud.
+	Pool    string
+	Aliases []string
 	// Priority is the pool's scale.priority; more is better.
 	Priority int32
 	// Size is how many nodes the pool has before. Among like pools the smaller
@@ -88,6 +90,9 @@ func (c Chain) String() string {
 	}
 	return s
 }
+
+// names are all that a pattern may be meant for.
+func (o *Option) names() []string { return append([]string{o.Pool}, o.Aliases...) }
 
 // String is "workers +2 for 12 pods, 0.128 $/h, 4% waste".
 func (o Option) String() string {

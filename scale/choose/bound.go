@@ -1,0 +1,126 @@
+package choose
+
+import "math"
+
+// Bound is the least that any plan can cost that helps all pods of the classes:
+// the optimum of the linear program in which nodes and pods may be cut to
+// pieces. No plan is cheaper, and usually none is quite as cheap. worth is what
+// each class adds to it per pod, in the same money: what a pod is worth helping
+// for. ok is false when some class fits no kind, the kinds have too little room
+// in sum, or the program is too large to solve here.
+//
+// It is the dual that is solved, since for it the origin is a place to begin:
+//
+//	maximize  Σ count·u − Σ room·ρ
+//	such that u_i ≤ Σ want_ir·λ_kr          for each class i that fits kind k
+//	          Σ have_kr·λ_kr ≤ cost_k + ρ_k  for each kind k
+//
+// λ_kr is what a unit of resource r on kind k is worth, ρ_k what another node
+// of a kind that has no room left would save.
+func Bound(classes []Class, kinds []Kind) (total float64, worth []float64, ok bool) {
+	const pivots, cells = 20_000, 60_000_000
+	n, resources := len(classes), 0
+	for i := range kinds {
+		resources = len(kinds[i].Have)
+	}
+	pairs := 0
+	for i := range classes {
+		for k := range kinds {
+			if classes[i].Fits[k] {
+				pairs++
+			}
+		}
+	}
+	if len(kinds) == 0 {
+		return 0, nil, false
+	}
+	columns := n + len(kinds)*(resources+1)
+	if (pairs+len(kinds))*(columns+pairs+len(kinds)) > cells {
+		return 0, nil, false
+	}
+	c := make([]float64, columns)
+	for i := range classes {
+		c[i] = float64(classes[i].Count)
+	}
+	var a [][]float64
+	var b []float64
+	unit := math.Inf(1)
+	for k := range kinds {
+		unit = min(unit, kinds[k].Cost/kinds[k].most(classes))
+	}
+	for k := range kinds {
+		kind := &kinds[k]
+		first := n + k*(resources+1)
+		row := make([]float64, columns)
+		copy(row[first:], kind.Have)
+		row[first+resources] = -1
+		c[first+resources] = -float64(kind.Room)
+		a, b = append(a, row), append(b, kind.Cost)
+		for i := range classes {
+			if !classes[i].Fits[k] {
+				continue
+			}
+			row := make([]float64, columns)
+			row[i] = 1
+			for r, want := range classes[i].Want {
+				row[first+r] = -want
+			}
+			// A little above 0, and each another little: of a thousand constraints
+			// that bind at the origin every pivot would move nowhere.
+			slack := unit * 1e-6 * (1 + math.Mod(float64(len(b))*math.Phi, 1))
+			a, b = append(a, row), append(b, slack)
+		}
+	}
+	_, x, _, ok := simplex(a, b, c, pivots)
+	if !ok {
+		return 0, nil, false
+	}
+	return value(classes, kinds, x[n:])
+}
+
+// value is the bound that the worths of resources prove, whoever found them:
+// rounding and the little slack of the search are taken out again.
+func value(classes []Class, kinds []Kind, x []float64) (total float64, worth []float64, ok bool) {
+	resources := len(x)/len(kinds) - 1
+	scale := 1.0
+	for k := range kinds {
+		sum := 0.0
+		for r, have := range kinds[k].Have {
+			sum += have * x[k*(resources+1)+r]
+		}
+		if most := kinds[k].Cost + x[k*(resources+1)+resources]; sum > most {
+			scale = min(scale, most/sum)
+		}
+		total -= float64(kinds[k].Room) * x[k*(resources+1)+resources]
+	}
+	worth = make([]float64, len(classes))
+	for i := range classes {
+		least := math.Inf(1)
+		for k := range kinds {
+			if classes[i].Fits[k] {
+				sum := 0.0
+				for r, want := range classes[i].Want {
+					sum += want * x[k*(resources+1)+r]
+				}
+				least = min(least, sum*scale)
+			}
+		}
+		if classes[i].Count > 0 {
+			if math.IsInf(least, 1) {
+				return 0, nil, false
+			}
+			worth[i] = least
+			total += float64(classes[i].Count) * least
+		}
+	}
+	return total, worth, true
+}
+
+// most is how many pods a node holds at the most, 1 or more.
+func (k *Kind) most(classes []Class) float64 {
+	n := 1
+	for i := range classes {
+		n = max(n, times(k.Have, classes[i].Want))
+	}
+	return float64(n)
+}
