@@ -2,6 +2,7 @@ package oke
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -111,11 +112,14 @@ func hint(e *apiError, who string) string {
 // translateNetwork keeps the error and says what to look at.
 func translateNetwork(err error) error {
 	var dns *net.DNSError
+	var authority x509.UnknownAuthorityError
 	switch {
 	case errors.Is(err, context.Canceled):
 		return err
 	case errors.As(err, &dns):
 		return fmt.Errorf("%w; the endpoint's name is not known: check the region, or the endpoint if one is set", err)
+	case errors.As(err, &authority):
+		return fmt.Errorf("%w; a proxy on the way, or a private endpoint, has an authority of its own: name its certificate in a CA bundle", err)
 	case neverSent(err):
 		return fmt.Errorf("%w; the endpoint cannot be reached: check the region or endpoint, and the way out of this network", err)
 	}

@@ -51,7 +51,7 @@ func call[R response](ctx context.Context, p *Provider, pol policy, op string, d
 		}
 		r, err := try(ctx, pol.try, do)
 		if err != nil {
-			err = translate(err, p.who)
+			err = p.explain(op, translate(err, p.who.who), r.HTTPResponse())
 		}
 		p.metrics.count(op, err)
 		if err == nil || n+1 >= pol.tries || !pol.again(err) || ctx.Err() != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"time"
 
@@ -25,15 +26,31 @@ import (
 // ociFlags say how to reach the cloud.
 type ociFlags struct {
 	config, profile, region, endpoint, compartment, cluster string
+	auth, containerEngine, compute, bundle                  string
 }
 
 func (o *ociFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&o.config, "oci-config", env("", "TIDEMILL_OCI_CONFIG", "OCI_CLI_CONFIG_FILE", "OCI_CONFIG_FILE"), "OCI config `file` with the API key (default: ~/.oci/config; env TIDEMILL_OCI_CONFIG, OCI_CLI_CONFIG_FILE, OCI_CONFIG_FILE)")
 	f.StringVar(&o.profile, "oci-profile", env("DEFAULT", "TIDEMILL_OCI_PROFILE", "OCI_CLI_PROFILE"), "profile in the OCI config (env TIDEMILL_OCI_PROFILE, OCI_CLI_PROFILE)")
-	f.StringVar(&o.region, "oci-region", env("", "TIDEMILL_OCI_REGION", "OCI_REGION"), "region instead of the profile's (env TIDEMILL_OCI_REGION, OCI_REGION)")
+	f.StringVar(&o.auth, "oci-auth", env("auto", "TIDEMILL_OCI_AUTH", "OCI_CLI_AUTH"), "who to be: api_key, security_token, instance_principal, oke_workload_identity, resource_principal, or auto (env TIDEMILL_OCI_AUTH, OCI_CLI_AUTH, OCI_USE_WORKLOAD_IDENTITY, OCI_USE_INSTANCE_PRINCIPAL)")
+	f.StringVar(&o.region, "oci-region", env("", "TIDEMILL_OCI_REGION", "OCI_CLI_REGION", "OCI_REGION"), "region instead of the profile's (env TIDEMILL_OCI_REGION, OCI_CLI_REGION, OCI_REGION)")
 	f.StringVar(&o.endpoint, "oci-endpoint", env("", "TIDEMILL_OCI_ENDPOINT"), "`URL` of the OCI endpoints instead of the region's own (env TIDEMILL_OCI_ENDPOINT)")
-	f.StringVar(&o.compartment, "compartment-id", env("", "TIDEMILL_COMPARTMENT_ID", "OCI_COMPARTMENT_ID"), "`OCID` of the node pools' compartment (env TIDEMILL_COMPARTMENT_ID, OCI_COMPARTMENT_ID)")
-	f.StringVar(&o.cluster, "cluster-id", env("", "TIDEMILL_CLUSTER_ID", "OCI_CLUSTER_ID"), "`OCID` of the OKE cluster (env TIDEMILL_CLUSTER_ID, OCI_CLUSTER_ID)")
+	f.StringVar(&o.containerEngine, "oci-containerengine-endpoint", env("", "TIDEMILL_OCI_CONTAINERENGINE_ENDPOINT", "OKE_HOST_OVERRIDE"), "`URL` of Container Engine's endpoint alone (env TIDEMILL_OCI_CONTAINERENGINE_ENDPOINT, OKE_HOST_OVERRIDE)")
+	f.StringVar(&o.compute, "oci-compute-endpoint", env("", "TIDEMILL_OCI_COMPUTE_ENDPOINT"), "`URL` of Compute's endpoint alone (env TIDEMILL_OCI_COMPUTE_ENDPOINT)")
+	f.StringVar(&o.bundle, "oci-ca-bundle", env("", "TIDEMILL_OCI_CA_BUNDLE", "OCI_CLI_CERT_BUNDLE", "OCI_DEFAULT_CERTS_PATH"), "`file` of authorities to trust beside the system's, PEM (env TIDEMILL_OCI_CA_BUNDLE, OCI_CLI_CERT_BUNDLE, OCI_DEFAULT_CERTS_PATH)")
+	f.StringVar(&o.compartment, "compartment-id", env("", "TIDEMILL_COMPARTMENT_ID", "OCI_COMPARTMENT_ID"), "`OCID` of the node pools' compartment (default: found out on an OKE node; env TIDEMILL_COMPARTMENT_ID, OCI_COMPARTMENT_ID)")
+	f.StringVar(&o.cluster, "cluster-id", env("", "TIDEMILL_CLUSTER_ID", "OCI_CLUSTER_ID"), "`OCID` of the OKE cluster (default: found out on an OKE node; env TIDEMILL_CLUSTER_ID, OCI_CLUSTER_ID)")
+}
+
+// envDuration is the first variable that holds a duration, or the fallback. What
+// cannot be read is left to the flag: a typo there is refused with a hint.
+func envDuration(fallback time.Duration, names ...string) time.Duration {
+	for _, name := range names {
+		if d, err := time.ParseDuration(os.Getenv(name)); err == nil && d > 0 {
+			return d
+		}
+	}
+	return fallback
 }
 
 // missing names the flags without which the cloud cannot be asked.
@@ -52,17 +69,57 @@ func (o *ociFlags) missing() error {
 		"both are on the cluster's page in the OCI console, and in: oci ce cluster list --compartment-id ...")
 }
 
-// provider opens the cloud. Nothing is asked of it yet.
+// discover asks the machine for what no flag has told: a pod on an OKE node has
+// its cluster, compartment and region in the instance's metadata. Without a
+// metadata service the flags stay as they are, and missing says what they lack.
+func (o *ociFlags) discover(ctx context.Context, log *slog.Logger) {
+	if o.compartment != "" && o.cluster != "" || !o.inCloud() {
+		return
+	}
+	here, err := oke.Discover(ctx, os.Getenv)
+	if err != nil {
+		log.Debug("cluster and compartment are not told by the machine", "error", err)
+		return
+	}
+	for _, c := range []struct {
+		flag  *string
+		value string
+	}{{&o.compartment, here.CompartmentID}, {&o.cluster, here.ClusterID}, {&o.region, here.Region}} {
+		if *c.flag == "" {
+			*c.flag = c.value
+		}
+	}
+	log.Info("the machine tells its cluster", "cluster", o.cluster, "compartment", o.compartment, "region", o.region)
+}
+
+// inCloud is whether asking the machine makes sense: on a workstation the
+// address of the metadata service is nobody's, and asking it takes seconds.
+func (o *ociFlags) inCloud() bool {
+	if a, err := oke.ParseAuth(o.auth); err == nil && (a == oke.InstancePrincipal || a == oke.WorkloadIdentity) {
+		return true
+	}
+	a, _ := oke.ChooseAuth(os.Getenv)
+	return a == oke.InstancePrincipal || a == oke.WorkloadIdentity || env("", "KUBERNETES_SERVICE_HOST", "OCI_METADATA_BASE_URL") != ""
+}
+
+// provider opens the cloud. Nothing is asked of it yet, except a token where
+// there is no key.
 func (o *ociFlags) provider(ctx context.Context, log *slog.Logger) (cloudprovider.Provider, error) {
+	o.discover(ctx, log)
 	if err := o.missing(); err != nil {
 		return nil, err
 	}
+	who, err := oke.ParseAuth(o.auth)
+	if err != nil {
+		return nil, usage(err)
+	}
 	p, err := oke.New(ctx, oke.Options{
-		ConfigFile: o.config, Profile: o.profile, Region: o.region, Endpoint: o.endpoint,
+		Auth: who, ConfigFile: o.config, Profile: o.profile, Region: o.region, CABundle: o.bundle,
+		Endpoint: o.endpoint, ContainerEngineEndpoint: o.containerEngine, ComputeEndpoint: o.compute,
 		CompartmentID: o.compartment, ClusterID: o.cluster, Log: log,
 	})
 	if err != nil {
-		return nil, blind(err, "--oci-config and --oci-profile name the file and the section with user, fingerprint, tenancy, region and key_file")
+		return nil, blind(err, "--oci-auth says who to be; --oci-config and --oci-profile name the file and the section with user, fingerprint, tenancy, region and key_file")
 	}
 	return p, nil
 }

@@ -72,7 +72,7 @@ func (f *providerFlags) register(s *pflag.FlagSet) {
 	s.StringArrayVar(&f.nodes, "nodes", nil, "a pool to serve, `min:max:OCID`; may be repeated")
 	s.StringArrayVar(&f.discovery, "node-group-auto-discovery", nil, "`rule` to find pools by their tags: clusterId:..,compartmentId:..,nodepoolTags:k=v&ns.k=v,min:..,max:..; may be repeated")
 	s.BoolVar(&f.pools, "pools", false, "serve each pool whose Pool object has spec.scale, or that has the tags minSize and maxSize")
-	s.DurationVar(&f.refresh, "cloud-refresh", 30*time.Second, "how often OKE is looked at")
+	s.DurationVar(&f.refresh, "cloud-refresh", envDuration(30*time.Second, "OCI_REFRESH_INTERVAL"), "how often OKE is looked at (env OCI_REFRESH_INTERVAL)")
 	s.StringVar(&f.metrics, "metrics-addr", "127.0.0.1:8087", "where /metrics and /healthz are served; 0 for nowhere")
 	s.StringVar(&f.gpuLabel, "gpu-label", "nvidia.com/gpu.product", "label by which cluster-autoscaler knows a node with GPUs; empty for none")
 	s.BoolVar(&f.noCluster, "no-cluster", false, "do without the API server: no Pool objects, no marks, no learning from nodes")
@@ -137,6 +137,7 @@ func (g *globals) plugin(ctx context.Context, f providerFlags) error {
 		return err
 	}
 	routeLogs(log)
+	g.oci.discover(ctx, log)
 	if err := g.oci.missing(); err != nil {
 		return err
 	}

@@ -59,7 +59,7 @@ func newRun(g *globals) *cobra.Command {
 
 func (f *runFlags) register(s *pflag.FlagSet) {
 	s.DurationVar(&f.interval, "interval", 10*time.Second, "longest wait between two looks of a loop; events end it early")
-	s.DurationVar(&f.refresh, "cloud-refresh", 5*time.Second, "how long a look at OKE may serve all loops before it is asked again")
+	s.DurationVar(&f.refresh, "cloud-refresh", envDuration(5*time.Second, "OCI_REFRESH_INTERVAL"), "how long a look at OKE may serve all loops before it is asked again")
 	s.DurationVar(&f.young, "scale-down-young", 2*time.Minute, "how long a new node is never scaled down: the pods it was made for are on their way")
 	s.BoolVar(&f.dryRun, "dry-run", false, "decide and say, but change nothing in the cluster or in OKE")
 	s.StringVar(&f.metricsAddress, "metrics-address", "127.0.0.1:8080", "where /metrics is served; 0 for nowhere")
