@@ -1,6 +1,7 @@
 package oke
 
 import (
+	"cmp"
 	"math"
 	"strconv"
 	"strings"
@@ -20,6 +21,9 @@ type size struct {
 	diskGB     int64  // boot volume
 	grown      bool   // the root file system takes all of it
 	pods       int64
+
+	kept  map[corev1.ResourceName]kept // what the pool's own kubelet flags keep back
+	evict evict
 }
 
 const mib = 1 << 20
@@ -44,20 +48,13 @@ func (s size) allocatable() corev1.ResourceList {
 	cpu, memory := s.reserved()
 	list[corev1.ResourceCPU] = *resource.NewMilliQuantity(max(0, s.vcpus()*1000-cpu), resource.DecimalSI)
 	list[corev1.ResourceMemory] = *resource.NewQuantity(max(0, s.memoryMiB()-memory)*mib, resource.BinarySI)
-	// nodefs hard eviction at 10 %; nothing else is kept back of the disk.
-	disk := s.diskKiB() << 10
-	list[corev1.ResourceEphemeralStorage] = *resource.NewQuantity(disk-disk/10, resource.BinarySI)
+	list[corev1.ResourceEphemeralStorage] = *resource.NewQuantity(max(0, s.diskKiB()<<10-s.reservedDisk()), resource.BinarySI)
 	return list
 }
 
-// vcpus converts OCPUs, which are cores: two threads each, but one on Ampere
-// Altra (A1), which has no threads. A2 and A4 count two cores to the OCPU.
+// vcpus converts OCPUs; see families.
 func (s size) vcpus() int64 {
-	per := 2.0
-	if strings.Contains(s.shape, ".Standard.A1.") {
-		per = 1
-	}
-	return max(1, int64(math.Round(s.ocpus*per)))
+	return max(1, int64(math.Round(s.ocpus*familyOf(s.shape).perOCPU)))
 }
 
 // memoryMiB is what is left after the hypervisor, the firmware and the kernel.
@@ -90,18 +87,51 @@ func (s size) diskKiB() int64 {
 	return min(rootKiB, volume)
 }
 
-// evictionMiB is the kubelet's hard eviction threshold for memory.
-const evictionMiB = 100
+// The kubelet's own thresholds of hard eviction, which pods never get.
+const (
+	evictMemory = "100Mi"
+	evictDisk   = "10%" // of nodefs
+)
 
-// reserved is what the kubelet keeps back, in millicores and MiB. OKE's node
-// bundle began to reserve with Kubernetes 1.30; before it only the eviction
-// threshold is missing.
+// reserved is what the kubelet keeps back, in millicores and MiB: kube-reserved,
+// system-reserved and the eviction threshold. OKE's node bundle began to reserve
+// with Kubernetes 1.30. A flag of the pool's own goes before what OKE sets.
 func (s size) reserved() (cpu, memory int64) {
-	if minor(s.kubernetes) < 30 {
-		return 0, evictionMiB
+	var kubeCPU, systemCPU, kubeMemory, systemMemory int64
+	if minor(s.kubernetes) >= 30 {
+		kubeCPU, systemCPU = kubeReservedCPU(s.vcpus()), 100
+		kubeMemory, systemMemory = kubeReservedGiB(s.memoryGB)<<30, 100*mib
 	}
-	const system = 100 // millicores and MiB alike
-	return system + kubeReservedCPU(s.vcpus()), system + kubeReservedGiB(s.memoryGB)*1024 + evictionMiB
+	of := s.kept[corev1.ResourceCPU]
+	cpu = given(of.kube, (*resource.Quantity).MilliValue, kubeCPU) + given(of.system, (*resource.Quantity).MilliValue, systemCPU)
+	of = s.kept[corev1.ResourceMemory]
+	bytes := given(of.kube, (*resource.Quantity).Value, kubeMemory) + given(of.system, (*resource.Quantity).Value, systemMemory)
+	bytes += threshold(s.evict.memory, evictMemory, s.memoryMiB()*mib)
+	return cpu, (bytes + mib - 1) / mib
+}
+
+// reservedDisk is in bytes. OKE keeps nothing back of the disk but the
+// threshold.
+func (s size) reservedDisk() int64 {
+	of := s.kept[corev1.ResourceEphemeralStorage]
+	return given(of.kube, (*resource.Quantity).Value, 0) + given(of.system, (*resource.Quantity).Value, 0) +
+		threshold(s.evict.disk, evictDisk, s.diskKiB()<<10)
+}
+
+func given(q *resource.Quantity, value func(*resource.Quantity) int64, otherwise int64) int64 {
+	if q == nil {
+		return otherwise
+	}
+	return value(q)
+}
+
+// threshold is in bytes; what is no amount was refused when it was read.
+func threshold(text, otherwise string, whole int64) int64 {
+	n, err := amount(cmp.Or(text, otherwise), whole)
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // kubeReservedCPU is in millicores.

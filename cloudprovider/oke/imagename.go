@@ -46,14 +46,3 @@ func parseImageName(name string) imageName {
 func compareImages(a, b imageName) int {
 	return cmp.Or(cmp.Compare(b.date, a.date), cmp.Compare(b.build, a.build))
 }
-
-// archOf guesses a shape's architecture: the API does not tell. Ampere shapes
-// are Standard.A<digit>; AMD's names have no digit there. Grace hosts are Arm.
-func archOf(shape string) string {
-	if armShape.MatchString(shape) {
-		return "arm64"
-	}
-	return "amd64"
-}
-
-var armShape = regexp.MustCompile(`\.Standard\.A\d|\.GPU\.GB\d`)

@@ -112,7 +112,8 @@ func (p *Provider) describe(ctx context.Context, s containerengine.NodePoolSumma
 		Tags:   tagsOf(s.FreeformTags, s.DefinedTags),
 	}
 	out.Min, out.Max = sizeTags(out.Tags)
-	placements, err := p.placements(ctx, id, s)
+	placements, problems, err := p.placements(ctx, id, s)
+	out.Health.Warnings, out.Preemptible = problems, preemptiblePool(s)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err != nil {
@@ -130,7 +131,7 @@ func (p *Provider) describe(ctx context.Context, s containerengine.NodePoolSumma
 	return out
 }
 
-func (p *Provider) placements(ctx context.Context, id cloudprovider.PoolID, s containerengine.NodePoolSummary) ([]cloudprovider.Placement, error) {
+func (p *Provider) placements(ctx context.Context, id cloudprovider.PoolID, s containerengine.NodePoolSummary) ([]cloudprovider.Placement, []string, error) {
 	m := p.memory(id)
 	m.mu.Lock()
 	metadata := m.metadata
@@ -138,15 +139,16 @@ func (p *Provider) placements(ctx context.Context, id cloudprovider.PoolID, s co
 	if !metadata.younger(metadataAge) {
 		look, err := p.look(ctx, id)
 		if err != nil {
-			return bare(s), err
+			return bare(s), nil, err
 		}
 		metadata.value = look.pool.NodeMetadata
 	}
 	sh, err := p.shape(ctx, str(s.NodeShape))
 	if err != nil {
-		return bare(s), err
+		return bare(s), nil, err
 	}
-	return template(s, metadata.value, sh), nil
+	list, problems := template(s, metadata.value, sh, p.priceList())
+	return list, problems, nil
 }
 
 func clonePlacements(list []cloudprovider.Placement) []cloudprovider.Placement {

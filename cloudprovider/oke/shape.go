@@ -1,6 +1,7 @@
 package oke
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -25,10 +26,15 @@ type shape struct {
 	minVNICs, mostVNICs int
 }
 
-// shapeAge is how long a shape is remembered: they do not change, new ones come.
-const shapeAge = 6 * time.Hour
+// How long a shape is remembered: they do not change, new ones come. One from
+// the shipped table is good until ListShapes answers.
+const (
+	shapeAge        = 6 * time.Hour
+	shippedShapeAge = 10 * time.Minute
+)
 
-// shape reads a machine type.
+// shape reads a machine type. What ListShapes says is the truth; where it does
+// not answer for the shape, or this user may not ask, the shipped table does.
 func (p *Provider) shape(ctx context.Context, name string) (shape, error) {
 	p.mu.Lock()
 	known := p.shapes[name]
@@ -36,34 +42,54 @@ func (p *Provider) shape(ctx context.Context, name string) (shape, error) {
 	if known.younger(shapeAge) {
 		return known.value, nil
 	}
+	sh, err := p.readShape(ctx, name)
+	at := time.Now()
+	if err != nil {
+		shipped, ok := shippedShape(name)
+		if !ok || ctx.Err() != nil {
+			return shape{}, fmt.Errorf("read shape %s: %w", name, err)
+		}
+		p.log.DebugContext(ctx, "shape from the shipped table", "shape", name, "err", err)
+		sh, at = shipped, at.Add(shippedShapeAge-shapeAge)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.shapes[name] = remembered[shape]{sh, at}
+	return sh, nil
+}
+
+func (p *Provider) readShape(ctx context.Context, name string) (shape, error) {
 	r, err := call(ctx, p, p.readPolicy, "ListShapes", func(ctx context.Context) (core.ListShapesResponse, error) {
 		return p.compute.ListShapes(ctx, core.ListShapesRequest{CompartmentId: &p.compartment, Shape: &name})
 	})
 	if err != nil {
-		return shape{}, fmt.Errorf("read shape %s: %w", name, err)
+		return shape{}, err
 	}
 	for _, s := range r.Items { // once per availability domain
 		if str(s.Shape) == name {
-			sh := shapeFrom(s)
-			p.mu.Lock()
-			defer p.mu.Unlock()
-			p.shapes[name] = remembered[shape]{sh, time.Now()}
-			return sh, nil
+			return shapeFrom(s), nil
 		}
 	}
-	return shape{}, fmt.Errorf("read shape %s: %w: the region does not offer it", name, cloudprovider.ErrNotFound)
+	return shape{}, fmt.Errorf("%w: the region does not offer it", cloudprovider.ErrNotFound)
 }
 
 func shapeFrom(s core.Shape) shape {
 	sh := shape{name: str(s.Shape), ocpus: float(s.Ocpus), memoryGB: float(s.MemoryInGBs), gpus: number(s.Gpus), vnics: number(s.MaxVnicAttachments)}
-	sh.gpu = "nvidia.com/gpu"
-	if strings.Contains(str(s.GpuDescription), "AMD") || strings.Contains(sh.name, ".MI3") {
-		sh.gpu = "amd.com/gpu"
+	if sh.gpus > 0 {
+		sh.gpu = gpuResource(sh.name, str(s.GpuDescription))
 	}
 	if o := s.MaxVnicAttachmentOptions; o != nil {
 		sh.vnicsPerOCPU, sh.minVNICs, sh.mostVNICs = float(o.DefaultPerOcpu), number(o.Min), int(float(o.Max))
 	}
 	return sh
+}
+
+// gpuResource is what the device plugin will call the GPUs.
+func gpuResource(shape, description string) string {
+	if strings.Contains(description, "AMD") {
+		return amd
+	}
+	return cmp.Or(familyOf(shape).gpu, nvidia)
 }
 
 // vnicsAt is how many VNICs an instance with so many OCPUs has room for, its own
