@@ -93,10 +93,10 @@ type ScaleStatus struct {
 	// +kubebuilder:validation:MaxItems=16
 	// +optional
 	Zones []ZoneBackoff `json:"zones,omitempty"`
-	// growth is what the fuse remembers: what was asked for lately, and whether it
-	// came to anything.
+	// fuse is set while the pool does not grow because its new nodes did not take
+	// the pods that they were made for.
 	// +optional
-	Growth *GrowthRecord `json:"growth,omitempty"`
+	Fuse *FuseRecord `json:"fuse,omitempty"`
 	// lastScaleUp and lastScaleDown are when the pool was last raised and lowered
 	// by scaling; cooldowns count from them.
 	// +optional
@@ -115,17 +115,11 @@ type ZoneBackoff struct {
 	Failures int32 `json:"failures,omitempty"`
 }
 
-// GrowthRecord counts growth in a window of time.
-type GrowthRecord struct {
-	// since is when the window began, from is the pool's size then.
-	Since metav1.Time `json:"since"`
-	From  int32       `json:"from"`
-	// asked is the number of nodes asked for since then.
-	Asked int32 `json:"asked"`
-	// blownUntil is until when the fuse keeps the pool from growing.
-	// +optional
-	BlownUntil *metav1.Time `json:"blownUntil,omitempty"`
-	// message says why the fuse has blown.
+// FuseRecord is a fuse that has blown.
+type FuseRecord struct {
+	// until is when the pool may be grown again.
+	Until metav1.Time `json:"until"`
+	// message says what was seen.
 	// +optional
 	Message string `json:"message,omitempty"`
 }

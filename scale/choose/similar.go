@@ -3,6 +3,7 @@ package choose
 import (
 	"math"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -16,12 +17,12 @@ const (
 )
 
 // incidental labels tell single nodes, places and pools apart, not kinds of
-// nodes.
+// nodes: those that begin like this.
 var incidental = []string{
 	corev1.LabelHostname, corev1.LabelTopologyZone, corev1.LabelTopologyRegion,
 	corev1.LabelFailureDomainBetaZone, corev1.LabelFailureDomainBetaRegion,
 	"beta.kubernetes.io/fluentd-ds-ready", "displayName", "hostname", "hostname_label", "internal_addr", "last-migration-failure",
-	"name", "node.info/kubeletVersion", "oci.oraclecloud.com/fault-domain", "oci.oraclecloud.com/host.id",
+	"node.info", "oci.oraclecloud.com/fault-domain", "oci.oraclecloud.com/host.",
 	"oci.oraclecloud.com/node-pool-id", "oke.oraclecloud.com/pool.name", "oke.oraclecloud.com/tenant_agent.version",
 }
 
@@ -85,7 +86,7 @@ func sameTaints(a, b []corev1.Taint) bool {
 
 func covers(a, b map[string]string, ignore []string) bool {
 	for k, v := range a {
-		if w, ok := b[k]; (!ok || v != w) && !slices.Contains(incidental, k) && !slices.Contains(ignore, k) {
+		if w, ok := b[k]; (!ok || v != w) && !slices.Contains(ignore, k) && !slices.ContainsFunc(incidental, func(p string) bool { return strings.HasPrefix(k, p) }) {
 			return false
 		}
 	}
