@@ -2,14 +2,11 @@ package oke
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"math/rand/v2"
-	"net/url"
 	"os"
-	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,16 +24,27 @@ type Options struct {
 	ConfigFile, Profile string
 	// Region replaces the profile's region.
 	Region string
+	// Auth is by what to authenticate; AuthUnknown lets environment and file say.
+	Auth Auth
 	// Endpoint, scheme and host alone, replaces the region's endpoints of all
-	// services.
-	Endpoint string
+	// services; ContainerEngineEndpoint and ComputeEndpoint go before it, for
+	// private endpoints of one service.
+	Endpoint, ContainerEngineEndpoint, ComputeEndpoint string
+	// CABundle is a PEM file of authorities to trust beside the system's, for a
+	// proxy that opens TLS; "" is OCI_CLI_CERT_BUNDLE, else OCI_DEFAULT_CERTS_PATH.
+	CABundle string
 	// CompartmentID is where the node pools are, ClusterID whose they are.
 	CompartmentID, ClusterID string
-	// HTTPClient sends the requests; nil is a client of the SDK for each of
-	// reads, writes and Compute.
+	// ServiceAccountToken replaces the token that Kubernetes mounts into the pod,
+	// for WorkloadIdentity.
+	ServiceAccountToken string
+	// HTTPClient sends the requests; nil is a client each for reads, writes and
+	// Compute that goes by HTTPS_PROXY and CABundle.
 	HTTPClient common.HTTPRequestDispatcher
 	// Prices is asked with each look at the pools; nil is ShippedPrices.
 	Prices func() Prices
+	// Env reads the environment; nil is os.Getenv.
+	Env func(string) string
 	// Random is uniform in [0,1) and spreads retries; nil is math/rand.
 	Random func() float64
 	// Log is slog.Default() if nil.
@@ -47,7 +55,7 @@ type Options struct {
 // Releaser.
 type Provider struct {
 	compartment, cluster string
-	who                  string // whose credentials, for hints
+	who                  identity
 	log                  *slog.Logger
 	metrics              *metrics
 	random               func() float64
@@ -85,16 +93,17 @@ func (r remembered[T]) younger(than time.Duration) bool {
 }
 
 // New makes a driver. It reads the configuration and the key and says what is
-// wrong with them; it makes no call, so that a wrong key or an endpoint that is
-// away shows with the first one.
-func New(_ context.Context, o Options) (*Provider, error) {
-	if o.CompartmentID == "" || o.ClusterID == "" {
-		return nil, fmt.Errorf("make oke driver: %w: name the cluster's OCID and the compartment of its node pools", cloudprovider.ErrInvalid)
+// wrong with them. With a key it makes no call, so that a wrong key or an
+// endpoint that is away shows with the first one; principals ask the metadata
+// service or the cluster for a token, half a minute at most.
+func New(ctx context.Context, o Options) (*Provider, error) {
+	if o.Env == nil {
+		o.Env = os.Getenv
 	}
-	if err := checkEndpoint(o.Endpoint); err != nil {
+	if err := o.check(); err != nil {
 		return nil, err
 	}
-	config, who, err := credentials(o)
+	who, err := authenticate(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -109,68 +118,30 @@ func New(_ context.Context, o Options) (*Provider, error) {
 	if p.random == nil {
 		p.random = rand.Float64
 	}
-	if err := p.connect(config, o); err != nil {
+	if err := p.connect(who.config, o); err != nil {
 		return nil, err
 	}
 	return p, nil
 }
 
-func checkEndpoint(endpoint string) error {
-	if endpoint == "" {
-		return nil
+// check refuses what can be known to be wrong without a call.
+func (o Options) check() error {
+	if o.CompartmentID == "" || o.ClusterID == "" {
+		return fmt.Errorf("make oke driver: %w: name the cluster's OCID and the compartment of its node pools", cloudprovider.ErrInvalid)
 	}
-	u, err := url.Parse(endpoint)
-	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || (u.Path != "" && u.Path != "/") || u.User != nil || u.RawQuery != "" {
-		return fmt.Errorf("use endpoint %q: %w: it must be scheme and host alone, like https://127.0.0.1:8443", endpoint, cloudprovider.ErrInvalid)
+	if err := checkOCID("cluster", o.ClusterID, "cluster"); err != nil {
+		return err
+	}
+	if err := checkOCID("compartment", o.CompartmentID, "compartment", "tenancy"); err != nil {
+		return err
+	}
+	for _, e := range []string{o.Endpoint, o.ContainerEngineEndpoint, o.ComputeEndpoint} {
+		if err := checkEndpoint(e); err != nil {
+			return err
+		}
 	}
 	return nil
 }
-
-// credentials reads the configuration file through, so that what is missing is
-// said before the first call and by name. who is for hints.
-func credentials(o Options) (config common.ConfigurationProvider, who string, err error) {
-	file, profile := o.ConfigFile, o.Profile
-	if profile == "" {
-		profile = "DEFAULT"
-	}
-	if file == "" {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return nil, "", fmt.Errorf("find the OCI configuration: %w", err)
-		}
-		file = filepath.Join(home, ".oci", "config")
-	}
-	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-		return nil, "", fmt.Errorf("read OCI configuration: %w; name another file, or make one with `oci setup config`", err)
-	}
-	config, err = common.ConfigurationProviderFromFileWithProfile(file, profile, "")
-	if err != nil {
-		return nil, "", fmt.Errorf("read OCI configuration %s: %w", file, err)
-	}
-	if o.Region != "" {
-		config = inRegion{config, o.Region}
-	}
-	for _, part := range []func() (string, error){config.TenancyOCID, config.UserOCID, config.KeyFingerprint, config.KeyID, config.Region} {
-		if _, err := part(); err != nil {
-			return nil, "", fmt.Errorf("read profile %s of OCI configuration %s: %w", profile, file, firstLine(err))
-		}
-	}
-	if _, err := config.PrivateRSAKey(); err != nil {
-		return nil, "", fmt.Errorf("read the API key of profile %s of OCI configuration %s: %w; key_file must be an RSA key in PEM form that this user may read",
-			profile, file, firstLine(err))
-	}
-	user, _ := config.UserOCID()
-	fingerprint, _ := config.KeyFingerprint()
-	return config, fmt.Sprintf("user %s (fingerprint %s)", user, fingerprint), nil
-}
-
-// inRegion is a configuration with another region.
-type inRegion struct {
-	common.ConfigurationProvider
-	region string
-}
-
-func (c inRegion) Region() (string, error) { return c.region, nil }
 
 // connect makes the clients: no retries, no breaker, no surprises.
 func (p *Provider) connect(config common.ConfigurationProvider, o Options) error {
@@ -179,35 +150,34 @@ func (p *Provider) connect(config common.ConfigurationProvider, o Options) error
 		if *c, err = containerengine.NewContainerEngineClientWithConfigurationProvider(config); err != nil {
 			return fmt.Errorf("make container engine client: %w", err)
 		}
-		settle(&c.BaseClient, o)
+		if err := settle(&c.BaseClient, o, o.ContainerEngineEndpoint); err != nil {
+			return err
+		}
 	}
 	if p.compute, err = core.NewComputeClientWithConfigurationProvider(config); err != nil {
 		return fmt.Errorf("make compute client: %w", err)
 	}
-	settle(&p.compute.BaseClient, o)
-	return nil
+	return settle(&p.compute.BaseClient, o, o.ComputeEndpoint)
 }
 
 // settle turns off what the SDK would do on its own; see doc.go.
-func settle(c *common.BaseClient, o Options) {
+func settle(c *common.BaseClient, o Options, endpoint string) error {
 	once := common.NoRetryPolicy()
 	c.SetCustomClientConfiguration(common.CustomClientConfiguration{RetryPolicy: &once})
-	if o.Endpoint != "" {
-		c.Host = o.Endpoint
+	if endpoint == "" {
+		endpoint = o.Endpoint
 	}
-	if o.HTTPClient != nil {
-		c.HTTPClient = o.HTTPClient
+	if endpoint != "" {
+		c.Host = strings.TrimSuffix(endpoint, "/")
 	}
-	c.HTTPClient = dispatcher{c.HTTPClient}
-}
-
-// firstLine drops the SDK's pointer to its documentation.
-func firstLine(err error) error {
-	text := err.Error()
-	for i, r := range text {
-		if r == '\n' {
-			return errors.New(text[:i])
+	next := o.HTTPClient
+	if next == nil {
+		client, err := newHTTPClient(o)
+		if err != nil {
+			return err
 		}
+		next = client
 	}
-	return err
+	c.HTTPClient = dispatcher{next}
+	return nil
 }
