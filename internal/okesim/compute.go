@@ -1,6 +1,7 @@
 package okesim
 
 import (
+	"net/http"
 	"slices"
 	"time"
 )
@@ -100,6 +101,27 @@ func (s *Sim) serveInstanceAction(c *call) (*answer, error) {
 	return ok(s.wireInstance(i)).with("etag", etag(i.ID, i.revision)), nil
 }
 
+// serveTerminateInstance ends an instance behind OKE's back: the pool keeps its size and the node its state.
+func (s *Sim) serveTerminateInstance(c *call) (*answer, error) {
+	i, err := s.findInstance(c.PathValue("instance"))
+	if err != nil {
+		return nil, err
+	}
+	if err := matchEtag(c.ifMatch(), etag(i.ID, i.revision)); err != nil {
+		return nil, err
+	}
+	if i.State == stateTerminating || i.State == stateTerminated {
+		return nil, errConflict("instance %s is %s", i.ID, i.State)
+	}
+	i.set(stateTerminating)
+	s.emit(InstanceTerminating, i)
+	s.onward(i, stateTerminating, s.opt.Latency.Terminate, func() {
+		s.returnHost(i)
+		s.lose(i)
+	})
+	return &answer{status: http.StatusNoContent, header: map[string]string{}}, nil
+}
+
 // act does a power action. Stopping takes as long as terminating, starting as long as booting; a reset is both.
 func (s *Sim) act(i *instance, action string) error {
 	need := stateRunning
@@ -113,9 +135,9 @@ func (s *Sim) act(i *instance, action string) error {
 	case "STOP", "SOFTSTOP":
 		s.stop(i, func() {})
 	case "RESET", "SOFTRESET", "DIAGNOSTICREBOOT", "REBOOTMIGRATE":
-		s.stop(i, func() { s.start(i) })
+		s.stop(i, func() { s.start(i, func() {}) })
 	case "START":
-		s.start(i)
+		s.start(i, func() {})
 	case "SENDDIAGNOSTICINTERRUPT":
 	default:
 		return errInvalid("action %q is not known", action)
@@ -132,11 +154,13 @@ func (s *Sim) stop(i *instance, then func()) {
 	})
 }
 
-func (s *Sim) start(i *instance) {
+func (s *Sim) start(i *instance, then func()) {
 	i.set(stateStarting)
 	s.onward(i, stateStarting, s.opt.Latency.Boot, func() {
 		i.set(stateRunning)
+		i.Boots++
 		s.emit(InstanceStarted, i)
+		then()
 	})
 }
 

@@ -42,7 +42,7 @@ type Event struct {
 // The outbox holds events until the courier hands them out. Changes happen under the lock and OnEvent must not,
 // so the order is kept by having at most one courier at a time.
 type outbox struct {
-	events  []Event
+	events  []func()
 	courier bool
 }
 
@@ -51,7 +51,13 @@ func (s *Sim) emit(t EventType, i *instance) {
 	if s.opt.OnEvent == nil {
 		return
 	}
-	s.outbox.events = append(s.outbox.events, Event{Type: t, Instance: i.view(), At: time.Now()})
+	e := Event{Type: t, Instance: i.view(), At: time.Now()}
+	s.post(func() { s.opt.OnEvent(e) })
+}
+
+// post queues a call to the outside. The caller holds mu.
+func (s *Sim) post(call func()) {
+	s.outbox.events = append(s.outbox.events, call)
 	if !s.outbox.courier && !s.closed {
 		s.outbox.courier = true
 		s.wg.Add(1)
@@ -68,8 +74,8 @@ func (s *Sim) deliver() {
 		batch := s.outbox.events
 		s.outbox.events = nil
 		s.mu.Unlock()
-		for _, e := range batch {
-			s.opt.OnEvent(e)
+		for _, call := range batch {
+			call()
 		}
 		s.mu.Lock()
 	}

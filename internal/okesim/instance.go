@@ -44,6 +44,7 @@ type Instance struct {
 	State              string // Compute's: PROVISIONING RUNNING STOPPING STOPPED STARTING TERMINATING TERMINATED
 	Created            time.Time
 	Arch               string // "amd64" or "arm64"
+	Boots              int    // how often it has booted
 }
 
 // instance is the emulator's side of an Instance.
@@ -51,6 +52,8 @@ type instance struct {
 	Instance
 	place      Placement
 	tags       map[string]string
+	made       traits // what the node was made with
+	bootVolume string
 	revision   int
 	terminated time.Time
 }

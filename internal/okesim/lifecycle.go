@@ -45,6 +45,8 @@ func (s *Sim) newInstance(p *pool, n *node, sh Shape) *instance {
 		CNI: spec.CNI, MaxPods: sh.maxPods(spec.CNI, spec.OCPUs, spec.MaxPods), Preemptible: n.place.Preemptible,
 		State: stateProvisioning, Created: time.Now(),
 	}}
+	i.made = traitsOf(spec)
+	i.bootVolume = ocid("bootvolume", s.regionKey(), i.ID)
 	s.instances = append(s.instances, i)
 	s.byInstance[i.ID] = i
 	return i
@@ -56,6 +58,7 @@ func (s *Sim) bootNode(n *node) {
 		return
 	}
 	n.inst.set(stateRunning)
+	n.inst.Boots++
 	if n.state == nodeCreating {
 		n.state = nodeUpdating
 		s.after(s.opt.Latency.Boot, func() { s.activate(n) })
@@ -74,9 +77,13 @@ func (s *Sim) activate(n *node) {
 		s.after(s.opt.Latency.Register, func() { s.giveUp(n) })
 		return
 	}
-	n.state = nodeActive
+	n.state, n.joined = nodeActive, true
 	s.emit(InstanceActive, n.inst)
+	if n.pool.cycling != nil {
+		s.hold(n.inst, true)
+	}
 	s.endLaunch(n)
+	s.step(n.pool)
 }
 
 // giveUp is the end of OKE's patience with a node that does not register. Its instance runs on.
@@ -94,7 +101,9 @@ func (s *Sim) failNode(n *node, fault NodeError) {
 	if n.launch != nil {
 		n.launch.fail(fault.Code, fault.Message)
 	}
+	s.stopCycling(n.pool, n.launch)
 	s.endLaunch(n)
+	s.step(n.pool)
 }
 
 func (s *Sim) endLaunch(n *node) {
@@ -106,13 +115,49 @@ func (s *Sim) endLaunch(n *node) {
 
 // remove marks an entry for deletion, which cannot be undone, and plans its end.
 func (s *Sim) remove(p *pool, n *node, replace bool, w *workRequest) {
-	n.state = nodeDeleting
+	n.state, n.marked = nodeDeleting, true
 	n.replace = replace
 	n.removal = w
 	w.open++
 	w.log("Deleting node %s", n.name)
 	s.endLaunch(n)
-	s.after(s.opt.Latency.Accept, func() { s.terminateNode(p, n) })
+	s.endRestart(n)
+	s.after(s.opt.Latency.Accept, func() {
+		s.evict(n, w.evict, func(emptied bool) {
+			switch {
+			case !emptied:
+				s.keep(p, n, notEmptied)
+			case n.inst != nil && s.terminationFails(p.id):
+				s.keep(p, n, func(n *node) (code, message string) {
+					return "InternalError", "Instance of node " + n.name + " could not be terminated."
+				})
+			default:
+				s.terminateNode(p, n)
+			}
+		})
+	})
+}
+
+// keep is a deletion that failed. The node goes on, but the mark cannot be taken back: the pool's next update tries again.
+func (s *Sim) keep(p *pool, n *node, why func(*node) (code, message string)) {
+	w := n.removal
+	n.state, n.removal = nodeActive, nil
+	if !n.joined {
+		n.state = nodeFailing // its way up has been given up
+	}
+	w.fail(why(n))
+	s.stopCycling(p, w)
+	s.release(w)
+	s.step(p)
+}
+
+// retryMarked tries again to delete what a failed deletion left.
+func (s *Sim) retryMarked(p *pool, w *workRequest) {
+	for _, n := range slices.Clone(p.nodes) {
+		if n.marked && n.state != nodeDeleting {
+			s.remove(p, n, n.replace, w)
+		}
+	}
 }
 
 func (s *Sim) terminateNode(p *pool, n *node) {
@@ -139,6 +184,7 @@ func (s *Sim) drop(p *pool, n *node) {
 		s.addNode(p, n.removal)
 	}
 	s.release(n.removal)
+	s.step(p)
 }
 
 // KillInstance is a loss of hardware: the instance is TERMINATED at once and its host does not come back. OKE does not notice: the pool
@@ -150,10 +196,21 @@ func (s *Sim) KillInstance(id string) {
 	if err != nil || i.State == stateTerminated {
 		return
 	}
+	s.lose(i)
+}
+
+// lose is an instance that is gone without OKE's doing.
+func (s *Sim) lose(i *instance) {
 	i.set(stateTerminated)
 	s.emit(InstanceTerminated, i)
 	for _, p := range s.pools {
 		for _, n := range p.nodes {
+			if n.inst == i && n.restart != nil {
+				n.restart.fail("InternalError", "Instance "+i.ID+" was lost while it was restarted.")
+				n.state = nodeActive // OKE does not notice
+				s.stopCycling(p, n.restart)
+				s.endRestart(n)
+			}
 			if n.inst == i && n.launch != nil {
 				s.failNode(n, NodeError{Code: "RegisterTimeOut", Message: "1 nodes(s) register timeout.", Status: "500"})
 			}

@@ -18,6 +18,7 @@ const (
 
 // node is one entry of a pool's node list: a promise of an instance, then an instance.
 type node struct {
+	pool    *pool
 	seq     int
 	slot    int
 	name    string
@@ -33,6 +34,9 @@ type node struct {
 	replace bool         // leaving, and a new entry takes its place when it is gone
 	launch  *workRequest // waits until it is ACTIVE or has failed
 	removal *workRequest // waits until it is gone
+	restart *workRequest // waits until it is back
+	joined  bool         // has been ACTIVE
+	marked  bool         // for deletion: sticks even when the deletion fails
 }
 
 func (n *node) id() string {
@@ -56,7 +60,7 @@ func (n *node) view() NodeView {
 }
 
 // holdsSlot says whether the entry counts against the pool's size: it stays, or something will stand in its place.
-func (n *node) holdsSlot() bool { return n.state != nodeDeleting || n.replace }
+func (n *node) holdsSlot() bool { return !n.marked || n.replace }
 
 func (p *pool) slotsHeld() int {
 	held := 0
@@ -70,11 +74,14 @@ func (p *pool) slotsHeld() int {
 
 // reconcile adds or gives up entries until as many hold a slot as the size says. w waits for what it starts.
 func (s *Sim) reconcile(p *pool, w *workRequest) {
+	if p.cycling != nil {
+		return // a cycle counts for itself, with its surge
+	}
 	for have := p.slotsHeld(); have < p.spec.Size; have++ {
 		s.addNode(p, w)
 	}
 	for have := p.slotsHeld(); have > p.spec.Size; have-- {
-		if v := p.victim(); v.state == nodeDeleting {
+		if v := p.victim(); v.marked {
 			v.replace = false
 		} else {
 			s.remove(p, v, false, w)
@@ -87,7 +94,7 @@ func (s *Sim) reconcile(p *pool, w *workRequest) {
 func (p *pool) victim() *node {
 	rank := func(n *node) int {
 		switch {
-		case n.state == nodeDeleting:
+		case n.marked:
 			return 2
 		case n.fault != nil:
 			return 0
@@ -116,10 +123,14 @@ func (p *pool) victim() *node {
 }
 
 // addNode puts an entry without an instance on the list and plans its launch.
-func (s *Sim) addNode(p *pool, w *workRequest) {
+func (s *Sim) addNode(p *pool, w *workRequest) { s.addNodeAt(p, w, spot{place: p.nextPlacement()}) }
+
+func (s *Sim) addNodeAt(p *pool, w *workRequest, at spot) {
 	s.ids++
-	n := &node{seq: s.ids, slot: p.freeSlot(), place: p.nextPlacement(), version: p.spec.KubernetesVersion, state: nodeCreating, created: time.Now(), launch: w}
-	n.fd = p.nextFaultDomain(n.place)
+	n := &node{pool: p, seq: s.ids, slot: p.freeSlot(), place: at.place, fd: at.fd, version: p.spec.KubernetesVersion, state: nodeCreating, created: time.Now(), launch: w}
+	if n.fd == "" {
+		n.fd = p.nextFaultDomain(n.place)
+	}
 	n.name = fmt.Sprintf("oke-c%s-n%s-s%s-%d", tail(p.spec.ClusterID), tail(p.id), tail(n.place.SubnetID), n.slot)
 	p.nodes = append(p.nodes, n)
 	w.open++
@@ -177,17 +188,19 @@ func (p *pool) freeSlot() int {
 
 // DeleteNode deletes one node as the API's DeleteNode does and returns the work request's OCID. With decrement the pool shrinks by one,
 // without it a replacement with the pool's current properties is launched once the instance is gone. Errors are of type [*Error].
+//
+// Like every removal by a Go method it evicts nobody, as if the grace were PT0M; the API's own way is [Sim.Do].
 func (s *Sim) DeleteNode(poolID, nodeID string, decrement bool, ifMatch string) (workRequestID string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	w, err := s.deleteNode(poolID, nodeID, decrement, ifMatch)
+	w, err := s.deleteNode(poolID, nodeID, decrement, ifMatch, eviction{})
 	if err != nil {
 		return "", err
 	}
 	return w.ID, nil
 }
 
-func (s *Sim) deleteNode(poolID, nodeID string, decrement bool, ifMatch string) (*workRequest, error) {
+func (s *Sim) deleteNode(poolID, nodeID string, decrement bool, ifMatch string, how eviction) (*workRequest, error) {
 	p, err := s.writable(poolID, ifMatch)
 	if err != nil {
 		return nil, err
@@ -199,12 +212,18 @@ func (s *Sim) deleteNode(poolID, nodeID string, decrement bool, ifMatch string) 
 	if p.nodes[i].state == nodeDeleting {
 		return nil, errConflict("node %s is already being deleted", nodeID)
 	}
-	if decrement {
+	if decrement && p.cycling != nil {
+		return nil, errIncorrectState("node pool %s is being cycled: its size cannot be reduced", p.id)
+	}
+	n := p.nodes[i]
+	replace := !decrement && (!n.marked || n.replace)
+	if decrement && n.holdsSlot() { // not twice for a node whose first deletion failed
 		p.spec.Size--
 	}
 	p.revision++
 	w := s.newWork(p, "NODEPOOL_UPDATE", "UPDATED")
-	s.remove(p, p.nodes[i], !decrement, w)
+	w.evict = how
+	s.remove(p, n, replace, w)
 	return w, nil
 }
 

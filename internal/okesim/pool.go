@@ -85,5 +85,6 @@ type PoolUpdate struct {
 	FreeformTags      map[string]string
 	CNI               *string
 	MaxPods           *int
+	Cycling           *Cycling // starts the service's own node cycling
 	Opaque            map[string]json.RawMessage
 }

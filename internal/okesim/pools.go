@@ -24,6 +24,7 @@ type pool struct {
 	created  time.Time
 	nodes    []*node
 	busy     int // work requests that are not finished
+	cycling  *cycling
 }
 
 func (p *pool) etag() string { return etag(p.id, p.revision) }
@@ -83,16 +84,19 @@ func (s *Sim) createPool(spec Pool) (*pool, *workRequest, error) {
 func (s *Sim) UpdatePool(id string, u PoolUpdate, ifMatch string) (workRequestID string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	w, err := s.updatePool(id, u, ifMatch)
+	w, err := s.updatePool(id, u, ifMatch, eviction{})
 	if err != nil {
 		return "", err
 	}
 	return w.ID, nil
 }
 
-func (s *Sim) updatePool(id string, u PoolUpdate, ifMatch string) (*workRequest, error) {
+func (s *Sim) updatePool(id string, u PoolUpdate, ifMatch string, how eviction) (*workRequest, error) {
 	p, err := s.writable(id, ifMatch)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.checkCycling(p, u); err != nil {
 		return nil, err
 	}
 	next := p.spec.merge(u)
@@ -110,11 +114,21 @@ func (s *Sim) updatePool(id string, u PoolUpdate, ifMatch string) (*workRequest,
 	}
 	p.spec = next
 	p.revision++
-	w := s.newWork(p, "NODEPOOL_UPDATE", "UPDATED")
+	operation := "NODEPOOL_UPDATE"
+	if u.Cycling != nil {
+		operation = "NODEPOOL_CYCLING"
+	}
+	w := s.newWork(p, operation, "UPDATED")
+	w.evict = how
+	s.retryMarked(p, w)
+	if u.Cycling != nil {
+		s.beginCycling(p, *u.Cycling, w)
+	}
 	if u.Placements != nil {
 		s.vacate(p, w)
 	}
 	s.reconcile(p, w)
+	s.step(p)
 	return w, nil
 }
 
@@ -122,18 +136,21 @@ func (s *Sim) updatePool(id string, u PoolUpdate, ifMatch string) (*workRequest,
 func (s *Sim) DeletePool(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, _ = s.deletePool(id, "")
+	_, _ = s.deletePool(id, "", eviction{})
 }
 
-func (s *Sim) deletePool(id, ifMatch string) (*workRequest, error) {
+func (s *Sim) deletePool(id, ifMatch string, how eviction) (*workRequest, error) {
 	p, err := s.writable(id, ifMatch)
 	if err != nil {
 		return nil, err
 	}
 	p.revision++
 	w := s.newWork(p, "NODEPOOL_DELETE", "DELETED")
+	w.evict = how
 	p.setState(poolDeleting, "")
 	p.spec.Size = 0
+	s.abandonCycling(p)
+	s.retryMarked(p, w)
 	s.reconcile(p, w)
 	return w, nil
 }
@@ -167,6 +184,10 @@ func (s *Sim) settle(p *pool) {
 	for _, n := range p.nodes {
 		if n.fault != nil {
 			p.setState(poolNeedsAttention, n.fault.Message)
+			return
+		}
+		if n.marked {
+			p.setState(poolNeedsAttention, "node "+n.name+" is marked for deletion and could not be deleted")
 			return
 		}
 	}

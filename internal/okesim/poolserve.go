@@ -1,9 +1,6 @@
 package okesim
 
-import (
-	"regexp"
-	"slices"
-)
+import "slices"
 
 func (s *Sim) serveListNodePools(c *call) (*answer, error) {
 	if err := s.findCompartment(c.query("compartmentId")); err != nil {
@@ -68,7 +65,8 @@ func (s *Sim) serveCreateNodePool(c *call) (*answer, error) {
 }
 
 func (s *Sim) serveUpdateNodePool(c *call) (*answer, error) {
-	if err := c.checkEviction(); err != nil {
+	how, err := s.removal(c, c.PathValue("pool"))
+	if err != nil {
 		return nil, err
 	}
 	var body poolWrite
@@ -82,7 +80,7 @@ func (s *Sim) serveUpdateNodePool(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := s.updatePool(c.PathValue("pool"), u, c.ifMatch())
+	w, err := s.updatePool(c.PathValue("pool"), u, c.ifMatch(), how)
 	if err != nil {
 		return nil, err
 	}
@@ -90,10 +88,11 @@ func (s *Sim) serveUpdateNodePool(c *call) (*answer, error) {
 }
 
 func (s *Sim) serveDeleteNodePool(c *call) (*answer, error) {
-	if err := c.checkEviction(); err != nil {
+	how, err := s.removal(c, c.PathValue("pool"))
+	if err != nil {
 		return nil, err
 	}
-	w, err := s.deletePool(c.PathValue("pool"), c.ifMatch())
+	w, err := s.deletePool(c.PathValue("pool"), c.ifMatch(), how)
 	if err != nil {
 		return nil, err
 	}
@@ -101,28 +100,17 @@ func (s *Sim) serveDeleteNodePool(c *call) (*answer, error) {
 }
 
 func (s *Sim) serveDeleteNode(c *call) (*answer, error) {
-	if err := c.checkEviction(); err != nil {
+	how, err := s.removal(c, c.PathValue("pool"))
+	if err != nil {
 		return nil, err
 	}
 	decrement, err := c.flag("isDecrementSize")
 	if err != nil {
 		return nil, err
 	}
-	w, err := s.deleteNode(c.PathValue("pool"), c.PathValue("node"), decrement, c.ifMatch())
+	w, err := s.deleteNode(c.PathValue("pool"), c.PathValue("node"), decrement, c.ifMatch(), how)
 	if err != nil {
 		return nil, err
 	}
 	return accepted(w), nil
-}
-
-// grace is what overrideEvictionGraceDuration may be: ISO 8601, from nothing to an hour.
-var grace = regexp.MustCompile(`^PT(0S|([0-9]|[1-5][0-9]|60)M|1H)$`)
-
-// checkEviction checks the eviction overrides of a call that removes nodes. The emulator has no pods, so it evicts none and waits for none.
-func (c *call) checkEviction() error {
-	if text := c.query("overrideEvictionGraceDuration"); text != "" && !grace.MatchString(text) {
-		return errInvalid("overrideEvictionGraceDuration must be PT0M to PT60M, not %q", text)
-	}
-	_, err := c.flag("isForceDeletionAfterOverrideGraceDuration")
-	return err
 }

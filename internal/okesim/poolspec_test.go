@@ -90,11 +90,12 @@ func TestBadInputIsRefused(t *testing.T) {
 		`{"nodeConfigDetails":{"size":"2"}}`:  "CannotParseRequest",
 		`{"nodeConfigDetails":{"placementConfigs":[]}}`:                                          "InvalidParameter",
 		`{"nodeConfigDetails":{"placementConfigs":[{"availabilityDomain":"x","subnetId":"s"}]}}`: "InvalidParameter",
-		`{"nodeShape":"VM.None"}`:                                  "InvalidParameter",
-		`{"nodeShapeConfig":{"ocpus":500}}`:                        "InvalidParameter",
-		`{"nodeSourceDetails":{"sourceType":"VOLUME"}}`:            "InvalidParameter",
-		`{"nodeSourceDetails":{"sourceType":"IMAGE"}}`:             "MissingParameter",
-		`{"nodePoolCyclingDetails":{"isNodeCyclingEnabled":true}}`: "NotImplemented",
+		`{"nodeShape":"VM.None"}`:                                                  "InvalidParameter",
+		`{"nodeShapeConfig":{"ocpus":500}}`:                                        "InvalidParameter",
+		`{"nodeSourceDetails":{"sourceType":"VOLUME"}}`:                            "InvalidParameter",
+		`{"nodeSourceDetails":{"sourceType":"IMAGE"}}`:                             "MissingParameter",
+		`{"nodePoolCyclingDetails":{"maximumSurge":"0","maximumUnavailable":"0"}}`: "InvalidParameter",
+		`{"nodeEvictionNodePoolSettings":{"evictionGraceDuration":"PT2H"}}`:        "InvalidParameter",
 	} {
 		if status, answer := put(body); answer["code"] != code || status < 400 {
 			t.Errorf("%s: %d %v, want %s", body, status, answer, code)

@@ -84,10 +84,14 @@ func (w *poolWrite) update() (PoolUpdate, error) {
 	}
 	keep(u.Opaque, "", map[string]json.RawMessage{"definedTags": w.DefinedTags, "sshPublicKey": w.SSHPublicKey, "nodeEvictionNodePoolSettings": w.Eviction,
 		"secondaryVnics": w.SecondaryVNICs, "networkLaunchType": w.NetworkLaunchType, "primaryVnic": w.PrimaryVNIC, "nodePoolCyclingDetails": w.Cycling})
-	if err := w.checkCycling(); err != nil {
+	var err error
+	if u.Cycling, err = parseCycling(w.Cycling); err != nil {
 		return u, err
 	}
-	err := w.Config.update(&u)
+	if err := w.checkEviction(); err != nil {
+		return u, err
+	}
+	err = w.Config.update(&u)
 	return u, err
 }
 
@@ -126,21 +130,17 @@ func (w wirePlacement) placement() (Placement, error) {
 		Preemptible: w.Preemptible != nil}, nil
 }
 
-// checkCycling refuses the service's own node cycling, which this emulator does not do: accepting it would look like success.
-func (w *poolWrite) checkCycling() error {
-	if w.Cycling == nil {
+// checkEviction refuses eviction settings that no call could use later.
+func (w *poolWrite) checkEviction() error {
+	if w.Eviction == nil {
 		return nil
 	}
-	var c struct {
-		Enabled bool `json:"isNodeCyclingEnabled"`
-	}
-	if err := json.Unmarshal(w.Cycling, &c); err != nil {
+	var e evictionSettings
+	if err := json.Unmarshal(w.Eviction, &e); err != nil {
 		return errUnparsable(err)
 	}
-	if c.Enabled {
-		return &Error{501, "NotImplemented", "this emulator does not cycle node pools: replace nodes one by one"}
-	}
-	return nil
+	_, err := e.deletion()
+	return err
 }
 
 // keep copies the raw fields that were given.

@@ -23,7 +23,7 @@ func (s *Sim) once(c *call, do func() (*answer, error)) (*answer, error) {
 	if token == "" {
 		return do()
 	}
-	sum := sha256.Sum256(c.body)
+	sum := sha256.Sum256(append([]byte(c.URL.Path+"\n"), c.body...))
 	if past, ok := s.retries[token]; ok && time.Since(past.at) < retryWindow {
 		if past.body != sum {
 			return nil, &Error{http.StatusConflict, "InvalidatedRetryToken", "the opc-retry-token was used for a different request"}

@@ -21,6 +21,11 @@ type Options struct {
 	// OnEvent, if set, is called for each change of an instance: outside all locks, one call at a time, in order.
 	// It may call back into the Sim, but not Close.
 	OnEvent func(Event)
+	// Kubernetes, if set, evicts pods before the service takes a node away, as OKE does on the cluster's own API server.
+	Kubernetes Kubernetes
+	// BootVolumeFrom says what a node gets by ReplaceBootVolumeClusterNode: the "pool"'s present release (the default), or again
+	// the one that the "node" had. Oracle's pages tell both; node cycling by boot volume always takes the pool's.
+	BootVolumeFrom string
 	// WritesOnUpdating says what a write on a pool with work under way gets: "queue" (the default) accepts it,
 	// "409" refuses it with IncorrectState. No source says which of the two the service does.
 	WritesOnUpdating string
@@ -34,6 +39,7 @@ type Latency struct {
 	Provision time.Duration // from the launch of an instance to RUNNING; default 500ms
 	Boot      time.Duration // from RUNNING to a node that is ACTIVE; default 1s
 	Terminate time.Duration // from TERMINATING to TERMINATED; default 500ms
+	Preempt   time.Duration // notice before a preemptible instance is taken back; default 500ms (the service: 30 seconds)
 	Register  time.Duration // how much longer than Boot OKE waits for a node that never registers; default 1s (the service: 20 minutes)
 }
 
@@ -49,6 +55,7 @@ func (l Latency) withDefaults() Latency {
 	set(&l.Provision, 500*time.Millisecond)
 	set(&l.Boot, time.Second)
 	set(&l.Terminate, 500*time.Millisecond)
+	set(&l.Preempt, 500*time.Millisecond)
 	set(&l.Register, time.Second)
 	return l
 }
@@ -79,6 +86,8 @@ type Sim struct {
 	cores       map[limitKey]int     // limit name → most OCPUs or GPUs; absent means unlimited
 	broken      []*brokenLaunches
 	keys        map[string]*rsa.PublicKey // keyId → key
+	evictions   map[string]*evicting      // by instance OCID
+	unkillable  []*brokenLaunches         // orders of BreakTerminations
 	faults      []*armedFault
 	calls       map[string]int
 	requests    int
@@ -103,6 +112,7 @@ func New(opt Options) *Sim {
 		quotas:      map[string]int{},
 		cores:       map[limitKey]int{},
 		keys:        map[string]*rsa.PublicKey{},
+		evictions:   map[string]*evicting{},
 		calls:       map[string]int{},
 		retries:     map[string]retryMemory{},
 	}

@@ -12,13 +12,15 @@ const (
 	workInProgress = "IN_PROGRESS"
 	workSucceeded  = "SUCCEEDED"
 	workFailed     = "FAILED"
+	workCanceling  = "CANCELING"
+	workCanceled   = "CANCELED"
 )
 
 // A WorkRequest is the record of one accepted mutation.
 type WorkRequest struct {
 	ID            string
-	Operation     string // "NODEPOOL_CREATE", "NODEPOOL_UPDATE", "NODEPOOL_DELETE"
-	Status        string // ACCEPTED IN_PROGRESS SUCCEEDED FAILED
+	Operation     string // "NODEPOOL_CREATE", "NODEPOOL_UPDATE", "NODEPOOL_DELETE", "NODEPOOL_CYCLING", "NODEPOOL_RECONCILE", "CLUSTER_NODE_REBOOT", ...
+	Status        string // ACCEPTED IN_PROGRESS SUCCEEDED FAILED CANCELING CANCELED
 	CompartmentID string
 	ClusterID     string
 	PoolID        string
@@ -50,6 +52,7 @@ type workRequest struct {
 	pool   *pool
 	action string // of its resource: CREATED UPDATED DELETED
 	open   int
+	evict  eviction // how it empties the nodes that it takes away
 }
 
 func (s *Sim) newWork(p *pool, operation, action string) *workRequest {
@@ -66,8 +69,10 @@ func (s *Sim) newWork(p *pool, operation, action string) *workRequest {
 		p.setState(poolUpdating, "")
 	}
 	s.after(s.opt.Latency.Accept, func() {
-		w.Status = workInProgress
 		w.Started = time.Now()
+		if w.Status == workAccepted {
+			w.Status = workInProgress
+		}
 		w.log("Started %s", operation)
 		s.release(w)
 	})
@@ -80,9 +85,13 @@ func (s *Sim) release(w *workRequest) {
 	if w.open > 0 {
 		return
 	}
-	w.Status = workSucceeded
-	if len(w.Errors) > 0 {
+	switch {
+	case w.Status == workCanceling:
+		w.Status = workCanceled
+	case len(w.Errors) > 0:
 		w.Status = workFailed
+	default:
+		w.Status = workSucceeded
 	}
 	w.Finished = time.Now()
 	w.log("Finished %s: %s", w.Operation, w.Status)

@@ -1,6 +1,9 @@
 package okesim
 
-import "slices"
+import (
+	"net/http"
+	"slices"
+)
 
 type wireWork struct {
 	ID            string             `json:"id"`
@@ -27,6 +30,8 @@ func wireWorkOf(w *workRequest) wireWork {
 		action = "IN_PROGRESS"
 	case workFailed:
 		action = "FAILED"
+	case workCanceling, workCanceled:
+		action = "CANCELED_UPDATE"
 	}
 	return wireWork{ID: w.ID, Operation: w.Operation, Status: w.Status, CompartmentID: w.CompartmentID,
 		Resources: []wireWorkResource{
@@ -40,7 +45,7 @@ func (s *Sim) serveListWorkRequests(c *call) (*answer, error) {
 	if err := s.findCompartment(c.query("compartmentId")); err != nil {
 		return nil, err
 	}
-	states, err := c.oneOf("status", workAccepted, workInProgress, workFailed, workSucceeded, "CANCELING", "CANCELED")
+	states, err := c.oneOf("status", workAccepted, workInProgress, workFailed, workSucceeded, workCanceling, workCanceled)
 	if err != nil {
 		return nil, err
 	}
@@ -79,6 +84,20 @@ func (s *Sim) serveGetWorkRequest(c *call) (*answer, error) {
 		a.with("retry-after", "1")
 	}
 	return a, nil
+}
+
+func (s *Sim) serveDeleteWorkRequest(c *call) (*answer, error) {
+	w, err := s.findWork(c.PathValue("work"))
+	if err != nil {
+		return nil, err
+	}
+	if err := matchEtag(c.ifMatch(), etag(w.ID, len(w.Logs))); err != nil {
+		return nil, err
+	}
+	if err := s.cancelWork(w); err != nil {
+		return nil, err
+	}
+	return &answer{status: http.StatusNoContent, header: map[string]string{}}, nil
 }
 
 func (s *Sim) serveListWorkRequestErrors(c *call) (*answer, error) {
