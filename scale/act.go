@@ -36,6 +36,9 @@ func (l *Loop) act(ctx context.Context, plan *Plan) []error {
 	for _, t := range plan.TakeBacks {
 		failed("takeBack", l.takeBack(ctx, plan, t))
 	}
+	for _, d := range plan.Discards {
+		failed("discard", l.discard(ctx, d))
+	}
 	for _, k := range plan.Keeps {
 		if !failed("keep", l.patch(ctx, k.node.Object, func(n *corev1.Node) { kube.Unmark(n) })) {
 			l.Log.Info(k.String())

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/cloudprovider"
 	"github.com/tidemill/tidemill/internal/world"
 )
 
@@ -40,6 +41,8 @@ func (d *decision) judge(p *pool) (Reason, string) {
 		t := takeBack(p)
 		d.plan.TakeBacks = append(d.plan.TakeBacks, t)
 		p.record = backOff(p.record, d.s.Now, d.p, t.Faults[0].Class, t.why())
+	} else if n := d.ghosts(p); n > 0 && p.Run() == nil {
+		p.record = backOff(p.record, d.s.Now, d.p, cloudprovider.FaultRegistration.String(), count(n, "machine")+" never became a node")
 	} else if d.forgiven(p) {
 		p.record = nil
 	}
@@ -52,6 +55,16 @@ func (d *decision) judge(p *pool) (Reason, string) {
 		return PoolCycling, fmt.Sprintf("its run has yet to raise the pool from %d to %d", p.Cloud.Size, p.base)
 	}
 	return "", ""
+}
+
+// ghosts counts machines that had their time to join and did not.
+func (d *decision) ghosts(p *pool) (n int) {
+	for _, x := range p.Nodes {
+		if x.Object == nil && x.Stage() != world.StageTerminating && x.Stage() != world.StageFailed && d.late(x) {
+			n++
+		}
+	}
+	return n
 }
 
 func takeBack(p *pool) TakeBack {

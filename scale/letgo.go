@@ -2,31 +2,38 @@ package scale
 
 import (
 	"fmt"
-	"maps"
-	"sort"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/tidemill/tidemill/scale/vacate"
 )
 
 // judgeNode decides about one candidate: it stays, its time runs, or it goes.
 func (s *shrinking) judgeNode(c *candidate) {
 	p, n := c.pool, c.node
 	atMin := s.left(p) <= int(p.spec.MinSize)
-	look := s.unneeded
-	if atMin {
-		look = s.wouldBeUnneeded
-	}
-	movers, why, message := look(c)
+	attempt, movers, why, message := s.unneeded(c)
 	if why != "" {
-		s.stay(p, n, why, message, why != NotExamined && !c.since.IsZero())
+		s.stay(p, n, why, message, !why.says() && !unneededSince(n).IsZero())
 		return
+	}
+	if atMin {
+		// The node stays for its pool's minimum: its pods take no room and no
+		// budget from others.
+		attempt.Undo()
+		s.budgets.giveBack(movers)
+	} else {
+		s.keepMoves(c, attempt)
 	}
 	wait, idle := s.waitFor(p), s.s.Now.Sub(c.since)
 	if c.since.IsZero() {
 		since := s.s.Now.UTC().Truncate(time.Second)
 		s.plan.Timers = append(s.plan.Timers, Timer{Node: n.Name(), Pool: p.Name, Since: &since, node: n})
 		idle = 0
+	}
+	if c.bad != "" {
+		wait = 0 // it has been waited for
 	}
 	switch {
 	case atMin:
@@ -38,18 +45,11 @@ func (s *shrinking) judgeNode(c *candidate) {
 	}
 }
 
-// wouldBeUnneeded is unneeded without consequences: the node stays for its
-// pool's minimum, so its pods take no room and no budget from others.
-func (s *shrinking) wouldBeUnneeded(c *candidate) ([]*corev1.Pod, Reason, string) {
-	to, moved := s.to, maps.Clone(s.moved)
-	s.sim.Fork()
-	movers, why, message := s.unneeded(c)
-	s.sim.Revert()
-	if why == "" {
-		s.budgets.giveBack(movers)
-	}
-	s.to, s.moved = to, moved
-	return movers, why, message
+// says is whether the reason leaves open whether the node is needed: its time
+// then runs on. A budget that is spent for the moment, often on the pods of a
+// node that leaves already, would otherwise start every other node's time anew.
+func (r Reason) says() bool {
+	return r == NotExamined || r == PDBExhausted || r == ZoneLoss
 }
 
 // left is how many nodes the pool keeps, leaving ones counted as gone. The size
@@ -67,6 +67,11 @@ func (s *shrinking) waitFor(p *pool) time.Duration {
 	return s.p.UnneededFor
 }
 
+// maxDrains is how many nodes of the pool may be leaving with pods on them: the
+// policy's number, or a twentieth of a large pool. How many of them are drained
+// at one time is the cycle's to say, and the pods' budgets'.
+func (s *shrinking) maxDrains(p *pool) int { return max(s.p.MaxDrains, p.base/20) }
+
 func (s *shrinking) threshold(p *pool) float64 {
 	if down := p.spec.Down; down != nil && down.UtilizationPercent != nil {
 		return float64(*down.UtilizationPercent) / 100
@@ -75,25 +80,22 @@ func (s *shrinking) threshold(p *pool) float64 {
 }
 
 // unneeded is whether the cluster could do without the node, and which pods
-// would have to move.
-func (s *shrinking) unneeded(c *candidate) (movers []*corev1.Pod, why Reason, message string) {
+// would have to move. When it could, the moves are made in an Attempt that the
+// caller ends, and the budgets are spent.
+func (s *shrinking) unneeded(c *candidate) (a *vacate.Attempt, movers []*corev1.Pod, why Reason, message string) {
 	if from := s.moved[c.node.Name()]; from != "" {
-		return nil, NeededForMoves, "pods of node " + from + " are to move here"
+		return nil, nil, NeededForMoves, "pods of node " + from + " are to move here"
 	}
-	for _, pod := range c.pods {
-		if pod.Spec.NodeName == "" {
-			return nil, PodsPending, "pending pods are to run here"
-		}
+	if c.extra > 0 {
+		return nil, nil, PodsPending, "pending pods are to run here"
 	}
-	if busy := s.busy(c); busy {
-		if limit := s.threshold(c.pool); c.used >= limit {
-			return nil, Needed, fmt.Sprintf("%.0f%% used, threshold %.0f%%", 100*c.used, 100*limit)
-		}
-		if s.simulated++; s.simulated > s.p.MaxSimulated {
-			return nil, NotExamined, fmt.Sprintf("%d nodes were examined in this look", s.p.MaxSimulated)
-		}
+	if limit := s.threshold(c.pool); c.bad == "" && c.used >= limit && s.busy(c) {
+		return nil, nil, Needed, fmt.Sprintf("%.0f%% used, threshold %.0f%%", 100*c.used, 100*limit)
 	}
-	return s.empty(c)
+	if why, message := s.zoneLoss(c); why != "" {
+		return nil, nil, why, message
+	}
+	return s.try(c)
 }
 
 // busy is whether anything runs on the node that would have to move.
@@ -106,46 +108,64 @@ func (s *shrinking) busy(c *candidate) bool {
 	return false
 }
 
-// empty moves the node's pods to other nodes in the simulation and takes the
-// node out of it. If one of them must not or cannot move nothing has changed.
-func (s *shrinking) empty(c *candidate) (movers []*corev1.Pod, why Reason, message string) {
-	name := c.node.Name()
+// try moves the node's pods to other nodes in mind. If one of them must not or
+// cannot move nothing has changed.
+func (s *shrinking) try(c *candidate) (a *vacate.Attempt, movers []*corev1.Pod, why Reason, message string) {
 	for _, pod := range c.pods {
 		if stays(pod) {
 			continue
 		}
 		if why, message := s.blocker(pod); why != "" {
-			return nil, why, podName(pod) + message
+			return nil, nil, why, podName(pod) + message
 		}
 		movers = append(movers, pod)
 	}
-	sort.Slice(movers, func(i, j int) bool { return podName(movers[i]) < podName(movers[j]) })
+	if s.simulated >= s.p.MaxSimulated && !s.ground.Simple(movers) {
+		return nil, nil, NotExamined, fmt.Sprintf("%d nodes were examined in this look", s.p.MaxSimulated)
+	}
 	if why, message := s.budgets.spend(movers); why != "" {
-		return nil, why, message
+		return nil, nil, why, message
 	}
-	s.sim.Fork()
-	s.sim.RemoveNode(name)
-	var to []string
-	for _, other := range s.to {
-		if other != name {
-			to = append(to, other)
-		}
+	asked := s.ground.Asked()
+	a, no, err := s.ground.Try(c.node.Name(), movers)
+	if s.ground.Asked() > asked {
+		s.simulated++
 	}
-	moved := map[string]string{}
-	for _, pod := range movers {
-		// The pod that its controller makes in its stead has no node.
-		node, reasons := s.sim.Schedule(unbound(pod), to)
-		if node == "" {
-			s.sim.Revert()
-			s.budgets.giveBack(movers)
-			return nil, NoPlaceForPod, podName(pod) + ": " + or(reasons.String(), "there is no other node")
-		}
-		moved[node] = name
+	switch {
+	case err != nil:
+		s.budgets.giveBack(movers)
+		return nil, nil, NotExamined, err.Error()
+	case no != nil:
+		s.budgets.giveBack(movers)
+		return nil, nil, NoPlaceForPod, podName(no.Pod) + ": " + no.Why
 	}
-	s.sim.Commit()
-	s.to = to
-	maps.Copy(s.moved, moved)
-	return movers, "", ""
+	return a, movers, "", ""
+}
+
+// keepMoves makes the moves count for the nodes that are looked at next.
+func (s *shrinking) keepMoves(c *candidate, a *vacate.Attempt) {
+	for _, m := range a.Moves {
+		s.moved[m.To] = c.node.Name()
+	}
+	s.withdraw(c)
+	s.plan.emptied = append(s.plan.emptied, emptied{c.node.Name(), a.Moves})
+	a.Keep()
+}
+
+// emptied is a node that this look found could be emptied, and where its pods
+// would go; in the order in which each was found with those before it gone.
+type emptied struct {
+	node  string
+	moves []vacate.Move
+}
+
+// empty is try with consequences.
+func (s *shrinking) empty(c *candidate) (movers []*corev1.Pod, why Reason, message string) {
+	a, movers, why, message := s.try(c)
+	if why == "" {
+		s.keepMoves(c, a)
+	}
+	return movers, why, message
 }
 
 // letGo marks the node, within the limits of a look.
@@ -155,7 +175,10 @@ func (s *shrinking) letGo(c *candidate, movers []*corev1.Pod) {
 		Node: n.Name(), Pool: p.Name, Reason: Empty, Since: c.since, node: n,
 		Message: "unneeded for " + span(s.s.Now.Sub(c.since)),
 	}
-	if len(movers) > 0 {
+	switch {
+	case c.bad != "":
+		r.Reason, r.Message = c.bad, "for "+span(s.s.Now.Sub(c.since))
+	case len(movers) > 0:
 		r.Reason = Underused
 		r.Message += fmt.Sprintf(", %.0f%% used", 100*c.used)
 	}
@@ -166,25 +189,18 @@ func (s *shrinking) letGo(c *candidate, movers []*corev1.Pod) {
 	case s.deferred != "":
 		s.stay(p, n, PodsPending, s.deferred, false)
 		return
-	case r.Reason == Empty && s.empties >= s.p.MaxEmpty, r.Reason == Underused && s.drains >= s.p.MaxDrains:
+	case len(movers) == 0 && s.empties >= s.p.MaxEmpty, len(movers) > 0 && s.drains[p] >= s.maxDrains(p):
 		s.stay(p, n, TooManyLeaving, r.Message, false)
 		return
 	}
-	if r.Reason == Empty {
+	if len(movers) == 0 {
 		s.empties++
 	} else {
-		s.drains++
+		s.drains[p]++
 	}
 	for _, pod := range movers {
 		r.Pods = append(r.Pods, podName(pod))
 	}
 	s.gone[p]++
 	s.plan.Removals = append(s.plan.Removals, r)
-}
-
-// unbound is the pod as its controller will make it anew.
-func unbound(pod *corev1.Pod) *corev1.Pod {
-	c := *pod
-	c.Spec.NodeName = ""
-	return &c
 }

@@ -40,17 +40,20 @@ func (s *shrinking) blocker(pod *corev1.Pod) (Reason, string) {
 	case protected:
 		return DoNotDisrupt, " is annotated so"
 	}
-	switch pod.Annotations[v1alpha1.AnnotationSafeToEvict] {
-	case "true":
+	if len(pod.Spec.ResourceClaims) > 0 {
+		return DynamicResources, " has resource claims, which are not simulated"
+	}
+	if pod.Annotations[v1alpha1.AnnotationSafeToEvict] == "true" {
 		return "", ""
-	case "false":
-		return NotSafeToEvict, " is annotated so"
 	}
 	if metav1.GetControllerOfNoCopy(pod) == nil {
 		return NotReplicated, " has no controller"
 	}
 	if pod.Namespace == metav1.NamespaceSystem && len(s.budgets.of(pod)) == 0 {
 		return SystemPod, " has no PodDisruptionBudget"
+	}
+	if pod.Annotations[v1alpha1.AnnotationSafeToEvict] == "false" {
+		return NotSafeToEvict, " is annotated so"
 	}
 	if volume := localVolume(pod); volume != "" {
 		return LocalStorage, " keeps data in volume " + volume

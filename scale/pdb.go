@@ -9,9 +9,10 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 )
 
-// budgets are the PodDisruptionBudgets with what one plan may still spend of
-// each: two nodes that are both harmless alone may not be so together.
-type budgets []*budget
+// budgets are the PodDisruptionBudgets by namespace, with what one plan may
+// still spend of each: two nodes that are both harmless alone may not be so
+// together.
+type budgets map[string][]*budget
 
 type budget struct {
 	pdb      *policyv1.PodDisruptionBudget
@@ -20,7 +21,7 @@ type budget struct {
 }
 
 func newBudgets(pdbs []*policyv1.PodDisruptionBudget) budgets {
-	var out budgets
+	out := budgets{}
 	for _, pdb := range pdbs {
 		selector, err := metav1.LabelSelectorAsSelector(pdb.Spec.Selector)
 		if err != nil {
@@ -31,16 +32,16 @@ func newBudgets(pdbs []*policyv1.PodDisruptionBudget) budgets {
 		if err != nil || pdb.Status.ObservedGeneration < pdb.Generation {
 			b.left = 0 // the number is not this budget's; the API server refuses too
 		}
-		out = append(out, b)
+		out[pdb.Namespace] = append(out[pdb.Namespace], b)
 	}
 	return out
 }
 
 // of are the budgets that cover the pod.
-func (b budgets) of(pod *corev1.Pod) budgets {
-	var out budgets
-	for _, x := range b {
-		if x.pdb.Namespace == pod.Namespace && x.selector.Matches(labels.Set(pod.Labels)) {
+func (b budgets) of(pod *corev1.Pod) []*budget {
+	var out []*budget
+	for _, x := range b[pod.Namespace] {
+		if x.selector.Matches(labels.Set(pod.Labels)) {
 			out = append(out, x)
 		}
 	}

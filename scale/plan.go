@@ -18,6 +18,8 @@ type Plan struct {
 	Now time.Time `json:"now"`
 	// TakeBacks lower pools by what failed to come.
 	TakeBacks []TakeBack `json:"takeBacks,omitempty"`
+	// Discards delete machines that never became Nodes.
+	Discards []Discard `json:"discards,omitempty"`
 	// Keeps give back nodes that were about to leave.
 	Keeps []Keep `json:"keeps,omitempty"`
 	// Grows raise pools, in order of the pools' names.
@@ -32,6 +34,8 @@ type Plan struct {
 	Verdicts []Verdict     `json:"verdicts,omitempty"`
 	Pools    []PoolVerdict `json:"pools,omitempty"`
 	Nodes    []NodeVerdict `json:"nodes,omitempty"`
+
+	emptied []emptied
 }
 
 // TakeBack lowers a pool by entries that will not become machines.
@@ -107,7 +111,7 @@ type Removal struct {
 
 // Actions is the number of things to do.
 func (p Plan) Actions() int {
-	return len(p.TakeBacks) + len(p.Keeps) + len(p.Grows) + len(p.Timers) + len(p.Removals)
+	return len(p.TakeBacks) + len(p.Discards) + len(p.Keeps) + len(p.Grows) + len(p.Timers) + len(p.Removals)
 }
 
 // String is the whole plan, a sentence a line: actions, then pods, pools and
@@ -115,6 +119,7 @@ func (p Plan) Actions() int {
 func (p Plan) String() string {
 	var b strings.Builder
 	lines(&b, p.TakeBacks)
+	lines(&b, p.Discards)
 	lines(&b, p.Keeps)
 	lines(&b, p.Grows)
 	lines(&b, p.Timers)

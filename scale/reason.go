@@ -83,6 +83,8 @@ const (
 	PDBExhausted Reason = "PDBExhausted"
 	// PDBConflict: several budgets cover a pod; the API server refuses to evict it.
 	PDBConflict Reason = "PDBConflict"
+	// ZoneLoss: without the node the pods of one zone would not fit in the others.
+	ZoneLoss Reason = "ZoneLoss"
 	// NoPlaceForPod: a pod fits no other node.
 	NoPlaceForPod Reason = "NoPlaceForPod"
 	// NotExamined: this look tried as many nodes as it may.
@@ -101,6 +103,14 @@ const (
 	Empty Reason = "Empty"
 	// Underused: little runs there, and all of it fits elsewhere.
 	Underused Reason = "Underused"
+	// Cheaper: all that runs there fits on nodes that cost less.
+	Cheaper Reason = "Cheaper"
+	// Unready: the node has been down for long.
+	Unready Reason = "Unready"
+	// NeverReady: the machine registered and has never been Ready.
+	NeverReady Reason = "NeverReady"
+	// NeverRegistered: the machine runs and has not become a Node.
+	NeverRegistered Reason = "NeverRegistered"
 )
 
 // Why a leaving node is kept after all.

@@ -147,6 +147,8 @@ func tellPool(t *testing.T, w *worldtest.World, name string, p words) {
 	backoff, failures, desired := p.duration(t, "backoff", "0s"), p.number(t, "failures", 0), p.number(t, "run", -1)
 	_, noDown := p["nodown"]
 	p.take("nodown", "")
+	_, headroom := p["headroom"]
+	p.take("headroom", "")
 	opts = append(opts, func(o *v1alpha1.Pool) {
 		if failures > 0 {
 			until := metav1.NewTime(w.Now.Add(backoff))
@@ -154,6 +156,9 @@ func tellPool(t *testing.T, w *worldtest.World, name string, p words) {
 		}
 		if desired >= 0 {
 			o.Status.Cycle = &v1alpha1.CycleStatus{Request: "r", Desired: int32(desired)}
+		}
+		if headroom {
+			o.Spec.Scale.ZoneLossHeadroom = true
 		}
 		if noDown {
 			o.Spec.Scale.Down = &v1alpha1.ScaleDownSpec{Disabled: true}
@@ -197,6 +202,7 @@ func tellNode(t *testing.T, w *worldtest.World, name string, p words) {
 		worldtest.Cordoned(n)
 	case "broken":
 		n.Status.Conditions[0].Status = corev1.ConditionFalse
+		n.Status.Conditions[0].LastTransitionTime = metav1.NewTime(w.Now.Add(-p.duration(t, "down", "1m")))
 	case "leaving", "draining":
 		m := kube.Mark{Cause: kube.CauseScaleDown, Reason: string(Empty), Since: w.Now.Add(-time.Minute)}
 		if state == "draining" {

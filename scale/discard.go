@@ -1,0 +1,73 @@
+package scale
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/tidemill/tidemill/cloudprovider"
+	"github.com/tidemill/tidemill/internal/world"
+)
+
+// Discard deletes a machine that never became a Node. Nothing ran on it, so
+// there is nothing to drain and nobody to ask.
+type Discard struct {
+	Pool    string                   `json:"pool"`
+	ID      cloudprovider.PoolID     `json:"id"`
+	Machine cloudprovider.InstanceID `json:"machine"`
+	Reason  Reason                   `json:"reason"`
+	Message string                   `json:"message"`
+
+	pool *world.Pool
+}
+
+// String is "delete machine ocid1... of pool workers: NeverRegistered, ...".
+func (d Discard) String() string {
+	return because(fmt.Sprintf("delete machine %s of pool %s: %s", d.Machine, d.Pool, d.Reason), d.Message)
+}
+
+// maxDiscards is how many machines one look deletes.
+const maxDiscards = 10
+
+// discard finds machines that the cloud says run, that had their time to join,
+// and that no Node stands for. The cloud must have answered for the pool just
+// now, and the machine must have an age: one whose age nobody knows may have
+// been made a second ago. While a run is under way it counts such machines
+// itself. A pool whose machines do not register is backed off at once: the next
+// ones would most likely do the same.
+func (s *shrinking) discard() {
+	for _, p := range s.pools {
+		if p.spec == nil || s.s.CloudErr != nil || p.Cloud.Health.Err != nil || p.Run() != nil || p.Paused() {
+			continue
+		}
+		for _, n := range p.Nodes {
+			if len(s.plan.Discards) >= maxDiscards {
+				return
+			}
+			if s.ghost(n) {
+				s.plan.Discards = append(s.plan.Discards, Discard{
+					Pool: p.Name, ID: p.Cloud.ID, Machine: n.ID(), Reason: NeverRegistered, pool: p.Pool,
+					Message: fmt.Sprintf("it is %s and has not become a node in %s", n.Instance.State, span(s.s.Now.Sub(n.Created()).Truncate(time.Minute))),
+				})
+			}
+		}
+	}
+}
+
+// ghost is whether the node is a machine that will not become one any more.
+func (s *shrinking) ghost(n *world.Node) bool {
+	return n.Object == nil && n.Instance != nil && !n.ID().Placeholder() && s.late(n) &&
+		(n.Instance.State == cloudprovider.Running || n.Instance.State == cloudprovider.Creating)
+}
+
+// discard deletes the machine. The pool shrinks with it; if that leaves it below
+// its minimum, or pods still wait, the next look after the backoff grows it.
+func (l *Loop) discard(ctx context.Context, d Discard) error {
+	if err := l.Fleet.Delete(ctx, d.ID, d.Machine); err != nil {
+		return fmt.Errorf("delete machine %s of pool %s: %w", d.Machine, d.Pool, err)
+	}
+	l.Log.Info(d.String())
+	l.sayFailed(d.pool.Object, d.String())
+	l.metrics.failed([]Fault{{Class: cloudprovider.FaultRegistration.String(), Count: 1}})
+	return nil
+}
