@@ -2,12 +2,12 @@ package doctor
 
 import (
 	"context"
-	"strings"
+	"fmt"
+	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/internal/kube"
@@ -45,52 +45,65 @@ func (l *Loop) act(ctx context.Context, plan Plan) []error {
 	for _, n := range plan.Drop {
 		try("drop", kube.DropNodeCondition(ctx, l.Client, n.Object, v1alpha1.OwnerDoctor))
 	}
-	for _, b := range plan.Brakes {
-		if try("brake", l.writeBrake(ctx, b)) {
-			l.braked(b)
+	for _, r := range plan.Records {
+		if try("record", l.writeRecord(ctx, r)) {
+			l.braked(r.Brake)
 		}
 	}
 	for _, p := range plan.Unbrake {
-		try("brake", kube.ApplyPoolStatus(ctx, l.Client, p, v1alpha1.OwnerDoctor, &brakeStatus{}, false))
+		try("record", kube.ApplyPoolStatus(ctx, l.Client, p, v1alpha1.OwnerDoctor, &poolStatus{}, false))
 	}
 	return errs
 }
 
-// repair writes or removes the request. The patch carries the Node's
-// resourceVersion: if anybody has marked the node meanwhile, nothing happens.
+// repair writes, removes or closes a request, and the attempt on the record with
+// it. The patch carries the Node's resourceVersion: if anybody has marked the
+// node meanwhile, nothing happens.
 func (l *Loop) repair(ctx context.Context, r Repair) error {
-	switch r.Act {
-	case ActRequest:
-		return kube.PatchNode(ctx, l.Client, r.Node.Object, func(n *corev1.Node) {
-			if n.Annotations == nil {
-				n.Annotations = map[string]string{}
-			}
-			n.Annotations[v1alpha1.AnnotationCycle] = requestValue(r.Check, r.Since)
-		})
-	case ActWithdraw:
-		return kube.PatchNode(ctx, l.Client, r.Node.Object, func(n *corev1.Node) {
-			if strings.HasPrefix(n.Annotations[v1alpha1.AnnotationCycle], requestPrefix) {
-				delete(n.Annotations, v1alpha1.AnnotationCycle)
-			}
-		})
-	}
-	return nil
-}
-
-// brakeStatus is the doctor's part of a Pool's status.
-type brakeStatus struct {
-	Conditions []metav1.Condition `json:"conditions,omitempty"`
-}
-
-// writeBrake publishes the pool's brake if it reads otherwise.
-func (l *Loop) writeBrake(ctx context.Context, b Brake) error {
-	want := kube.Condition(b.Pool.Object, v1alpha1.ConditionBraked, metav1.ConditionFalse, string(b.Reason), b.Message)
-	if b.Closed {
-		want = kube.Condition(b.Pool.Object, v1alpha1.ConditionBraked, metav1.ConditionTrue, string(b.Reason), b.Message)
-	}
-	stands := meta.FindStatusCondition(b.Pool.Object.Status.Conditions, v1alpha1.ConditionBraked)
-	if stands != nil && stands.Status == want.Status && stands.Reason == want.Reason && stands.Message == want.Message {
+	if r.Act == ActNone || r.Act == ActReport {
 		return nil
 	}
-	return kube.ApplyPoolStatus(ctx, l.Client, b.Pool.Object, v1alpha1.OwnerDoctor, &brakeStatus{[]metav1.Condition{want}}, false)
+	record, err := kube.RepairRecordOf(r.Node.Object)
+	if err != nil && r.Act != ActWithdraw {
+		return fmt.Errorf("repair node %s: %w", r.Node.Name(), err)
+	}
+	return kube.PatchNode(ctx, l.Client, r.Node.Object, func(n *corev1.Node) { r.change(n, record, err == nil) })
+}
+
+// change is what an act does to the Node in memory.
+func (r Repair) change(n *corev1.Node, record kube.RepairRecord, readable bool) {
+	now := r.Now.UTC().Truncate(time.Second)
+	record = slices.Clone(record)
+	open := len(record) > 0 && record[len(record)-1].Done == nil
+	switch r.Act {
+	case ActRequest:
+		if n.Annotations == nil {
+			n.Annotations = map[string]string{}
+		}
+		request := kube.RepairRequest{Action: r.Action, Check: r.Check, Since: r.Since}
+		n.Annotations[v1alpha1.AnnotationCycle] = request.String()
+		kube.SetRepairRecord(n, append(record, kube.RepairAttempt{Action: r.Action, Check: r.Check, At: now}))
+	case ActWithdraw:
+		if _, asked, _ := kube.ParseRepairRequest(n.Annotations[v1alpha1.AnnotationCycle]); asked {
+			delete(n.Annotations, v1alpha1.AnnotationCycle)
+			if open && readable { // nobody has acted on it: it was none
+				kube.SetRepairRecord(n, record[:len(record)-1])
+			}
+		}
+	case ActNote:
+		if open {
+			record[len(record)-1].Done = &now
+			kube.SetRepairRecord(n, record)
+		}
+	}
+}
+
+// writeRecord publishes the pool's brake and record if they read otherwise.
+func (l *Loop) writeRecord(ctx context.Context, r PoolRecord) error {
+	pool := r.Brake.Pool.Object
+	want := r.status(pool)
+	if want.stands(pool) {
+		return nil
+	}
+	return kube.ApplyPoolStatus(ctx, l.Client, pool, v1alpha1.OwnerDoctor, want, false)
 }

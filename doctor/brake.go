@@ -2,26 +2,38 @@ package doctor
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
-	"github.com/tidemill/tidemill/cloudprovider"
 	"github.com/tidemill/tidemill/internal/world"
 )
 
 // Brake says whether repair of a pool is stopped for a common cause, with the
 // numbers it was decided on.
+//
+//	sign seen ──► closed ──► sign gone ──► closed for hold more ──► open
+//	                ▲                          │
+//	                └──── any sign again ◄─────┘
+//
+// It closes at once and opens late: after a disturbance nodes come back one by
+// one, and whoever repairs then shoots the half that has not arrived yet. The
+// last sign stands on the Pool, so that a restart does not open it.
 type Brake struct {
 	Pool   *world.Pool
 	Closed bool
 	Reason BrakeReason
 	// Message has the arithmetic, also when the brake is open.
 	Message string
+	// LastSign is when the sign was last seen; zero when the brake is open, or
+	// when it closes for as long as the sign is there and no longer.
+	LastSign time.Time
+	// Sign is what the sign said, without the time that is added while the brake
+	// waits for calm.
+	Sign string
+	// held is the reason of LastSign where it is not Reason.
+	held BrakeReason
 }
 
 // BrakeReason is the reason of the Pool's condition Braked.
@@ -32,185 +44,126 @@ const (
 	BrakeOpen BrakeReason = "NoCommonCause"
 	// BrakeCloud: the cloud does not answer, or not for this pool.
 	BrakeCloud BrakeReason = "CloudUnreachable"
+	// BrakeBlind: several of the latest looks could not see the cluster.
+	BrakeBlind BrakeReason = "ViewUnreliable"
 	// BrakeTooManyBroken: more nodes of the pool fail than maxBroken.
 	BrakeTooManyBroken BrakeReason = "TooManyBroken"
-	// BrakeSameFault: one check fails on many nodes of the cluster.
+	// BrakeCluster: more nodes of the cluster fail than maxBrokenInCluster.
+	BrakeCluster BrakeReason = "TooManyBrokenInCluster"
+	// BrakeZone: so much of a zone fails that the zone is taken for lost.
+	BrakeZone BrakeReason = "ZoneLost"
+	// BrakeSameFault: one check began to fail on several nodes within minutes.
 	BrakeSameFault BrakeReason = "SameFault"
 	// BrakeNotJoining: machines of the pool do not become nodes, so a
 	// replacement would not either.
 	BrakeNotJoining BrakeReason = "NewNodesNotJoining"
+	// BrakeNoHelp: a replacement fails as the node did that it replaced.
+	BrakeNoHelp BrakeReason = "ReplacementFails"
 )
 
 // brakesOf decides on every pool whose repair is on, in order of the snapshot.
-func brakesOf(s *world.Snapshot, cases []Case, policy Policy) []Brake {
+func brakesOf(s *world.Snapshot, cases []Case, sight Sight, policy Policy) []Brake {
 	byPool := map[*world.Pool][]Case{}
 	for _, c := range cases {
 		byPool[c.Patient.Pool] = append(byPool[c.Patient.Pool], c)
 	}
-	common := commonFaults(cases, policy)
 	var out []Brake
 	for _, pool := range s.Pools {
-		if pool.RepairSpec() != nil {
-			out = append(out, brakeOf(s, pool, byPool[pool], common, policy))
+		if pool.RepairSpec() == nil {
+			continue
 		}
+		w := triage{s: s, pool: pool, own: byPool[pool], all: cases, sight: sight, limits: limitsOf(pool), policy: policy}
+		out = append(out, w.brake())
 	}
 	return out
 }
 
-// unbrake finds the Pools on which a brake was left when their repair was
-// switched off.
+// unbrake finds the Pools on which the doctor's record was left when their
+// repair was switched off.
 func unbrake(s *world.Snapshot) []*v1alpha1.Pool {
 	var out []*v1alpha1.Pool
 	for _, pool := range s.Pools {
 		if pool.Object == nil || pool.RepairSpec() != nil {
 			continue
 		}
-		c := meta.FindStatusCondition(pool.Object.Status.Conditions, v1alpha1.ConditionBraked)
-		if c == nil {
-			continue
-		}
-		switch BrakeReason(c.Reason) {
-		case BrakeOpen, BrakeCloud, BrakeTooManyBroken, BrakeSameFault, BrakeNotJoining:
+		status := pool.Object.Status
+		braked := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionBraked)
+		if status.Repair != nil || braked != nil && ownBrake(BrakeReason(braked.Reason)) {
 			out = append(out, pool.Object)
 		}
 	}
 	return out
 }
 
-func brakeOf(s *world.Snapshot, pool *world.Pool, cases []Case, common map[string]string, policy Policy) Brake {
-	closed := func(r BrakeReason, message string) Brake { return Brake{pool, true, r, shorten(message)} }
-	if s.CloudErr != nil {
-		return closed(BrakeCloud, fmt.Sprintf("the cloud does not answer since %s", clock(s.CloudObserved)))
-	}
-	if err := pool.Cloud.Health.Err; err != nil {
-		return closed(BrakeCloud, fmt.Sprintf("the node pool cannot be read since %s", clock(pool.Cloud.Health.Observed)))
-	}
-	if names := notJoining(cases); len(names) > 0 {
-		return closed(BrakeNotJoining, fmt.Sprintf("%d %s of the pool did not become Ready in time: %s", len(names), plural(len(names), "machine"), some(names)))
-	}
-	for _, c := range cases {
-		for _, f := range c.failures() {
-			if why, ok := common[f.Check]; ok && c.fails() {
-				return closed(BrakeSameFault, why)
-			}
-		}
-	}
-	broken, total := count(cases)
-	limit, rule := maxBroken(pool, total, policy)
-	message := fmt.Sprintf("%s; at most %d = %s", broken, limit, rule)
-	if broken.nodes > limit {
-		return closed(BrakeTooManyBroken, message)
-	}
-	return Brake{pool, false, BrakeOpen, shorten(message)}
-}
-
-// tally is how many nodes fail, and by which check first.
-type tally struct {
-	nodes, total int
-	checks       []string
-	by           map[string]int
-}
-
-// String prints "3 of 10 nodes fail (lease 2, ready 1)".
-func (t tally) String() string {
-	text := fmt.Sprintf("%d of %d nodes fail", t.nodes, t.total)
-	if t.nodes == 0 {
-		return text
-	}
-	var parts []string
-	for _, id := range t.checks {
-		parts = append(parts, fmt.Sprintf("%s %d", id, t.by[id]))
-	}
-	return text + " (" + strings.Join(parts, ", ") + ")"
-}
-
-// count tallies the nodes that were judged; those leaving are not among them.
-func count(cases []Case) (tally, int) {
-	t := tally{by: map[string]int{}}
-	for _, c := range cases {
-		if c.Verdict.Status == "" {
-			continue
-		}
-		t.total++
-		if c.fails() {
-			t.nodes++
-			t.by[c.failures()[0].Check]++
-		}
-	}
-	for _, check := range Checks() {
-		if t.by[check.ID] > 0 {
-			t.checks = append(t.checks, check.ID)
-		}
-	}
-	return t, t.total
-}
-
-// maxBroken is how many nodes of the pool may fail, and how that comes about. A
-// percentage is at least one node, or no small pool could ever be repaired; a
-// number is taken as written.
-func maxBroken(pool *world.Pool, total int, policy Policy) (limit int, rule string) {
-	value := intstr.Parse(policy.MaxBroken)
-	if v := pool.RepairSpec().MaxBroken; v != nil {
-		value = *v
-	}
-	if value.Type == intstr.Int {
-		return value.IntValue(), "maxBroken"
-	}
-	limit, err := intstr.GetScaledValueFromIntOrPercent(&value, total, false)
-	if err != nil {
-		return 0, fmt.Sprintf("maxBroken %q, which is neither a number nor a percentage", value.StrVal)
-	}
-	return max(limit, 1), fmt.Sprintf("maxBroken %s of %d, rounded down, at least 1", value.StrVal, total)
-}
-
-// notJoining are the machines of the pool that run for longer than joining
-// takes and have no Node, or one that has never been Ready.
-func notJoining(cases []Case) []string {
-	var names []string
-	for _, c := range cases {
-		n := c.Patient.Node
-		switch {
-		case n.Object == nil:
-			for _, f := range c.failures() {
-				if f.Check == registration.ID && n.Instance.State == cloudprovider.Running {
-					names = append(names, n.Name())
-				}
-			}
-		case c.fails() && neverReady(n):
-			names = append(names, n.Name())
-		}
-	}
-	return names
-}
-
-// neverReady is whether Ready has been False ever since the node registered:
-// the kubelet dates its first report and nothing has moved since.
-func neverReady(n *world.Node) bool {
-	c := n.Condition(corev1.NodeReady)
-	if c == nil {
+// ownBrake is whether the reason is one of the doctor's: the cycle has a brake
+// of its own on the same condition.
+func ownBrake(r BrakeReason) bool {
+	switch r {
+	case BrakeOpen, BrakeCloud, BrakeBlind, BrakeTooManyBroken, BrakeCluster, BrakeZone, BrakeSameFault, BrakeNotJoining, BrakeNoHelp:
 		return true
 	}
-	return c.Status == corev1.ConditionFalse && c.LastTransitionTime.Sub(n.Object.CreationTimestamp.Time) < time.Minute
+	return false
 }
 
-// commonFaults are the checks that fail on too many nodes of the cluster, each
-// with its arithmetic.
-func commonFaults(cases []Case, policy Policy) map[string]string {
-	nodes, failing := 0, map[string]int{}
-	for _, c := range cases {
-		if c.Verdict.Status == "" {
-			continue
-		}
-		nodes++
-		for _, f := range c.failures() {
-			failing[f.Check]++
+// brake is closed by the sign that was seen last, the first of those that stand
+// now, until calm has lasted.
+func (w triage) brake() Brake {
+	if b, ok := w.unseeing(); ok {
+		return b
+	}
+	var last sign
+	if r := w.record(); r != nil {
+		last = sign{true, BrakeReason(r.Reason), r.Message, r.LastSign.Time}
+	}
+	for _, sign := range w.signs() {
+		if sign.seen && (!last.seen || sign.at.After(last.at)) {
+			last = sign
 		}
 	}
-	out := map[string]string{}
-	for check, n := range failing {
-		if n > policy.CommonCount && float64(n) > policy.CommonShare*float64(nodes) {
-			out[check] = fmt.Sprintf("%s fails on %d of the cluster's %d nodes; at most %d, or %.0f%%", check, n, nodes, policy.CommonCount, policy.CommonShare*100)
-		}
+	switch {
+	case last.seen && !last.at.Before(w.s.Now):
+		return Brake{Pool: w.pool, Closed: true, Reason: last.reason, Message: shorten(last.message), LastSign: last.at, Sign: last.message}
+	case last.seen && w.s.Now.Before(last.at.Add(w.limits.hold)):
+		return w.holding(last)
 	}
-	return out
+	return Brake{Pool: w.pool, Reason: BrakeOpen, Message: shorten(w.tooMany().message)}
+}
+
+// record is the last sign as it stands on the Pool, nil if none does.
+func (w triage) record() *v1alpha1.BrakeRecord {
+	if r := w.pool.Object.Status.Repair; r != nil {
+		return r.Brake
+	}
+	return nil
+}
+
+// holding is a brake that waits for calm to have lasted.
+func (w triage) holding(last sign) Brake {
+	message := fmt.Sprintf("calm since %s, opens at %s: %s", clock(last.at), clock(last.at.Add(w.limits.hold)), last.message)
+	return Brake{Pool: w.pool, Closed: true, Reason: last.reason, Message: shorten(message), LastSign: last.at, Sign: last.message}
+}
+
+// unseeing is the brake while nothing can be known. It says nothing of the
+// nodes, so it needs no calm afterwards.
+func (w triage) unseeing() (Brake, bool) {
+	closed := func(r BrakeReason, message string) (Brake, bool) {
+		b := Brake{Pool: w.pool, Closed: true, Reason: r, Message: shorten(message)}
+		if old := w.record(); old != nil { // what was seen before stays on record
+			b.LastSign, b.Sign = old.LastSign.Time, old.Message
+			b.held = BrakeReason(old.Reason)
+		}
+		return b, true
+	}
+	if w.s.CloudErr != nil {
+		return closed(BrakeCloud, fmt.Sprintf("the cloud does not answer since %s", clock(w.s.CloudObserved)))
+	}
+	if w.pool.Cloud.Health.Err != nil {
+		return closed(BrakeCloud, fmt.Sprintf("the node pool cannot be read since %s", clock(w.pool.Cloud.Health.Observed)))
+	}
+	blind := w.sight.blindSince(w.s.Now.Add(-w.policy.BlindWindow))
+	if len(blind) >= w.policy.BlindLooks {
+		return closed(BrakeBlind, fmt.Sprintf("%d looks within %s could not see the cluster, the last at %s; at most %d",
+			len(blind), w.policy.BlindWindow, clock(blind[len(blind)-1]), w.policy.BlindLooks-1))
+	}
+	return Brake{}, false
 }

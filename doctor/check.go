@@ -20,8 +20,9 @@ type Check struct {
 	Evidence Evidence
 	// Remedy is what a person can do about it, one sentence.
 	Remedy string
-	// Action is the strongest thing that repair may do about a failure.
-	Action Action
+	// Action is the strongest thing that repair may do about a failure; First the
+	// weakest that can help, ActionNone meaning the weakest there is.
+	Action, First Action
 	// Confirm is how long a failure must have stood before it counts; until then
 	// it warns.
 	Confirm time.Duration
@@ -54,8 +55,11 @@ const (
 	// EvidenceLevel is a state that is measured anew at every look.
 	EvidenceLevel
 	// EvidenceCounter compares looks, and needs memory that can be lost. It never
-	// carries a replacement.
+	// carries a repair.
 	EvidenceCounter
+	// EvidenceLog is a line that somebody wrote once. It never carries a repair:
+	// what it tells of may have healed, and some logs can be forged.
+	EvidenceLog
 )
 
 // String gives the evidence's name.
@@ -65,26 +69,34 @@ func (e Evidence) String() string {
 		return "level"
 	case EvidenceCounter:
 		return "counter"
+	case EvidenceLog:
+		return "log"
 	}
 	return "unknown"
 }
 
-// Action is what repair may do about a failure.
+// Action is what repair may do about a failure; a larger one is stronger.
 type Action int
 
 const (
 	// ActionNone: it is reported, a person decides.
 	ActionNone Action = iota
+	// ActionReboot: the machine may be restarted.
+	ActionReboot
+	// ActionReplaceBootVolume: it may get a new boot volume.
+	ActionReplaceBootVolume
 	// ActionReplace: a replacement of the node may be asked for.
 	ActionReplace
 )
 
+var actionWords = [...]string{"none", "reboot", "replace-boot-volume", "replace"}
+
 // String gives the action's name.
 func (a Action) String() string {
-	if a == ActionReplace {
-		return "replace"
+	if a < 0 || int(a) >= len(actionWords) {
+		return "none"
 	}
-	return "none"
+	return actionWords[a]
 }
 
 // Camel is a check's ID as a condition's reason: "image-pulls" is ImagePulls.

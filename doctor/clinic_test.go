@@ -121,15 +121,14 @@ func (c *clinic) examine(t testing.TB) []Case {
 	t.Helper()
 	s := c.Snapshot()
 	s.ControlPlane = c.controlPlane
-	people := patients(NewLook(s, c.leases, c.leasesErr, c.history), c.policy.withDefaults())
-	return judgeAll(people, c.runner.Examine(t.Context(), people), c.runner.Checks)
+	return Judge(t.Context(), NewLook(s, c.leases, c.leasesErr, c.history), c.runner, c.policy)
 }
 
 // decide looks once and decides.
 func (c *clinic) decide(t testing.TB) ([]Case, Plan) {
 	t.Helper()
 	cases := c.examine(t)
-	return cases, Decide(cases[0].Patient.Look.Snapshot, cases, c.policy)
+	return cases, Decide(cases[0].Patient.Look.Snapshot, cases, c.history.confirm(cases), c.policy)
 }
 
 func (c *clinic) caseOf(t testing.TB, node string) Case {

@@ -63,6 +63,8 @@ const (
 	ReasonNotFound = "NotFound"
 	// ReasonUnreadable: it was read and makes no sense.
 	ReasonUnreadable = "Unreadable"
+	// ReasonHostReport: the agent on the host says so, see hostreport.go.
+	ReasonHostReport = "HostReport"
 	// ReasonCloudUnreachable: the cloud does not answer.
 	ReasonCloudUnreachable = "CloudUnreachable"
 )

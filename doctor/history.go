@@ -16,6 +16,7 @@ import (
 type History struct {
 	mu    sync.Mutex
 	nodes map[types.UID]*sightings
+	sight Sight
 }
 
 // NewHistory remembers nothing yet.

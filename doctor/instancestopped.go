@@ -15,6 +15,7 @@ var instanceStopped = Check{
 	Evidence: EvidenceLevel,
 	Remedy:   "start the instance, or let it be replaced: a stopped worker is billed for its boot volume and counts in its pool",
 	Action:   ActionReplace,
+	First:    ActionReplace, // what is off cannot be rebooted
 	Applies:  instanceGone.Applies,
 	Run: func(_ context.Context, p Patient) Finding {
 		if f, blind := cloudBlind(p); blind {

@@ -85,6 +85,7 @@ func (l *Loop) Once(ctx context.Context) (Report, error) {
 	s, err := l.Observer.Observe(ctx)
 	if err != nil {
 		l.metrics.errors.WithLabelValues("observe").Inc()
+		l.history.blind(started)
 		return Report{}, fmt.Errorf("examine nodes: %w", err)
 	}
 	reader := l.Reader
@@ -92,13 +93,15 @@ func (l *Loop) Once(ctx context.Context) (Report, error) {
 		reader = l.Client
 	}
 	leases, leasesErr := ReadLeases(ctx, reader)
+	if leasesErr != nil {
+		l.history.blind(s.Now) // the one live read: the cache would never tell
+	}
 	look := NewLook(s, leases, leasesErr, l.history)
-	people := patients(look, l.Policy)
-	cases := judgeAll(people, l.runner.Examine(ctx, people), l.runner.Checks)
+	cases := Judge(ctx, look, l.runner, l.Policy)
 	if err := ctx.Err(); err != nil {
 		return Report{}, fmt.Errorf("examine nodes: %w", err) // half an examination is none
 	}
-	plan := Decide(s, cases, l.Policy)
+	plan := Decide(s, cases, l.history.confirm(cases), l.Policy)
 	errs := l.act(ctx, plan)
 	l.record(cases, plan)
 	l.metrics.observe(cases, plan, started)

@@ -80,7 +80,7 @@ func TestFromFaultToRequestAndBack(t *testing.T) {
 			t.Errorf("asked after %s, want 10m", asked)
 		}
 		value := p.node(t, "n1").Annotations[v1alpha1.AnnotationCycle]
-		if !strings.HasPrefix(value, "doctor/ready/") {
+		if !strings.HasPrefix(value, "doctor/reboot/ready/") {
 			t.Errorf("value %q", value)
 		}
 		for range 10 {
@@ -176,12 +176,22 @@ func TestBrakeStandsOnThePool(t *testing.T) {
 			t.Fatalf("condition %+v", c)
 		}
 		p.kubelet(t, "n2", corev1.ConditionTrue)
+		time.Sleep(time.Minute)
 		p.look(t)
+		if c := meta.FindStatusCondition(p.pool(t).Status.Conditions, v1alpha1.ConditionBraked); c.Status != metav1.ConditionTrue || !strings.Contains(c.Message, "calm since") {
+			t.Errorf("the brake opens before calm has lasted: %+v", c)
+		}
+		// A restart forgets nothing of it.
+		p.Loop = &Loop{Client: p.Client, Observer: p.Observer, Events: p.Events}
+		for range 60 {
+			time.Sleep(30 * time.Second)
+			p.look(t)
+		}
 		if c := meta.FindStatusCondition(p.pool(t).Status.Conditions, v1alpha1.ConditionBraked); c.Status != metav1.ConditionFalse {
 			t.Errorf("the brake stays closed: %+v", c)
 		}
 		if p.node(t, "n1").Annotations[v1alpha1.AnnotationCycle] == "" {
-			t.Error("n1 is broken for 15 minutes, the brake is open, and nothing is asked")
+			t.Error("n1 is broken for long, the brake is open, and nothing is asked")
 		}
 		// Switched off, everything goes: the brake, and the request.
 		pool := p.pool(t)

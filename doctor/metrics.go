@@ -5,6 +5,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/tidemill/tidemill/api/v1alpha1"
 )
 
 // metrics count by check and state, never by node: 2,000 nodes times 50 checks
@@ -14,6 +16,8 @@ type metrics struct {
 	problems *prometheus.GaugeVec
 	verdicts *prometheus.GaugeVec
 	braked   *prometheus.GaugeVec
+	human    *prometheus.GaugeVec
+	oldest   prometheus.Gauge
 	repairs  *prometheus.CounterVec
 	errors   *prometheus.CounterVec
 	lastRun  prometheus.Gauge
@@ -30,8 +34,11 @@ func newMetrics() *metrics {
 		problems: gauge("problem_nodes", "Nodes that a check fails on.", "check"),
 		verdicts: gauge("nodes", "Nodes by verdict: True has a problem, False is fine, Unknown is not examined.", "verdict"),
 		braked:   gauge("braked", "1 while repair of the pool is stopped for a common cause.", "pool"),
+		human:    gauge("needs_human_nodes", "Broken nodes of the pool for which repair has done all it may.", "pool"),
+		oldest: prometheus.NewGauge(prometheus.GaugeOpts{Name: "tidemill_doctor_oldest_verdict_timestamp_seconds",
+			Help: "When the verdict that is oldest among the nodes was last written; 0 without any."}),
 		repairs: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tidemill_doctor_repairs_total",
-			Help: "Replacements asked for, reported in dry run, and taken back."}, []string{"pool", "act"}),
+			Help: "Repairs asked for, reported in dry run, taken back, and noted as ended."}, []string{"pool", "act"}),
 		errors: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tidemill_doctor_errors_total",
 			Help: "Looks and writes that did not succeed."}, []string{"step"}),
 		lastRun: prometheus.NewGauge(prometheus.GaugeOpts{Name: "tidemill_doctor_last_run_timestamp_seconds",
@@ -44,7 +51,7 @@ func newMetrics() *metrics {
 }
 
 func (m *metrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.status, m.problems, m.verdicts, m.braked, m.repairs, m.errors, m.lastRun, m.interval, m.duration}
+	return []prometheus.Collector{m.status, m.problems, m.verdicts, m.braked, m.human, m.oldest, m.repairs, m.errors, m.lastRun, m.interval, m.duration}
 }
 
 // observe takes in one look. Gauges are rebuilt, so that a pool or a check that
@@ -78,6 +85,25 @@ func (m *metrics) observe(cases []Case, plan Plan, started time.Time) {
 		}
 		m.braked.WithLabelValues(b.Pool.Name).Set(closed)
 	}
+	m.human.Reset()
+	for _, r := range plan.Records {
+		m.human.WithLabelValues(r.Brake.Pool.Name).Set(float64(len(r.Human)))
+	}
+	m.oldest.Set(oldestVerdict(cases))
 	m.lastRun.SetToCurrentTime()
 	m.duration.Observe(time.Since(started).Seconds())
+}
+
+// oldestVerdict is the heartbeat, in seconds since 1970, of the verdict on any
+// node that was not written for longest.
+func oldestVerdict(cases []Case) float64 {
+	oldest := 0.0
+	for _, c := range cases {
+		if stands := c.Patient.Node.Condition(v1alpha1.NodeConditionProblem); stands != nil {
+			if at := float64(stands.LastHeartbeatTime.Unix()); oldest == 0 || at < oldest {
+				oldest = at
+			}
+		}
+	}
+	return oldest
 }

@@ -2,7 +2,11 @@ package doctor
 
 import (
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/tidemill/tidemill/api/v1alpha1"
 )
 
 // Reasons of events. On a Node unless said otherwise; each is sent when
@@ -20,6 +24,11 @@ const (
 	EventRepairWithdrawn = "RepairWithdrawn"
 	// EventRepairDryRun: it would be written if the pool's mode were On.
 	EventRepairDryRun = "RepairDryRun"
+	// EventRepairEnded: the executor has ended the action; what became of the node
+	// is watched.
+	EventRepairEnded = "RepairEnded"
+	// EventRepairNeedsHuman: repair has done all it may, and the node is broken.
+	EventRepairNeedsHuman = "RepairNeedsHuman"
 	// EventRepairBraked and EventRepairReleased, on a Pool: the brake closed, or
 	// opened again.
 	EventRepairBraked   = "RepairBraked"
@@ -51,17 +60,21 @@ func (l *Loop) published(p Publication) {
 	}
 }
 
-// braked tells of a brake that changed. What stood before is on the Pool.
+// braked tells of a brake that changed. What a process before this one told
+// stands on the Pool.
 func (l *Loop) braked(b Brake) {
 	key := "brake/" + b.Pool.Name
-	was := l.told[key]
+	was, known := l.told[key]
+	if !known {
+		c := meta.FindStatusCondition(b.Pool.Object.Status.Conditions, v1alpha1.ConditionBraked)
+		was = c != nil && c.Status == metav1.ConditionTrue && ownBrake(BrakeReason(c.Reason))
+	}
+	l.told[key] = b.Closed
 	switch {
 	case b.Closed && !was:
-		l.told[key] = true
 		l.Log.Warn("repair is braked", "pool", b.Pool.Name, "reason", b.Reason, "message", b.Message)
 		l.event(b.Pool.Object, corev1.EventTypeWarning, EventRepairBraked, "Repair", string(b.Reason)+": "+b.Message)
 	case !b.Closed && was:
-		delete(l.told, key)
 		l.Log.Info("repair is released", "pool", b.Pool.Name)
 		l.event(b.Pool.Object, corev1.EventTypeNormal, EventRepairReleased, "Repair", b.Message)
 	}
@@ -73,12 +86,16 @@ func (l *Loop) repaired(r Repair) {
 		return
 	}
 	l.metrics.repairs.WithLabelValues(r.Pool.Name, r.Act.String()).Inc()
-	l.Log.Info("repair", "act", r.Act.String(), "node", r.Node.Name(), "pool", r.Pool.Name, "check", r.Check, "reason", r.Reason, "message", r.Message)
-	if r.Act == ActRequest {
-		l.event(r.Node.Object, corev1.EventTypeWarning, EventRepairRequested, "Repair", "a replacement is asked for: "+r.Check+": "+r.Message)
-		return
+	l.Log.Info("repair", "act", r.Act.String(), "action", r.Action, "node", r.Node.Name(), "pool", r.Pool.Name, "check", r.Check, "reason", r.Reason, "message", r.Message)
+	n := r.Node.Object
+	switch r.Act {
+	case ActRequest:
+		l.event(n, corev1.EventTypeWarning, EventRepairRequested, "Repair", "asked for "+r.Check+": "+r.Message)
+	case ActNote:
+		l.event(n, corev1.EventTypeNormal, EventRepairEnded, "Repair", r.Message)
+	case ActWithdraw:
+		l.event(n, corev1.EventTypeNormal, EventRepairWithdrawn, "Repair", "the request for a repair is taken back: "+r.Message)
 	}
-	l.event(r.Node.Object, corev1.EventTypeNormal, EventRepairWithdrawn, "Repair", "the request for a replacement is taken back: "+r.Message)
 }
 
 // record tells once of what stands and is written nowhere, and forgets what
@@ -111,6 +128,12 @@ func (l *Loop) record(cases []Case, plan Plan) {
 		if r.Act == ActReport {
 			once("dry-run/"+r.Node.Name()+"/"+r.Check, func() { l.dryRun(r) })
 		}
+		if r.Reason.asksHuman() {
+			once("human/"+r.Node.Name()+"/"+r.Check, func() {
+				l.Log.Warn("repair needs a person", "node", r.Node.Name(), "pool", r.Pool.Name, "check", r.Check, "reason", r.Reason, "message", r.Message)
+				l.event(r.Node.Object, corev1.EventTypeWarning, EventRepairNeedsHuman, "Repair", string(r.Reason)+": "+r.Message)
+			})
+		}
 	}
 	for _, b := range plan.Brakes {
 		standing["brake/"+b.Pool.Name] = true
@@ -126,7 +149,7 @@ func (l *Loop) dryRun(r Repair) {
 	l.metrics.repairs.WithLabelValues(r.Pool.Name, r.Act.String()).Inc()
 	l.Log.Info("repair in dry run", "node", r.Node.Name(), "pool", r.Pool.Name, "check", r.Check)
 	l.event(r.Node.Object, corev1.EventTypeNormal, EventRepairDryRun, "Repair",
-		"a replacement would be asked for if spec.repair.mode were On: "+r.Check+": "+r.Message)
+		"would be asked for if spec.repair.mode were On, for "+r.Check+": "+r.Message)
 }
 
 // event sends one event; without a recorder it is dropped.

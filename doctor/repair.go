@@ -2,12 +2,13 @@ package doctor
 
 import (
 	"fmt"
-	"strings"
+	"sort"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/internal/kube"
 	"github.com/tidemill/tidemill/internal/world"
 )
 
@@ -18,12 +19,13 @@ type Plan struct {
 	Drop    []*world.Node
 	// Repairs has one entry for every failing node of a pool whose repair is on,
 	// also when nothing is done about it, and one for every request that is taken
-	// back. In order of pool, then node.
+	// back or has been answered. In order of pool, then node.
 	Repairs []Repair
-	// Brakes has one entry for every pool whose repair is on.
-	Brakes []Brake
-	// Unbrake are Pools that carry the doctor's condition Braked though their
-	// repair is off.
+	// Brakes has one entry for every pool whose repair is on, and Records what
+	// has to stand on each such Pool; in the same order.
+	Brakes  []Brake
+	Records []PoolRecord
+	// Unbrake are Pools that carry the doctor's record though their repair is off.
 	Unbrake []*v1alpha1.Pool
 }
 
@@ -32,10 +34,12 @@ type Repair struct {
 	Pool *world.Pool
 	Node *world.Node
 	Act  Act
-	// Check is the check whose failure asks for it; "" for Withdraw.
+	// Action is what is asked for; "" unless Act is ActReport or ActRequest.
+	Action kube.RepairAction
+	// Check is the check whose failure asks for it; "" for Withdraw and Note.
 	Check string
-	// Since is when the node was condemned.
-	Since time.Time
+	// Since is when the node was condemned, Now when this was decided.
+	Since, Now time.Time
 	// Reason says why not, or why it is taken back.
 	Reason  RepairReason
 	Message string
@@ -49,10 +53,12 @@ const (
 	ActNone Act = iota
 	// ActReport: it would ask, but the pool's mode is DryRun.
 	ActReport
-	// ActRequest: it asks for a replacement by annotation.
+	// ActRequest: it asks for an action by annotation.
 	ActRequest
 	// ActWithdraw: it takes its own request back, which nobody has acted on.
 	ActWithdraw
+	// ActNote: it notes on the Node that the executor has ended the action.
+	ActNote
 )
 
 // String gives the act as metrics spell it.
@@ -64,90 +70,66 @@ func (a Act) String() string {
 		return "request"
 	case ActWithdraw:
 		return "withdraw"
+	case ActNote:
+		return "note"
 	}
 	return "none"
 }
 
-// RepairReason is why a failing node is not, or no longer, to be replaced.
-type RepairReason string
-
-const (
-	// ReasonNotRepairable: no failing check may ask for a replacement.
-	ReasonNotRepairable RepairReason = "NotRepairable"
-	// ReasonTooEarly: it has not failed for spec.repair.after.
-	ReasonTooEarly RepairReason = "TooEarly"
-	// ReasonNoInstance: there is no machine to replace.
-	ReasonNoInstance RepairReason = "NoInstance"
-	// ReasonMarked: the node is in a disruption already.
-	ReasonMarked RepairReason = "Marked"
-	// ReasonRequested: somebody has asked already.
-	ReasonRequested RepairReason = "Requested"
-	// ReasonDoNotDisrupt: the node's annotation forbids it.
-	ReasonDoNotDisrupt RepairReason = "DoNotDisrupt"
-	// ReasonOtherController: another controller works on the node.
-	ReasonOtherController RepairReason = "OtherController"
-	// ReasonPaused: a person has paused the pool.
-	ReasonPaused RepairReason = "Paused"
-	// ReasonBraked: a common cause is likelier; see the pool's Brake.
-	ReasonBraked RepairReason = "Braked"
-	// ReasonHealed: a request is taken back since the node is well again.
-	ReasonHealed RepairReason = "Healed"
-	// ReasonRepairOff: a request is taken back since repair is not on any more.
-	ReasonRepairOff RepairReason = "RepairOff"
-)
-
-// requestPrefix begins the value of the doctor's own requests.
-const requestPrefix = "doctor/"
-
-// requestValue is the annotation's value: who asks, why, and since when the
-// node is condemned, so that the same failure always gives the same value.
-func requestValue(check string, since time.Time) string {
-	return requestPrefix + check + "/" + clock(since)
-}
-
-// Decide says what to write and what to ask for. It is pure.
-func Decide(s *world.Snapshot, cases []Case, policy Policy) Plan {
+// Decide says what to write and what to ask for. It is pure; sight is what
+// earlier looks lend to it.
+func Decide(s *world.Snapshot, cases []Case, sight Sight, policy Policy) Plan {
 	policy = policy.withDefaults()
 	var plan Plan
 	plan.Publish, plan.Drop = publications(s, cases, policy)
 	plan.Unbrake = unbrake(s)
+	plan.Brakes = brakesOf(s, cases, sight, policy)
 	brakes := map[*world.Pool]Brake{}
-	for _, b := range brakesOf(s, cases, policy) {
+	for _, b := range plan.Brakes {
 		brakes[b.Pool] = b
-		plan.Brakes = append(plan.Brakes, b)
 	}
 	for _, c := range cases {
-		if r, ok := repair(s, c, brakes[c.Patient.Pool], policy); ok {
+		if r, ok := repair(s, c, brakes[c.Patient.Pool], sight, policy); ok {
 			plan.Repairs = append(plan.Repairs, r)
 		}
+	}
+	leaveInVain(plan.Repairs)
+	allot(s, plan.Repairs, policy)
+	for _, b := range plan.Brakes {
+		plan.Records = append(plan.Records, recordOf(s, b, plan.Repairs))
 	}
 	return plan
 }
 
 // repair decides on one node; false when there is nothing to say.
-func repair(s *world.Snapshot, c Case, brake Brake, policy Policy) (Repair, bool) {
+func repair(s *world.Snapshot, c Case, brake Brake, sight Sight, policy Policy) (Repair, bool) {
 	pool, n := c.Patient.Pool, c.Patient.Node
 	if pool == nil || n.Object == nil {
 		return Repair{}, false
 	}
-	r := Repair{Pool: pool, Node: n}
+	r := Repair{Pool: pool, Node: n, Now: s.Now}
 	spec := pool.RepairSpec()
-	own := strings.HasPrefix(n.Object.Annotations[v1alpha1.AnnotationCycle], requestPrefix) && n.Mark == nil && n.MarkErr == nil
+	own := ownRequest(n) && n.Mark == nil && n.MarkErr == nil
 	switch {
 	case own && (spec == nil || spec.Mode != v1alpha1.RepairOn):
-		return r.withdraw(ReasonRepairOff, "repair of the pool is not on any more"), true
+		return r.undo(ActWithdraw, ReasonRepairOff, "repair of the pool is not on any more"), true
 	case own && c.Verdict.Status == corev1.ConditionFalse:
-		return r.withdraw(ReasonHealed, "the node is well again"), true
+		return r.undo(ActWithdraw, ReasonHealed, "the node is well again"), true
 	case own && brake.Closed:
-		return r.withdraw(ReasonBraked, brake.Message), true
+		return r.undo(ActWithdraw, ReasonBraked, brake.Message), true
+	case spec != nil && ended(n):
+		return r.undo(ActNote, ReasonEnded, "the action has ended; what became of the node is watched"), true
 	case spec == nil || !c.fails():
 		return Repair{}, false
 	}
 	r.Since = condemnedAt(c)
-	r.Check, r.Reason, r.Message = refusal(s, c, brake, spec, policy)
+	l := limitsOf(pool)
+	v := refuse(s, c, brake, l, sight, policy)
+	r.Check, r.Action, r.Reason, r.Message = v.check, v.action, v.reason, v.message
 	switch {
 	case r.Reason != "":
-	case spec.Mode == v1alpha1.RepairOn:
+		r.Action = ""
+	case l.on:
 		r.Act = ActRequest
 	default:
 		r.Act = ActReport
@@ -155,106 +137,111 @@ func repair(s *world.Snapshot, c Case, brake Brake, policy Policy) (Repair, bool
 	return r, true
 }
 
-func (r Repair) withdraw(reason RepairReason, message string) Repair {
-	r.Act, r.Reason, r.Message = ActWithdraw, reason, message
+func (r Repair) undo(act Act, reason RepairReason, message string) Repair {
+	r.Act, r.Reason, r.Message = act, reason, message
 	return r
 }
 
-// refusal names the check that asks, and why it is not followed; an empty
-// reason means that nothing speaks against it.
-func refusal(s *world.Snapshot, c Case, brake Brake, spec *v1alpha1.RepairSpec, policy Policy) (check string, reason RepairReason, message string) {
-	n := c.Patient.Node
-	f, ok := repairable(c)
-	if !ok {
-		return c.failures()[0].Check, ReasonNotRepairable, "a replacement would not help, or the cluster does not say since when: a person must look"
-	}
-	key, foreign := otherController(n.Object)
-	protected, _ := world.DoNotDisrupt(n.Object.Annotations, n.Created(), s.Now)
-	due := dueAt(c, f, spec, policy)
-	switch {
-	case n.Instance == nil:
-		return f.Check, ReasonNoInstance, "the cloud lists no machine for it"
-	case n.Mark != nil || n.MarkErr != nil:
-		return f.Check, ReasonMarked, "it is in a disruption already"
-	case n.Object.Annotations[v1alpha1.AnnotationCycle] != "":
-		return f.Check, ReasonRequested, "its replacement is asked for: " + n.Object.Annotations[v1alpha1.AnnotationCycle]
-	case foreign:
-		return f.Check, ReasonOtherController, "another controller works on it: " + key
-	case protected:
-		return f.Check, ReasonDoNotDisrupt, "its annotation " + v1alpha1.AnnotationDoNotDisrupt + " forbids it"
-	case c.Patient.Pool.Paused():
-		return f.Check, ReasonPaused, "the pool is paused"
-	case s.Now.Before(due):
-		return f.Check, ReasonTooEarly, "a replacement is asked for at " + clock(due)
-	case brake.Closed:
-		return f.Check, ReasonBraked, brake.Message
-	}
-	return f.Check, "", f.Message
+// refused turns a request that was to be made into none.
+func (r *Repair) refused(reason RepairReason, message string) {
+	r.Act, r.Action, r.Reason, r.Message = ActNone, "", reason, message
 }
 
-// repairable is the first failure that may ask for a replacement: its check
-// allows it, and the cluster dates it.
-func repairable(c Case) (Finding, bool) {
-	for _, f := range c.failures() {
-		if actionOf(f.Check) == ActionReplace && !f.Since.IsZero() {
-			return f, true
-		}
-	}
-	return Finding{}, false
+// ownRequest is whether the Node carries a request of the doctor's.
+func ownRequest(n *world.Node) bool {
+	_, asked, _ := kube.ParseRepairRequest(n.Object.Annotations[v1alpha1.AnnotationCycle])
+	return asked
 }
 
-func actionOf(id string) Action {
-	for _, c := range Checks() {
-		if c.ID == id {
-			return c.Action
-		}
+// ended is whether the executor has answered the last request: neither it nor
+// the mark of a disruption is on the Node any more.
+func ended(n *world.Node) bool {
+	if ownRequest(n) || n.Mark != nil || n.MarkErr != nil {
+		return false
 	}
-	return ActionNone
+	record, err := kube.RepairRecordOf(n.Object)
+	return err == nil && len(record) > 0 && record[len(record)-1].Done == nil
 }
 
-// dueAt is when the node has been broken for long enough: both the verdict and
-// this very failure must have stood, since the verdict may be older for another
-// reason.
-func dueAt(c Case, f Finding, spec *v1alpha1.RepairSpec, policy Policy) time.Time {
-	after := policy.RepairAfter
-	if spec.After != nil {
-		after = spec.After.Duration
+// leaveInVain refuses what was tried in vain on another node of the pool for the
+// same check: then the cause is elsewhere, or the check is wrong.
+func leaveInVain(repairs []Repair) {
+	type fault struct {
+		pool  *world.Pool
+		check string
 	}
-	since := condemnedAt(c)
-	if f.Since.After(since) {
-		since = f.Since
+	vain := map[fault]string{}
+	for _, r := range repairs {
+		if r.Reason.asksHuman() {
+			vain[fault{r.Pool, r.Check}] = r.Node.Name()
+		}
 	}
-	return since.Add(after)
+	for i := range repairs {
+		r := &repairs[i]
+		if node, ok := vain[fault{r.Pool, r.Check}]; ok && r.Action != "" && node != r.Node.Name() {
+			r.refused(ReasonInVain, fmt.Sprintf("%s fails on %s too, where repair did not help or is not proven: a person must look", r.Check, node))
+		}
+	}
 }
 
-// condemnedAt is since when the verdict stands on the Node; now if it does not
-// stand there yet.
-func condemnedAt(c Case) time.Time {
-	stands := c.Patient.Node.Condition(v1alpha1.NodeConditionProblem)
-	if stands == nil || stands.Status != corev1.ConditionTrue {
-		return c.Patient.Now
+// allot gives what may be done at once to those who are broken longest: a number
+// for each pool, one for the cluster, and in each the repairs under way count.
+func allot(s *world.Snapshot, repairs []Repair, policy Policy) {
+	inPool, inCluster := underway(s)
+	order := make([]*Repair, 0, len(repairs))
+	for i := range repairs {
+		if repairs[i].Action != "" {
+			order = append(order, &repairs[i])
+		}
 	}
-	return stands.LastTransitionTime.Time
+	sort.SliceStable(order, func(i, j int) bool { return order[i].Since.Before(order[j].Since) })
+	for _, r := range order {
+		limit := limitsOf(r.Pool).parallel
+		recent, daily := repairsOf(s, r.Pool), dailyLimit(len(r.Pool.Nodes))
+		switch {
+		case len(recent) >= daily:
+			r.refused(ReasonPoolLimit, fmt.Sprintf("%d repairs in the pool within 24 hours; at most %d = 10%% of its nodes, at least 3: a person must look", len(recent), daily))
+		case inPool[r.Pool] >= limit:
+			r.refused(ReasonParallel, fmt.Sprintf("%d nodes of the pool are in repair; at most %d", inPool[r.Pool], limit))
+		case inCluster >= policy.ClusterParallel:
+			r.refused(ReasonParallel, fmt.Sprintf("%d nodes of the cluster are in repair; at most %d", inCluster, policy.ClusterParallel))
+		default:
+			inPool[r.Pool]++
+			inCluster++
+		}
+	}
 }
 
-// otherController names a key by which another controller claims the node, or a
-// person keeps repairers off it.
-func otherController(n *corev1.Node) (key string, found bool) {
-	for _, t := range n.Spec.Taints {
-		switch t.Key {
-		case "ToBeDeletedByClusterAutoscaler", "oci.oraclecloud.com/node-auto-repair-scheduled", "node.kubernetes.io/out-of-service", "karpenter.sh/disrupted":
-			return "taint " + t.Key, true
+// underway counts repairs that were asked for and have not ended. A node that
+// was replaced counts until its successor has had the time to join: only then
+// is it known whether replacing helps.
+func underway(s *world.Snapshot) (byPool map[*world.Pool]int, all int) {
+	byPool = map[*world.Pool]int{}
+	for _, pool := range s.Pools {
+		for _, n := range pool.Nodes {
+			if n.Object != nil && (ownRequest(n) || n.Mark != nil && n.Mark.Cause == kube.CauseRepair) {
+				byPool[pool]++
+			}
 		}
-	}
-	for _, k := range []string{"oci.oraclecloud.com/nodeautorepair-state", "oci.oraclecloud.com/nodeautorepair-repair-id"} {
-		if _, ok := n.Annotations[k]; ok {
-			return "annotation " + k, true
+		if byPool[pool] == 0 && awaitsSuccessor(s, pool) {
+			byPool[pool]++
 		}
+		all += byPool[pool]
 	}
-	for _, k := range []string{"oke.oraclecloud.com/node_operation", "oci.oraclecloud.com/node-auto-repair-disabled"} {
-		if v, ok := n.Labels[k]; ok && v != "false" {
-			return fmt.Sprintf("label %s=%s", k, v), true
-		}
+	return byPool, all
+}
+
+// awaitsSuccessor is whether the pool's last replacement is recent and machines
+// are on their way.
+func awaitsSuccessor(s *world.Snapshot, pool *world.Pool) bool {
+	if pool.RepairSpec() == nil {
+		return false
 	}
-	return "", false
+	recent := repairsOf(s, pool)
+	if len(recent) == 0 {
+		return false
+	}
+	last := recent[len(recent)-1]
+	counts, _ := pool.Counts()
+	return last.Action == v1alpha1.ActionReplace && s.Now.Sub(last.At.Time) < limitsOf(pool).young && counts.Coming+counts.Disrupted > 0
 }

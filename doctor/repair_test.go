@@ -32,9 +32,36 @@ func ward(n int, opts ...func(*v1alpha1.Pool)) *clinic {
 	return c
 }
 
+// condemn makes a node silent, as it was found then and has been seen since.
 func (c *clinic) condemn(node string, ago time.Duration) {
 	set(c.node(node), corev1.NodeReady, corev1.ConditionUnknown, c.Now.Add(-ago))
+	c.condemnFor(node, ready.ID, ago)
+}
+
+func (c *clinic) condemnFor(node, check string, ago time.Duration) {
 	set(c.node(node), v1alpha1.NodeConditionProblem, corev1.ConditionTrue, c.Now.Add(-ago))
+	for i := range c.node(node).Status.Conditions {
+		if stands := &c.node(node).Status.Conditions[i]; stands.Type == v1alpha1.NodeConditionProblem {
+			stands.Reason, stands.LastHeartbeatTime = Camel(check), metav1.NewTime(c.Now)
+		}
+	}
+}
+
+// roomy lets every node of the pool and of the zone be broken.
+func (c *clinic) roomy() {
+	all, hundred := intstr.FromString("100%"), int32(100)
+	c.pool().Spec.Repair.MaxBroken = &all
+	c.pool().Spec.Repair.Brake = &v1alpha1.BrakeSpec{MaxBrokenInCluster: &hundred, MaxBrokenInZone: &hundred}
+}
+
+// remember puts a sign of a common cause on the Pool's record.
+func (c *clinic) remember(reason BrakeReason, ago time.Duration) {
+	c.pool().Status.Repair = &v1alpha1.RepairStatus{Brake: &v1alpha1.BrakeRecord{Reason: string(reason), Message: "it was", LastSign: metav1.NewTime(c.Now.Add(-ago))}}
+}
+
+// repaired puts a repair on the Pool's record.
+func (c *clinic) repaired(node string, action v1alpha1.RepairAction, check string, ago time.Duration) {
+	c.pool().Status.Repair = &v1alpha1.RepairStatus{Recent: []v1alpha1.RecentRepair{{Node: node, Action: action, Check: check, At: metav1.NewTime(c.Now.Add(-ago))}}}
 }
 
 func (c *clinic) pool() *v1alpha1.Pool { return &c.Objects.Pools[0] }
@@ -44,7 +71,7 @@ func (c *clinic) request(node, value string) {
 }
 
 func TestDecideOnOneNode(t *testing.T) {
-	own := "doctor/ready/2026-03-01T11:49:00Z"
+	own := "doctor/reboot/ready/2026-03-01T11:49:00Z"
 	for _, c := range []struct {
 		name   string
 		tell   func(c *clinic)
@@ -63,10 +90,24 @@ func TestDecideOnOneNode(t *testing.T) {
 			set(c.node("n1"), v1alpha1.NodeConditionProblem, corev1.ConditionFalse, c.Now.Add(-time.Hour))
 		}, reason: ReasonTooEarly},
 		{name: "the user waits longer", tell: func(c *clinic) { c.pool().Spec.Repair.After = &metav1.Duration{Duration: time.Hour} }, reason: ReasonTooEarly},
-		{name: "the user waits less", tell: func(c *clinic) {
+		{name: "the user waits less, and it was seen once", tell: func(c *clinic) {
 			c.condemn("n1", time.Minute)
 			c.pool().Spec.Repair.After = &metav1.Duration{Duration: 30 * time.Second}
+		}, reason: ReasonNotProven},
+		{name: "the user waits less, and another monitor says so too", tell: func(c *clinic) {
+			c.condemn("n1", time.Minute)
+			set(c.node("n1"), "KernelDeadlock", corev1.ConditionTrue, c.Now.Add(-time.Minute))
+			c.pool().Spec.Repair.After = &metav1.Duration{Duration: 30 * time.Second}
 		}, act: ActRequest},
+		{name: "new", tell: func(c *clinic) {
+			c.young("n1", 15*time.Minute)
+			c.condemn("n1", 11*time.Minute)
+		}, reason: ReasonTooYoung},
+		{name: "a new one with GPUs", tell: func(c *clinic) {
+			c.Cloud.Pools[0].Shape = "VM.GPU.A10.1"
+			c.young("n1", 40*time.Minute)
+			c.condemn("n1", 11*time.Minute)
+		}, reason: ReasonTooYoung},
 		{name: "pressure alone", tell: func(c *clinic) {
 			c.ready(corev1.ConditionTrue, time.Hour)
 			set(c.node("n1"), corev1.NodeMemoryPressure, corev1.ConditionTrue, c.Now.Add(-time.Hour))
@@ -135,7 +176,7 @@ func TestDecideOnOneNode(t *testing.T) {
 func TestRequestSaysWhoWhyAndSince(t *testing.T) {
 	_, plan := ward(5).decide(t)
 	r := plan.Repairs[0]
-	if got := requestValue(r.Check, r.Since); got != "doctor/ready/2026-03-01T11:49:00Z" {
+	if got := (kube.RepairRequest{Action: r.Action, Check: r.Check, Since: r.Since}).String(); got != "doctor/reboot/ready/2026-03-01T11:49:00Z" {
 		t.Errorf("value %q", got)
 	}
 }
@@ -158,10 +199,10 @@ func TestBrakeArithmetic(t *testing.T) {
 		{"20% of 14 is 2", 14, 2, nil, false, "2 of 14 nodes fail (ready 2); at most 2 = maxBroken 20% of 14, rounded down, at least 1"},
 		{"and not 3", 14, 3, nil, true, "3 of 14 nodes fail (ready 3); at most 2 = maxBroken 20% of 14, rounded down, at least 1"},
 		{"a number", 10, 3, &number, false, "3 of 10 nodes fail (ready 3); at most 3 = maxBroken"},
-		{"one more than the number", 12, 4, &number, true, "ready fails on 4 of the cluster's 12 nodes; at most 3, or 30%"},
+		{"one more than the number", 12, 4, &number, true, "4 of 12 nodes fail (ready 4); at most 3 = maxBroken"},
 		{"zero repairs nothing", 5, 1, &zero, true, "1 of 5 nodes fail (ready 1); at most 0 = maxBroken"},
-		{"half, but one fault", 10, 4, &percent, true, "ready fails on 4 of the cluster's 10 nodes; at most 3, or 30%"},
-		{"30% is not more than 30%", 20, 6, &percent, false, "6 of 20 nodes fail (ready 6); at most 10 = maxBroken 50% of 20, rounded down, at least 1"},
+		{"half, but it is all of the zone", 10, 6, &percent, true, "6 of 10 nodes fail (ready 6); at most 5 = maxBroken 50% of 10, rounded down, at least 1"},
+		{"half is asked for", 20, 6, &percent, false, "6 of 20 nodes fail (ready 6); at most 10 = maxBroken 50% of 20, rounded down, at least 1"},
 		{"unreadable", 5, 1, &garbage, true, `1 of 5 nodes fail (ready 1); at most 0 = maxBroken "some", which is neither a number nor a percentage`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -195,15 +236,55 @@ func TestBrakeCauses(t *testing.T) {
 		{"nothing in common", func(c *clinic) {}, BrakeOpen},
 		{"cloud away", func(c *clinic) { c.Cloud.Err = errors.New("timeout") }, BrakeCloud},
 		{"pool unreadable", func(c *clinic) { c.Cloud.Pools[0].Health.Err = errors.New("500") }, BrakeCloud},
-		{"a machine did not join", func(c *clinic) { c.AddInstance("workers", "m1", cloudprovider.Running) }, BrakeNotJoining},
+		{"a machine did not join", func(c *clinic) { c.AddInstance("workers", "m1", cloudprovider.Running) }, BrakeOpen},
+		{"two machines did not join", func(c *clinic) {
+			for _, name := range []string{"m1", "m2"} {
+				c.AddInstance("workers", name, cloudprovider.Running).Created = c.Now.Add(-30 * time.Minute)
+			}
+		}, BrakeNotJoining},
+		{"two machines did not join, a later one did", func(c *clinic) {
+			for _, name := range []string{"m1", "m2"} {
+				c.AddInstance("workers", name, cloudprovider.Running).Created = c.Now.Add(-2 * time.Hour)
+			}
+		}, BrakeOpen},
 		{"a machine still joins", func(c *clinic) {
 			c.AddInstance("workers", "m1", cloudprovider.Running).Created = c.Now.Add(-time.Minute)
 		}, BrakeOpen},
 		{"no capacity is another's concern", func(c *clinic) { c.AddInstance("workers", "m1", cloudprovider.Failed) }, BrakeOpen},
-		{"a node was never Ready", func(c *clinic) {
-			n := c.young("n2", time.Hour)
-			set(n, corev1.NodeReady, corev1.ConditionFalse, n.CreationTimestamp.Time)
+		{"two nodes were never Ready", func(c *clinic) {
+			for _, name := range []string{"n2", "n3"} {
+				n := c.young(name, 50*time.Minute)
+				set(n, corev1.NodeReady, corev1.ConditionFalse, n.CreationTimestamp.Time)
+			}
 		}, BrakeNotJoining},
+		{"three began to be silent within ten minutes", func(c *clinic) {
+			c.roomy()
+			c.condemn("n2", 8*time.Minute)
+			c.condemn("n3", 2*time.Minute)
+		}, BrakeSameFault},
+		{"three began to be silent in half an hour", func(c *clinic) {
+			c.roomy()
+			c.condemn("n2", 22*time.Minute)
+			c.condemn("n3", 33*time.Minute)
+		}, BrakeOpen},
+		{"it was over twenty minutes ago", func(c *clinic) { c.remember(BrakeZone, 20*time.Minute) }, BrakeZone},
+		{"it was over half an hour ago", func(c *clinic) { c.remember(BrakeZone, 30*time.Minute) }, BrakeOpen},
+		{"we were blind", func(c *clinic) {
+			for _, ago := range []time.Duration{8, 5, 2} {
+				c.history.blind(c.Now.Add(-ago * time.Minute))
+			}
+		}, BrakeBlind},
+		{"we were blind once", func(c *clinic) { c.history.blind(c.Now.Add(-time.Minute)) }, BrakeOpen},
+		{"the replacement fails as the node did", func(c *clinic) {
+			c.repaired("gone", v1alpha1.ActionReplace, ready.ID, 50*time.Minute)
+			c.young("n1", 45*time.Minute)
+			c.condemn("n1", 11*time.Minute)
+		}, BrakeNoHelp},
+		{"the replacement fails otherwise", func(c *clinic) {
+			c.repaired("gone", v1alpha1.ActionReplace, systemPods.ID, 50*time.Minute)
+			c.young("n1", 45*time.Minute)
+			c.condemn("n1", 11*time.Minute)
+		}, BrakeOpen},
 		{"nodes that leave do not count", func(c *clinic) {
 			for _, n := range []string{"n2", "n3", "n4"} {
 				c.condemn(n, time.Hour)
@@ -239,7 +320,7 @@ func TestCommonFaultBrakesThePoolsThatHaveIt(t *testing.T) {
 	for _, b := range plan.Brakes {
 		got[b.Pool.Name] = b.Reason
 	}
-	if got["workers"] != BrakeSameFault || got["others"] != BrakeSameFault || got["well"] != BrakeOpen {
+	if got["workers"] != BrakeZone || got["others"] != BrakeTooManyBroken || got["well"] != BrakeOpen {
 		t.Errorf("brakes: %v", got)
 	}
 }
@@ -283,14 +364,14 @@ func (c *clinic) obey(t *rapid.T, plan Plan) {
 			if n.Annotations[v1alpha1.AnnotationCycle] != "" {
 				t.Fatalf("%s was asked for twice", n.Name)
 			}
-			c.request(n.Name, requestValue(r.Check, r.Since))
+			c.request(n.Name, kube.RepairRequest{Action: r.Action, Check: r.Check, Since: r.Since}.String())
 		case ActWithdraw:
 			delete(n.Annotations, v1alpha1.AnnotationCycle)
 		}
 	}
 	asked := 0
 	for _, n := range c.Objects.Nodes {
-		if strings.HasPrefix(n.Annotations[v1alpha1.AnnotationCycle], requestPrefix) {
+		if strings.HasPrefix(n.Annotations[v1alpha1.AnnotationCycle], kube.RepairPrefix) {
 			asked++
 		}
 	}

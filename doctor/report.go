@@ -82,9 +82,8 @@ func Examine(ctx context.Context, o ExamineOptions) (Report, error) {
 	look := NewLook(s, leases, leasesErr, nil)
 	policy := o.Policy.withDefaults()
 	runner := &Runner{Checks: Checks(), Timeout: policy.CheckTimeout, OneShot: true}
-	people := patients(look, policy)
-	cases := judgeAll(people, runner.Examine(ctx, people), runner.Checks)
-	return reportOf(s, cases, Decide(s, cases, policy)), nil
+	cases := Judge(ctx, look, runner, policy)
+	return reportOf(s, cases, Decide(s, cases, Sight{}, policy)), nil
 }
 
 func reportOf(s *world.Snapshot, cases []Case, plan Plan) Report {

@@ -135,10 +135,10 @@ func (r Report) writeRepairs(b *strings.Builder) {
 		if n.Repair == nil {
 			continue
 		}
-		what := map[string]string{"request": "its replacement will be asked for", "report": "its replacement would be asked for (DryRun)",
+		what := map[string]string{"request": "a repair will be asked for", "report": "a repair would be asked for (DryRun)",
 			"withdraw": "the request for its replacement will be taken back"}[n.Repair.Act]
 		if what == "" {
-			what = "no replacement is asked for"
+			what = "no repair is asked for"
 		}
 		fmt.Fprintf(b, "REPAIR  %s: %s: %s\n", n.Node, what, strings.TrimPrefix(string(n.Repair.Reason)+": "+n.Repair.Message, ": "))
 		lines++

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"context"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -37,11 +38,24 @@ type Case struct {
 	Verdict  Verdict
 }
 
-// judgeAll puts patients and findings together.
-func judgeAll(patients []Patient, findings [][]Finding, checks []Check) []Case {
+// Judge examines everybody in a look and comes to a verdict on each: all of the
+// doctor but its writes and its decisions.
+func Judge(ctx context.Context, look *Look, runner *Runner, policy Policy) []Case {
+	policy = policy.withDefaults()
+	people := patients(look, policy)
+	return judgeAll(people, runner.Examine(ctx, people), runner.Checks, policy)
+}
+
+// judgeAll puts patients and findings together, and what their hosts say of
+// themselves after what everybody else does.
+func judgeAll(patients []Patient, findings [][]Finding, checks []Check, policy Policy) []Case {
 	cases := make([]Case, len(patients))
 	for i, p := range patients {
-		cases[i] = Case{p, findings[i], verdictOf(p, findings[i], checks)}
+		all := findings[i]
+		if p.Node != nil {
+			all = append(all, hostFindings(p, policy)...)
+		}
+		cases[i] = Case{p, all, verdictOf(p, all, checks)}
 	}
 	return cases
 }
@@ -61,7 +75,7 @@ func verdictOf(p Patient, findings []Finding, checks []Check) Verdict {
 			fails = append(fails, f)
 		case f.Unconfirmed:
 			unconfirmed = append(unconfirmed, f)
-		case f.State == Unknown && checks[i].Gate:
+		case f.State == Unknown && i < len(checks) && checks[i].Gate:
 			unseen = append(unseen, f)
 		}
 	}

@@ -41,7 +41,10 @@ func Policy(least, most, surge int) v1alpha1.PoolSpec {
 			UnneededFor: &metav1.Duration{Duration: 6 * time.Second}}},
 		Cycle: &v1alpha1.CycleSpec{Mode: v1alpha1.CycleOnDemand, MaxSurge: &maxSurge, MaxUnavailable: &none,
 			Drain: &v1alpha1.DrainSpec{Timeout: &metav1.Duration{Duration: 2 * time.Minute}}},
-		Repair: &v1alpha1.RepairSpec{Mode: v1alpha1.RepairOn, After: &metav1.Duration{Duration: 3 * time.Second}},
+		// Stories last minutes: what repair waits out in hours would be never here.
+		Repair: &v1alpha1.RepairSpec{Mode: v1alpha1.RepairOn, After: &metav1.Duration{Duration: 3 * time.Second},
+			Actions: []v1alpha1.RepairAction{v1alpha1.ActionReplace}, Young: &metav1.Duration{Duration: time.Second},
+			Brake: &v1alpha1.BrakeSpec{Hold: &metav1.Duration{Duration: 5 * time.Second}}},
 	}
 }
 

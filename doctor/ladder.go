@@ -1,0 +1,93 @@
+package doctor
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/tidemill/tidemill/internal/kube"
+)
+
+// A node climbs a ladder: the weakest action that can help comes first, and a
+// stronger one when that has had its time and did not help, or did not last.
+//
+//	broken ─► reboot ─► settle ─► still broken ─► boot volume ─► settle ─► replace
+//	            │                                                            │
+//	            └─► well ─► broken again ─► cooldown ─► the next rung        └─► a new node, a new record
+//
+// What was tried stands on the Node (kube.RepairRecord), so that a restart
+// forgets no attempt; when attempts or rungs are used up a person is asked.
+
+// window is the time over which attempts are counted.
+const attemptWindow = 24 * time.Hour
+
+// rungs are the actions for a check that the pool allows, weakest first.
+func rungs(check Check, l limits) []kube.RepairAction {
+	var out []kube.RepairAction
+	for i, action := range kube.RepairActions() {
+		if strength := ActionReboot + Action(i); strength >= check.First && strength <= check.Action && l.actions[action] {
+			out = append(out, action)
+		}
+	}
+	return out
+}
+
+// attempts are those of a record that still count.
+func attempts(record kube.RepairRecord, now time.Time) kube.RepairRecord {
+	var out kube.RepairRecord
+	for _, a := range record {
+		if now.Sub(a.At) < attemptWindow {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// climb says which action comes next, or why none does.
+func climb(c Case, f Finding, record kube.RepairRecord, l limits) (next kube.RepairAction, reason RepairReason, message string) {
+	check, _ := checkOf(f.Check)
+	ladder := rungs(check, l)
+	past := attempts(record, c.Patient.Now)
+	switch {
+	case len(ladder) == 0:
+		return "", ReasonNotAllowed, "the pool's spec.repair.actions allow none of what could help against " + f.Check
+	case len(past) >= l.attempts:
+		return "", ReasonAttempts, fmt.Sprintf("%d repairs within 24 hours did not help, the limit is %d: a person must look", len(past), l.attempts)
+	case len(past) == 0:
+		return ladder[0], "", ""
+	}
+	last := past[len(past)-1]
+	if last.Done == nil {
+		return "", ReasonRequested, "the " + string(last.Action) + " of " + clock(last.At) + " is being carried out"
+	}
+	stronger := above(ladder, last.Action)
+	if condemnedAt(c).After(*last.Done) { // it had recovered
+		if until := last.Done.Add(l.cooldown); c.Patient.Now.Before(until) {
+			return "", ReasonCooldown, fmt.Sprintf("it recovered after the %s of %s and broke again; it is left alone until %s", last.Action, clock(last.At), clock(until))
+		}
+		if len(stronger) == 0 {
+			return ladder[len(ladder)-1], "", ""
+		}
+		return stronger[0], "", ""
+	}
+	if until := last.Done.Add(l.settle); c.Patient.Now.Before(until) {
+		return "", ReasonSettling, fmt.Sprintf("the %s of %s has until %s to help", last.Action, clock(last.At), clock(until))
+	}
+	if len(stronger) == 0 {
+		return "", ReasonExhausted, "the " + string(last.Action) + " of " + clock(last.At) + " did not help, and nothing stronger is allowed: a person must look"
+	}
+	return stronger[0], "", ""
+}
+
+// above are the rungs stronger than an action.
+func above(ladder []kube.RepairAction, than kube.RepairAction) []kube.RepairAction {
+	rank := map[kube.RepairAction]int{}
+	for i, a := range kube.RepairActions() {
+		rank[a] = i
+	}
+	for i, a := range ladder {
+		if rank[a] > rank[than] {
+			return ladder[i:]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,178 @@
+package doctor
+
+import (
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/internal/kube"
+	"github.com/tidemill/tidemill/internal/world"
+)
+
+// RepairReason is why a failing node is not, or no longer, to be repaired.
+type RepairReason string
+
+const (
+	// ReasonNotRepairable: no failing check may ask for a repair.
+	ReasonNotRepairable RepairReason = "NotRepairable"
+	// ReasonNotAllowed: the pool allows no action that could help.
+	ReasonNotAllowed RepairReason = "ActionNotAllowed"
+	// ReasonTooEarly: it has not failed for spec.repair.after.
+	ReasonTooEarly RepairReason = "TooEarly"
+	// ReasonTooYoung: the node is younger than spec.repair.young.
+	ReasonTooYoung RepairReason = "TooYoung"
+	// ReasonNoInstance: there is no machine to repair.
+	ReasonNoInstance RepairReason = "NoInstance"
+	// ReasonMarked: the node is in a disruption already.
+	ReasonMarked RepairReason = "Marked"
+	// ReasonRequested: somebody has asked already.
+	ReasonRequested RepairReason = "Requested"
+	// ReasonDoNotDisrupt: the node's annotation forbids it.
+	ReasonDoNotDisrupt RepairReason = "DoNotDisrupt"
+	// ReasonOtherController: another controller works on the node.
+	ReasonOtherController RepairReason = "OtherController"
+	// ReasonPaused: a person has paused the pool.
+	ReasonPaused RepairReason = "Paused"
+	// ReasonBraked: a common cause is likelier; see the pool's Brake.
+	ReasonBraked RepairReason = "Braked"
+	// ReasonNotProven: too few say so, see proof.
+	ReasonNotProven RepairReason = "NotProven"
+	// ReasonSettling: the last action still has time to help.
+	ReasonSettling RepairReason = "Settling"
+	// ReasonCooldown: it broke again soon after a repair.
+	ReasonCooldown RepairReason = "Cooldown"
+	// ReasonParallel: enough nodes are in repair.
+	ReasonParallel RepairReason = "Parallel"
+	// ReasonAttempts: the node has had all its attempts.
+	ReasonAttempts RepairReason = "AttemptsUsedUp"
+	// ReasonExhausted: the strongest allowed action did not help.
+	ReasonExhausted RepairReason = "ActionsUsedUp"
+	// ReasonUnproven: a weak action did not help, and the evidence does not carry
+	// a stronger one.
+	ReasonUnproven RepairReason = "StrongerNotProven"
+	// ReasonInVain: repair did not help against this on another node.
+	ReasonInVain RepairReason = "InVainElsewhere"
+	// ReasonPoolLimit: the pool has had all its repairs of a day.
+	ReasonPoolLimit RepairReason = "PoolLimit"
+	// ReasonRecordUnreadable: what was tried before is not known.
+	ReasonRecordUnreadable RepairReason = "RecordUnreadable"
+	// ReasonHealed: a request is taken back since the node is well again.
+	ReasonHealed RepairReason = "Healed"
+	// ReasonRepairOff: a request is taken back since repair is not on any more.
+	ReasonRepairOff RepairReason = "RepairOff"
+	// ReasonEnded: the executor has answered the request.
+	ReasonEnded RepairReason = "Ended"
+)
+
+// asksHuman is whether repair has come to its end and a person is asked.
+func (r RepairReason) asksHuman() bool {
+	switch r {
+	case ReasonAttempts, ReasonExhausted, ReasonUnproven, ReasonPoolLimit, ReasonRecordUnreadable:
+		return true
+	}
+	return false
+}
+
+// opinion is what comes of one failing node: the check that asks and the action
+// it asks for, or why not.
+type opinion struct {
+	check   string
+	action  kube.RepairAction
+	reason  RepairReason
+	message string
+}
+
+// refuse finds what is to be done about a failing node, and what speaks against
+// it; an empty reason means that nothing does.
+func refuse(s *world.Snapshot, c Case, brake Brake, l limits, sight Sight, policy Policy) opinion {
+	f, ok := repairable(c)
+	if !ok {
+		return opinion{c.failures()[0].Check, "", ReasonNotRepairable, "no repair would help, or the cluster does not say since when: a person must look"}
+	}
+	if reason, message := forbidden(s, c.Patient); reason != "" {
+		return opinion{f.Check, "", reason, message}
+	}
+	if due := dueAt(c, f, l); s.Now.Before(due) {
+		return opinion{f.Check, "", ReasonTooEarly, "a repair is asked for at " + clock(due)}
+	}
+	if grown := c.Patient.Node.Created().Add(l.young); s.Now.Before(grown) {
+		return opinion{f.Check, "", ReasonTooYoung, "it is left alone until " + clock(grown) + ", for it is new"}
+	}
+	if brake.Closed {
+		return opinion{f.Check, "", ReasonBraked, brake.Message}
+	}
+	record, err := kube.RepairRecordOf(c.Patient.Node.Object)
+	if err != nil {
+		return opinion{f.Check, "", ReasonRecordUnreadable, err.Error() + ": a person must look"}
+	}
+	action, reason, message := climb(c, f, record, l)
+	if reason != "" {
+		return opinion{f.Check, "", reason, message}
+	}
+	if ok, lacking := proof(c, f, sight, action.Destructive(), policy); !ok {
+		reason := ReasonNotProven
+		if len(attempts(record, s.Now)) > 0 {
+			reason = ReasonUnproven
+		}
+		return opinion{f.Check, "", reason, string(action) + " is not asked for: " + lacking}
+	}
+	return opinion{f.Check, action, "", fmt.Sprintf("%s, attempt %d of %d: %s", action, len(attempts(record, s.Now))+1, l.attempts, f.Message)}
+}
+
+// forbidden is whatever keeps the doctor off a node however sick it is.
+func forbidden(s *world.Snapshot, p Patient) (RepairReason, string) {
+	n := p.Node
+	key, foreign := otherController(n.Object)
+	protected, _ := world.DoNotDisrupt(n.Object.Annotations, n.Created(), s.Now)
+	switch {
+	case n.Instance == nil:
+		return ReasonNoInstance, "the cloud lists no machine for it"
+	case n.Mark != nil || n.MarkErr != nil:
+		return ReasonMarked, "it is in a disruption already"
+	case n.Object.Annotations[v1alpha1.AnnotationCycle] != "":
+		return ReasonRequested, "it is asked for: " + n.Object.Annotations[v1alpha1.AnnotationCycle]
+	case foreign:
+		return ReasonOtherController, "another controller works on it: " + key
+	case protected:
+		return ReasonDoNotDisrupt, "its annotation " + v1alpha1.AnnotationDoNotDisrupt + " forbids it"
+	case p.Pool.Paused():
+		return ReasonPaused, "the pool is paused"
+	}
+	return "", ""
+}
+
+// repairable is the first failure that may ask for a repair: its check allows
+// it, its evidence is a state and no memory or log line, and the cluster dates
+// it.
+func repairable(c Case) (Finding, bool) {
+	for _, f := range c.failures() {
+		check, _ := checkOf(f.Check)
+		if check.Action != ActionNone && check.Evidence == EvidenceLevel && !f.Since.IsZero() {
+			return f, true
+		}
+	}
+	return Finding{}, false
+}
+
+// dueAt is when the node has been broken for long enough: both the verdict and
+// this very failure must have stood, since the verdict may be older for another
+// reason.
+func dueAt(c Case, f Finding, l limits) time.Time {
+	since := condemnedAt(c)
+	if f.Since.After(since) {
+		since = f.Since
+	}
+	return since.Add(l.after)
+}
+
+// condemnedAt is since when the verdict stands on the Node; now if it does not
+// stand there yet.
+func condemnedAt(c Case) time.Time {
+	stands := c.Patient.Node.Condition(v1alpha1.NodeConditionProblem)
+	if stands == nil || stands.Status != corev1.ConditionTrue {
+		return c.Patient.Now
+	}
+	return stands.LastTransitionTime.Time
+}
