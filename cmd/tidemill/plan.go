@@ -22,11 +22,12 @@ be done now and, as important, what would not and why. It changes nothing. With
 -o json it prints the plans as the daemon makes them.`
 
 func newPlan(g *globals) *cobra.Command {
-	return &cobra.Command{
+	var f scaleFlags
+	cmd := &cobra.Command{
 		Use: "plan", Short: "what would be done now, and why not", Long: planLong, Args: cobra.NoArgs,
 		Example: fmt.Sprintf("  %[1]s plan --compartment-id ocid1.compartment... --cluster-id ocid1.cluster...", g.name),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, err := g.plan(cmd.Context())
+			p, err := g.plan(cmd.Context(), f)
 			if err != nil {
 				return err
 			}
@@ -36,6 +37,8 @@ func newPlan(g *globals) *cobra.Command {
 			return p.write(g.stdout)
 		},
 	}
+	f.register(cmd.Flags())
+	return cmd
 }
 
 // plans are those of every loop on one look.
@@ -46,7 +49,10 @@ type plans struct {
 	Doctor    doctor.Report `json:"doctor"`
 }
 
-func (g *globals) plan(ctx context.Context) (plans, error) {
+func (g *globals) plan(ctx context.Context, f scaleFlags) (plans, error) {
+	if err := f.check(); err != nil {
+		return plans{}, err
+	}
 	log, err := g.logger(g.stderr)
 	if err != nil {
 		return plans{}, err
@@ -73,7 +79,7 @@ func (g *globals) plan(ctx context.Context) (plans, error) {
 	}
 	var p plans
 	p.Discovery = mirror.Decide(s)
-	if p.Scale, err = scale.Decide(s, scale.Policy{}); err != nil {
+	if p.Scale, err = scale.Decide(s, f.policy()); err != nil {
 		return plans{}, err
 	}
 	p.Cycle = cycle.Decide(s, cycle.Policy{Offers: offers(ctx, s, fleet)})

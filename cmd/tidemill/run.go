@@ -20,7 +20,7 @@ import (
 // runFlags are the daemon's.
 type runFlags struct {
 	interval, refresh time.Duration
-	young             time.Duration
+	scale             scaleFlags
 	dryRun            bool
 
 	metricsAddress, healthAddress string
@@ -60,7 +60,7 @@ func newRun(g *globals) *cobra.Command {
 func (f *runFlags) register(s *pflag.FlagSet) {
 	s.DurationVar(&f.interval, "interval", 10*time.Second, "longest wait between two looks of a loop; events end it early")
 	s.DurationVar(&f.refresh, "cloud-refresh", envDuration(5*time.Second, "OCI_REFRESH_INTERVAL"), "how long a look at OKE may serve all loops before it is asked again")
-	s.DurationVar(&f.young, "scale-down-young", 2*time.Minute, "how long a new node is never scaled down: the pods it was made for are on their way")
+	f.scale.register(s)
 	s.BoolVar(&f.dryRun, "dry-run", false, "decide and say, but change nothing in the cluster or in OKE")
 	s.StringVar(&f.metricsAddress, "metrics-address", "127.0.0.1:8080", "where /metrics is served; 0 for nowhere")
 	s.BoolVar(&f.metricsSecure, "metrics-secure", false, "serve /metrics over TLS to those whom the API server authorizes for it")
@@ -80,14 +80,12 @@ func (f *runFlags) check() error {
 		return usage(fmt.Errorf("--interval %s is too short", f.interval), "100ms or more; 10s is usual")
 	case f.refresh < 0:
 		return usage(fmt.Errorf("--cloud-refresh %s is negative", f.refresh))
-	case f.young <= 0:
-		return usage(fmt.Errorf("--scale-down-young %s is not positive", f.young))
 	case f.elect && (f.lease <= f.renewDeadline || f.renewDeadline <= f.retries):
 		return usage(fmt.Errorf("leader election needs lease duration > renew deadline > retry period, not %s, %s, %s", f.lease, f.renewDeadline, f.retries))
 	case f.metricsCerts != "" && !f.metricsSecure:
 		return usage(fmt.Errorf("--metrics-certs without --metrics-secure"))
 	}
-	return nil
+	return f.scale.check()
 }
 
 // ownNamespace is the pod's, or the one of manifests/ outside a cluster.

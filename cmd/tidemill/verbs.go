@@ -27,7 +27,7 @@ func newLoops(mgr manager.Manager, o *world.Observer, fleet *cloudprovider.Fleet
 	}
 	c, tell, logOf := mgr.GetClient(), mgr.GetEventRecorder("tidemill"), func(name string) *slog.Logger { return log.With("loop", name) }
 	m := &mirror.Loop{Client: c, Observer: o, Events: tell, Log: logOf("mirror"), Interval: f.interval, Wake: b.mirror.C}
-	s := &scale.Loop{Client: c, Observer: o, Fleet: fleet, Events: tell, Log: logOf("scale"), Interval: f.interval, Wake: b.scale.C, Policy: scale.Policy{YoungNode: f.young}}
+	s := &scale.Loop{Client: c, Observer: o, Fleet: fleet, Events: tell, Log: logOf("scale"), Interval: f.interval, Wake: b.scale.C, Policy: f.scale.policy()}
 	y := &cycle.Loop{
 		Client: c, Observer: o, Fleet: fleet, Events: tell, Log: logOf("cycle"), Interval: f.interval, Wake: b.cycle.C,
 		Live: mgr.GetAPIReader(), Clientset: clientset,
