@@ -27,7 +27,7 @@ const (
 // install applies what a user applies, but for the Deployment: the daemon is a
 // process here, with the Deployment's rights.
 func (e *Env) install(ctx context.Context) error {
-	for _, text := range [][]byte{manifests.CRD(), manifests.Namespace(), manifests.RBAC()} {
+	for _, text := range [][]byte{manifests.CRD(), manifests.Namespace(), manifests.RBAC(), manifests.Admission()} {
 		objects, err := documents(text)
 		if err != nil {
 			return fmt.Errorf("read manifests: %w", err)

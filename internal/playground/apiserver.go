@@ -40,13 +40,16 @@ type apiServer struct {
 
 // startAPIServer starts kube-apiserver on a free port and returns without
 // waiting for it. It stops when ctx ends.
-func startAPIServer(ctx context.Context, ca *authority, etcd, saKey string) (*apiServer, error) {
+func startAPIServer(ctx context.Context, ca *authority, etcd, saKey, dir string, audit *Audit) (*apiServer, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
 	opts, err := apiServerOptions(ca, etcd, saKey, listener)
 	if err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	if err := audit.register(opts, dir); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
 	server, err := chainAPIServer(ctx, opts)

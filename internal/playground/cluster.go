@@ -97,7 +97,7 @@ func (c *Cluster) startControlPlane(ctx, life context.Context) (err error) {
 		return err
 	}
 	life, c.stopAPI = context.WithCancel(life)
-	if c.api, err = startAPIServer(life, c.ca, etcdAddress, saKey); err != nil {
+	if c.api, err = startAPIServer(life, c.ca, etcdAddress, saKey, c.dir, c.opts.Audit); err != nil {
 		return err
 	}
 	if c.config, err = componentConfig(c.api.address, c.ca); err != nil {

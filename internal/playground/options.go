@@ -27,6 +27,9 @@ type Options struct {
 	// Verbose logs what the controllers do (klog level 2), not only what goes wrong.
 	Verbose bool
 
+	// Audit, if set, makes the API server record who asked for what.
+	Audit *Audit
+
 	// Pools are the node pools to begin with; nil means [DemoPools], an empty
 	// slice none. ClusterID and CompartmentID are filled in.
 	Pools []okesim.Pool
