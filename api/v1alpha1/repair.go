@@ -42,7 +42,8 @@ type RepairSpec struct {
 	// +optional
 	After *metav1.Duration `json:"after,omitempty"`
 	// actions are what may be done, in any order; the weakest that can help is
-	// tried first. Default all: Reboot, ReplaceBootVolume, Replace.
+	// tried first. Default all: Reboot, ReplaceBootVolume, Replace; the second only
+	// on bare metal and GPU shapes, unless the third is not allowed.
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=3
@@ -53,7 +54,7 @@ type RepairSpec struct {
 	// +optional
 	Young *metav1.Duration `json:"young,omitempty"`
 	// settle is how long an action has to show that it helped before a stronger
-	// one is asked for. Default 20m.
+	// one is asked for. Default 10m; 20m on bare metal and GPU shapes.
 	// +optional
 	Settle *metav1.Duration `json:"settle,omitempty"`
 	// cooldown is how long a node that recovered after a repair is left alone when
