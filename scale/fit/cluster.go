@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/klog/v2"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 
 	"github.com/tidemill/tidemill/internal/world"
@@ -13,203 +13,216 @@ import (
 
 // Cluster is a simulated cluster. It is not safe for concurrent use.
 type Cluster struct {
-	plugins plugins
-	claims  map[string]int // namespace/name of a PVC to the placed pods that use it
+	asked      asked
+	namespaces map[string]labels.Set
+	claims     map[string]int // namespace/name of a PVC to the placed pods that use it
 
-	order []*framework.NodeInfo // in the order of AddNode: first fit is stable
-	nodes map[string]*framework.NodeInfo
-	view  view
+	nodes     map[string]*node
+	serial    int // of nodes, ever
+	resources map[corev1.ResourceName]int
+	names     []corev1.ResourceName // of resources, by number
 
-	journal []func() // undo, newest last; written only inside a fork
-	forks   []fork   // open ones
-	counter int      // of forks, ever
-	owner   map[string]int
+	book  classBook
+	kinds kindBook
+	topo  topology
+	rules ruleBook
 
-	classes map[*corev1.Pod]string
-	memo    map[memoKey]memoAnswer
+	journal []change
+	forks   []int // lengths of the journal when the open ones began
+	// loosened counts changes after which a node may take what it refused before.
+	loosened int
 }
 
-// fork is an open what-if. A node is copied when it is first changed in a fork:
-// undoing changes one by one would not do, since NodeInfo forgets (two pods with
-// one host port are remembered as one).
-type fork struct {
-	id   int // unique, so that a committed fork's copies are not taken for ours
-	mark int // length of the journal when it began
+// node is a machine in the simulation.
+type node struct {
+	name   string
+	object *corev1.Node // nil while nobody has asked for a node like another
+	like   *Model
+	kind   *kind
+	serial int // order of AddNode
+
+	have, used amounts
+	most       int // pods
+	pods       []placed
+	domains    []int32 // by topology key; absent where there is no such label
+
+	info *framework.NodeInfo // for the volume plugins, made when asked for
+}
+
+// placed is a pod on a node.
+type placed struct {
+	pod   *corev1.Pod
+	class *Class
 }
 
 // New makes a Cluster without nodes that knows the snapshot's namespaces and
-// storage objects. Which nodes there are, and with which pods, is the caller's
-// to say.
+// storage objects, and which labels the pods in it select by. Which nodes there
+// are, and with which pods, is the caller's to say.
 func New(s *world.Snapshot) (*Cluster, error) {
 	c := &Cluster{
-		claims:  map[string]int{},
-		nodes:   map[string]*framework.NodeInfo{},
-		owner:   map[string]int{},
-		classes: map[*corev1.Pod]string{},
-		memo:    map[memoKey]memoAnswer{},
+		namespaces: map[string]labels.Set{},
+		claims:     map[string]int{},
+		nodes:      map[string]*node{},
+		resources:  map[corev1.ResourceName]int{},
+		book:       newClassBook(),
+		kinds:      newKindBook(),
+		topo:       newTopology(),
+		rules:      newRuleBook(),
+	}
+	for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage} {
+		c.number(name)
+	}
+	for _, ns := range s.Namespaces {
+		c.namespaces[ns.Name] = ns.Labels
 	}
 	p, err := newPlugins(c, s)
 	if err != nil {
 		return nil, fmt.Errorf("set up the scheduler's plugins: %w", err)
 	}
-	c.plugins = p
+	c.asked = sortOut(p)
+	c.book.survey(s)
 	return c, nil
-}
-
-// Fork begins a what-if: everything done from here on is undone by Revert, or
-// kept by Commit. Forks nest.
-func (c *Cluster) Fork() {
-	c.counter++
-	c.forks = append(c.forks, fork{c.counter, len(c.journal)})
-}
-
-// Commit ends the innermost fork and keeps what was done.
-func (c *Cluster) Commit() {
-	c.forks = c.forks[:len(c.forks)-1]
-	if len(c.forks) == 0 {
-		c.journal = c.journal[:0]
-	}
-}
-
-// Revert ends the innermost fork and undoes what was done, last change first.
-func (c *Cluster) Revert() {
-	mark := c.forks[len(c.forks)-1].mark
-	undo := c.journal[mark:]
-	c.forks = c.forks[:len(c.forks)-1]
-	for i := len(undo) - 1; i >= 0; i-- {
-		undo[i]()
-	}
-	c.journal = c.journal[:mark]
-}
-
-// undo writes down how to go back. It must not itself call what writes undo.
-func (c *Cluster) undo(f func()) {
-	if len(c.forks) > 0 {
-		c.journal = append(c.journal, f)
-	}
-}
-
-// own is the node's NodeInfo for changing: in a fork that has not changed it
-// yet, a copy.
-func (c *Cluster) own(name string) *framework.NodeInfo {
-	old := c.nodes[name]
-	if old == nil || len(c.forks) == 0 {
-		return old
-	}
-	id, before := c.forks[len(c.forks)-1].id, c.owner[name]
-	if before == id {
-		return old
-	}
-	c.swap(name, old.SnapshotConcrete(), id)
-	c.undo(func() { c.swap(name, old, before) })
-	return c.nodes[name]
-}
-
-func (c *Cluster) swap(name string, info *framework.NodeInfo, owner int) {
-	c.order[slices.Index(c.order, c.nodes[name])] = info
-	c.nodes[name], c.owner[name] = info, owner
-	c.view = view{}
 }
 
 // AddNode adds a node without pods. The node is shared, not copied: it must not
 // change afterwards. A second node of one name is an error.
-func (c *Cluster) AddNode(n *corev1.Node) error {
-	if c.nodes[n.Name] != nil {
-		return fmt.Errorf("add node %s: there is one of that name", n.Name)
+func (c *Cluster) AddNode(object *corev1.Node) error {
+	if c.nodes[object.Name] != nil {
+		return fmt.Errorf("add node %s: there is one of that name", object.Name)
 	}
-	info := framework.NewNodeInfo()
-	info.SetNode(n)
-	c.insert(len(c.order), info)
-	if len(c.forks) > 0 {
-		c.owner[n.Name] = c.forks[len(c.forks)-1].id
-	}
-	c.undo(func() { c.remove(n.Name) })
+	allocatable := framework.NewResource(object.Status.Allocatable)
+	n := &node{name: object.Name, object: object, have: c.amounts(allocatable), most: allocatable.AllowedPodNumber}
+	n.used = make(amounts, len(n.have))
+	c.enter(n)
 	return nil
+}
+
+func (c *Cluster) enter(n *node) {
+	c.serial++
+	n.serial = c.serial
+	n.kind = c.kindOf(n)
+	n.domains = c.topo.domainsOf(n)
+	c.insert(n)
+	c.wrote(change{op: nodeAdded, node: n})
+}
+
+// insert makes a node, with the pods on it, part of what is counted.
+func (c *Cluster) insert(n *node) {
+	c.nodes[n.name] = n
+	c.rules.ground(n, 1)
+	for i := range n.pods {
+		c.counted(n, n.pods[i].class, n.pods[i].pod, 1)
+	}
+}
+
+func (c *Cluster) withdraw(n *node) {
+	for i := range n.pods {
+		c.counted(n, n.pods[i].class, n.pods[i].pod, -1)
+	}
+	c.rules.ground(n, -1)
+	delete(c.nodes, n.name)
+	c.loosened++
 }
 
 // RemoveNode takes a node away with its pods; a node that is not there is
 // already away.
 func (c *Cluster) RemoveNode(name string) {
-	info := c.nodes[name]
-	if info == nil {
-		return
+	if n := c.nodes[name]; n != nil {
+		c.withdraw(n)
+		c.wrote(change{op: nodeRemoved, node: n})
 	}
-	at := c.remove(name)
-	c.undo(func() { c.insert(at, info) })
-}
-
-func (c *Cluster) insert(at int, info *framework.NodeInfo) {
-	c.order = slices.Insert(c.order, at, info)
-	c.nodes[info.Node().Name] = info
-	for claim, n := range info.PVCRefCounts {
-		c.claims[claim] += n
-	}
-	c.view = view{}
-}
-
-func (c *Cluster) remove(name string) (at int) {
-	at = slices.Index(c.order, c.nodes[name])
-	for claim, n := range c.nodes[name].PVCRefCounts {
-		c.claims[claim] -= n
-	}
-	c.order = slices.Delete(c.order, at, at+1)
-	delete(c.nodes, name)
-	c.view = view{}
-	return at
 }
 
 // AddPod places a pod on a node, whether it fits or not. The pod needs a UID.
 func (c *Cluster) AddPod(pod *corev1.Pod, node string) error {
-	info := c.own(node)
-	if info == nil {
+	n := c.nodes[node]
+	if n == nil {
 		return fmt.Errorf("place pod %s/%s: no node %s", pod.Namespace, pod.Name, node)
 	}
-	// An affinity term that does not parse is the API server's mistake; the
-	// scheduler places such a pod too.
-	pi, _ := framework.NewPodInfo(pod)
-	info.AddPodInfo(pi)
-	c.changed(pod, 1)
-	c.undo(func() { c.changed(pod, -1) })
+	c.put(n, c.Class(pod), []*corev1.Pod{pod})
 	return nil
+}
+
+// put places pods of one class on a node.
+func (c *Cluster) put(n *node, class *Class, pods []*corev1.Pod) {
+	for _, pod := range pods {
+		n.pods = append(n.pods, placed{pod, class})
+		if class.stored {
+			c.claim(pod, 1)
+		}
+	}
+	c.load(n, class, len(pods))
+	c.wrote(change{op: podsAdded, node: n, count: len(pods)})
+}
+
+// load counts n pods more, or fewer, of a class on the node.
+func (c *Cluster) load(n *node, class *Class, count int) {
+	n.used.add(class.use, int64(count))
+	for _, t := range class.counted {
+		t.add(n, count)
+	}
+	n.info = nil
+}
+
+// counted is load without the node's own books: those go with the node.
+func (c *Cluster) counted(n *node, class *Class, pod *corev1.Pod, count int) {
+	for _, t := range class.counted {
+		t.add(n, count)
+	}
+	if class.stored {
+		c.claim(pod, count)
+	}
+}
+
+func (c *Cluster) claim(pod *corev1.Pod, n int) {
+	for _, key := range claimsOf(pod) {
+		c.claims[key] += n
+	}
 }
 
 // RemovePod takes a pod off a node.
 func (c *Cluster) RemovePod(pod *corev1.Pod, node string) error {
-	info := c.own(node)
-	if info == nil {
+	n := c.nodes[node]
+	if n == nil {
 		return fmt.Errorf("take pod %s/%s: no node %s", pod.Namespace, pod.Name, node)
 	}
-	if err := info.RemovePod(klog.Background(), pod); err != nil {
-		return fmt.Errorf("take pod %s/%s off node %s: %w", pod.Namespace, pod.Name, node, err)
+	for i := range n.pods {
+		if p := n.pods[i]; p.pod.UID == pod.UID {
+			c.take(n, i)
+			c.wrote(change{op: podTaken, node: n, count: i, pod: p})
+			return nil
+		}
 	}
-	c.changed(pod, -1)
-	c.undo(func() { c.changed(pod, 1) })
-	return nil
+	return fmt.Errorf("take pod %s/%s off node %s: it is not there", pod.Namespace, pod.Name, node)
 }
 
-// changed keeps what is counted over all nodes right when a pod came or went.
-func (c *Cluster) changed(pod *corev1.Pod, n int) {
-	c.claim(pod, n)
-	c.view = c.view.without(pod)
+func (c *Cluster) take(n *node, i int) {
+	p := n.pods[i]
+	n.pods = slices.Delete(slices.Clone(n.pods), i, i+1)
+	if p.class.stored {
+		c.claim(p.pod, -1)
+	}
+	c.load(n, p.class, -1)
+	c.loosened++
 }
 
 // Node is the node as it was added, nil if there is none of that name.
 func (c *Cluster) Node(name string) *corev1.Node {
-	if info := c.nodes[name]; info != nil {
-		return info.Node()
+	if n := c.nodes[name]; n != nil {
+		return n.asObject()
 	}
 	return nil
 }
 
 // Pods are those placed on a node, in no order worth relying on.
 func (c *Cluster) Pods(node string) []*corev1.Pod {
-	info := c.nodes[node]
-	if info == nil {
+	n := c.nodes[node]
+	if n == nil {
 		return nil
 	}
-	out := make([]*corev1.Pod, 0, len(info.Pods))
-	for _, p := range info.Pods {
-		out = append(out, p.GetPod())
+	out := make([]*corev1.Pod, len(n.pods))
+	for i := range n.pods {
+		out[i] = n.pods[i].pod
 	}
 	return out
 }

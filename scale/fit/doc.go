@@ -1,20 +1,26 @@
 // Package fit answers one question: would the scheduler put this pod on that
 // node?
 //
-// The answer is the scheduler's own. A [Cluster] holds the scheduler's NodeInfo
-// structures and runs the scheduler's PreFilter and Filter plugins on them, in
-// the scheduler's order, with the arguments of its default profile. Nothing
-// here knows what a taint or a topology spread constraint is.
+// The answer is the scheduler's, and no question is asked twice. Pods that the
+// scheduler cannot tell apart are one [Class]; nodes that no pod can tell apart
+// are one kind. What depends on the two alone is asked of the scheduler's own
+// plugins, once for each pair. What depends on which pods are where is counted as
+// pods come and go, instead of being counted again for each pod.
 //
-//	world.Snapshot ─► New ─► Cluster ─┬─ AddNode, AddPod, RemovePod, RemoveNode
-//	  (PVCs, PVs, ...)                ├─ Fork ─► what if ─► Revert or Commit
-//	                                  └─ Fits, Schedule ─► yes, or Reason{Plugin, Message}
+//	pod ─► Class ─┬─ unschedulable, name, taints, node affinity ─► plugins, once per kind
+//	              ├─ resources, number of pods, host ports ──────► arithmetic on the node
+//	              ├─ topology spread, affinity, anti-affinity ───► tally: pods by domain
+//	              └─ volumes ────────────────────────────────────► plugins, each time
 //
-// The state is simulated: nodes that do not exist yet are added from a
-// template, pods are placed that nobody has bound. [Cluster.Fork] and
-// [Cluster.Revert] make "what if" cheap: a node is copied when it is first
-// changed, and a journal knows how to go back, so that it costs what was changed
-// and not the size of the cluster.
+// An [Oracle] is all of the scheduler's Filter plugins and nothing else. It is
+// too slow to plan with and is what the tests hold a [Cluster] against: the two
+// give the same answer for the same reason, whatever was done before.
+//
+// The state is simulated: nodes that do not exist yet are made after a [Model],
+// pods are placed that nobody has bound. [Cluster.Fork] and [Cluster.Revert]
+// make "what if" cheap: a journal knows how to go back, so that it costs what
+// was changed and not the size of the cluster. A [Row] puts many like pods on
+// many nodes: where nothing but room counts by division, a node at a time.
 //
 // What is not asked: scores (where the pod would like best to be), preemption,
 // and dynamic resource allocation, whose claims the Snapshot does not hold; see

@@ -63,18 +63,18 @@ var order = []struct {
 	{interpodaffinity.Name, interpodaffinity.New, &config.InterPodAffinityArgs{HardPodAffinityWeight: 1}},
 }
 
-// plugins are the list above, set up on one Cluster.
+// plugins are the list above, set up on one stand.
 type plugins struct {
 	pre    []fwk.PreFilterPlugin
 	filter []fwk.FilterPlugin
 }
 
-func newPlugins(c *Cluster, s *world.Snapshot) (plugins, error) {
+func newPlugins(on stand, s *world.Snapshot) (plugins, error) {
 	factory, err := stocked(s)
 	if err != nil {
 		return plugins{}, err
 	}
-	h := handle{c: c, factory: factory}
+	h := handle{on: on, factory: factory}
 	features := feature.NewSchedulerFeaturesFromGates(utilfeature.DefaultFeatureGate)
 	// The claims and slices of dynamic resource allocation are not in a
 	// Snapshot; see Unsupported.
@@ -101,11 +101,11 @@ func newPlugins(c *Cluster, s *world.Snapshot) (plugins, error) {
 // by the first test.
 type handle struct {
 	fwk.Handle
-	c       *Cluster
+	on      stand
 	factory informers.SharedInformerFactory
 }
 
-func (h handle) SnapshotSharedLister() fwk.SharedLister                 { return lister{h.c} }
+func (h handle) SnapshotSharedLister() fwk.SharedLister                 { return lister{h.on} }
 func (h handle) SharedInformerFactory() informers.SharedInformerFactory { return h.factory }
 func (h handle) Parallelizer() fwk.Parallelizer                         { return serial{} }
 func (h handle) ClientSet() kubernetes.Interface                        { return nil }
