@@ -20,11 +20,16 @@ import (
 // window is the time over which attempts are counted.
 const attemptWindow = 24 * time.Hour
 
-// rungs are the actions for a check that the pool allows, weakest first.
+// rungs are the actions for a check that the pool allows, weakest first. Where a
+// node may be replaced, a new boot volume is a rung of its own only on machines
+// that may not be had again, bare metal and GPUs: elsewhere it cures nothing that
+// a replacement does not, and the node is out for longer.
 func rungs(check Check, l limits) []kube.RepairAction {
 	var out []kube.RepairAction
 	for i, action := range kube.RepairActions() {
-		if strength := ActionReboot + Action(i); strength >= check.First && strength <= check.Action && l.actions[action] {
+		strength := ActionReboot + Action(i)
+		skipped := action == kube.RepairReplaceBootVolume && check.Action == ActionReplace && l.actions[kube.RepairReplace] && !l.keepHost
+		if strength >= check.First && strength <= check.Action && l.actions[action] && !skipped {
 			out = append(out, action)
 		}
 	}

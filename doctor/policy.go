@@ -67,6 +67,7 @@ type limits struct {
 	on                             bool
 	after, young, settle, cooldown time.Duration
 	actions                        map[kube.RepairAction]bool
+	keepHost                       bool // the machine is worth an attempt more
 	attempts, parallel             int
 	maxBroken                      intstr.IntOrString
 	inCluster, inZone              int // percent
@@ -81,16 +82,18 @@ func limitsOf(pool *world.Pool) limits {
 	if brake == nil {
 		brake = &v1alpha1.BrakeSpec{}
 	}
-	young := 20 * time.Minute // OKE calls a VM node that has not joined by then lost
+	young := 20 * time.Minute  // OKE calls a VM node that has not joined by then lost
+	settle := 10 * time.Minute // as long as it had to be broken
 	if slowToStart(pool.Cloud.Shape) {
-		young = time.Hour // NVSentinel's and Karpenter's OCI provider's hour for launch with drivers
+		young = time.Hour         // NVSentinel's and Karpenter's OCI provider's hour for launch with drivers
+		settle = 20 * time.Minute // the reboot time-out of Oracle's unreleased repairer, which is for bare metal
 	}
 	l := limits{
 		on:         spec.Mode == v1alpha1.RepairOn,
 		after:      duration(spec.After, 10*time.Minute), // GKE, AKS, machine-controller-manager
 		young:      duration(spec.Young, young),
-		settle:     duration(spec.Settle, 20*time.Minute), // the reboot time-out of Oracle's unreleased repairer
-		cooldown:   duration(spec.Cooldown, time.Hour),    // the same
+		settle:     duration(spec.Settle, settle),
+		cooldown:   duration(spec.Cooldown, time.Hour), // the same repairer
 		attempts:   number(spec.MaxAttempts, 3),           // the same, and AKS' three rounds
 		parallel:   number(spec.MaxParallel, 1),           // machine-controller-manager
 		maxBroken:  intstr.FromString("20%"),              // Karpenter, EKS
@@ -101,6 +104,7 @@ func limitsOf(pool *world.Pool) limits {
 		notJoining: number(brake.NotJoining, 2),          // ours: one machine may be a lemon
 		hold:       duration(brake.Hold, 30*time.Minute), // ours; NVSentinel's holds until a person resets it
 		actions:    map[kube.RepairAction]bool{},
+		keepHost:   slowToStart(pool.Cloud.Shape),
 	}
 	if spec.MaxBroken != nil {
 		l.maxBroken = *spec.MaxBroken
