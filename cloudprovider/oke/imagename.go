@@ -19,10 +19,12 @@ type imageName struct {
 	gpu        bool   // carries GPU drivers
 	date       string // digits only: "20260731"; "" if the name has none
 	build      int
+	os         string // family and major version: "oraclelinux8", "ubuntu22"; "" if the name does not tell
 }
 
 var (
 	okePart  = regexp.MustCompile(`(?i)-OKE-(\d+\.\d+\.\d+)(?:-(\d+))?`)
+	osPart   = regexp.MustCompile(`^(oracle-linux)-(\d+)|(ubuntu)\D*(\d+)\.\d+`)
 	datePart = regexp.MustCompile(`(?:^|[^\d])v?(20\d{2})[.-]?(\d{2})[.-]?(\d{2})(?:[^\d]|$)`)
 )
 
@@ -39,8 +41,14 @@ func parseImageName(name string) imageName {
 	if m := datePart.FindStringSubmatch(name); m != nil {
 		in.date = m[1] + m[2] + m[3]
 	}
+	if m := osPart.FindStringSubmatch(withoutArch.Replace(lower)); m != nil {
+		in.os = strings.ReplaceAll(m[1]+m[3]+m[2]+m[4], "-", "")
+	}
 	return in
 }
+
+// withoutArch keeps the 64 of an architecture from being read as a version.
+var withoutArch = strings.NewReplacer("aarch64", "", "arm64", "", "amd64", "")
 
 // compareImages orders images, the newest first.
 func compareImages(a, b imageName) int {

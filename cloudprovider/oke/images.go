@@ -83,9 +83,20 @@ func (p *Provider) nodePoolOptions(ctx context.Context) (containerengine.NodePoo
 	return r.NodePoolOptions, nil
 }
 
-// releases are the images of options that a shape can boot, versions
-// descending, newest image first.
-func releases(options containerengine.NodePoolOptions, shape string, gpu bool) []cloudprovider.Release {
+// imageKind is what tells images apart beside version and date.
+type imageKind struct {
+	arch string
+	gpu  bool
+	os   string // "oraclelinux8"; "" is any
+}
+
+func (k imageKind) fits(name imageName) bool {
+	return name.kubernetes != "" && name.arch == k.arch && name.gpu == k.gpu && (k.os == "" || name.os == k.os)
+}
+
+// releases are the images of options that a pool can boot, versions descending,
+// newest image first.
+func releases(options containerengine.NodePoolOptions, kind imageKind) []cloudprovider.Release {
 	type candidate struct {
 		cloudprovider.Release
 		name imageName
@@ -97,7 +108,7 @@ func releases(options containerengine.NodePoolOptions, shape string, gpu bool) [
 			continue
 		}
 		name := parseImageName(str(source.SourceName))
-		if name.kubernetes == "" || name.arch != archOf(shape) || name.gpu != gpu {
+		if !kind.fits(name) {
 			continue
 		}
 		if len(options.KubernetesVersions) > 0 && !slices.Contains(options.KubernetesVersions, name.kubernetes) {

@@ -38,7 +38,7 @@ func TestSetReleaseBody(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	if diff := cmp.Diff(map[string]int{"GetNodePool": 1, "GetImage": 1, "UpdateNodePool": 1}, cost); diff != "" {
+	if diff := cmp.Diff(map[string]int{"GetNodePool": 1, "GetCluster": 1, "GetImage": 1, "UpdateNodePool": 1}, cost); diff != "" {
 		t.Errorf("requests (-want +got):\n%s", diff)
 	}
 	want := `{"kubernetesVersion":"v1.35.0","nodeSourceDetails":{"sourceType":"IMAGE","imageId":"` + target.Image + `","bootVolumeSizeInGBs":120}}`
@@ -63,7 +63,10 @@ func TestSetReleaseRefusals(t *testing.T) {
 		want error
 		says string
 	}{
-		{"no image", cloudprovider.Release{Kubernetes: "v1.35.0"}, cloudprovider.ErrInvalid, "names a Kubernetes version and an image"},
+		{"no version", cloudprovider.Release{Image: target.Image}, cloudprovider.ErrInvalid, "names a Kubernetes version"},
+		{"a version without images", cloudprovider.Release{Kubernetes: "v1.34.9"}, cloudprovider.ErrNotFound, "name one"},
+		{"newer than the control plane", cloudprovider.Release{Kubernetes: "v1.99.0", Image: target.Image}, cloudprovider.ErrInvalid, "upgrade the cluster first"},
+		{"too old", cloudprovider.Release{Kubernetes: "v1.29.0", Image: target.Image}, cloudprovider.ErrInvalid, "3 are allowed"},
 		{"another version's image", cloudprovider.Release{Kubernetes: "v1.34.2", Image: target.Image}, cloudprovider.ErrInvalid, "is for Kubernetes v1.35.0"},
 		{"another architecture's image", cloudprovider.Release{Kubernetes: "v1.35.0", Image: arm.ID}, cloudprovider.ErrInvalid, "does not boot on"},
 		{"an image that is not there", cloudprovider.Release{Kubernetes: "v1.35.0", Image: "ocid1.image.oc1.iad.none"}, cloudprovider.ErrNotFound, "choose one of the pool's releases"},
@@ -100,6 +103,35 @@ func TestReleasesOfThePool(t *testing.T) {
 			if !strings.Contains(r.ImageName, infix) {
 				t.Errorf("release %v is not %s", r, infix)
 			}
+		}
+	}
+}
+
+// Without an image it is the newest of the version, of the pool's own kind.
+func TestSetReleaseFindsTheImage(t *testing.T) {
+	w := newWorld(t, okesim.Options{})
+	id := w.addPool(okesim.Pool{Name: "gpu", Shape: "VM.GPU.A10.1"})
+	want := w.release(id, "v1.35.0")
+	if err := w.SetRelease(t.Context(), id, cloudprovider.Release{Kubernetes: "v1.35.0"}); err != nil {
+		t.Fatal(err)
+	}
+	v, err := w.sim.Pool(string(id))
+	if err != nil || v.ImageID != want.Image || v.KubernetesVersion != "v1.35.0" || !strings.Contains(want.ImageName, "GPU") {
+		t.Errorf("pool %+v, want %v, %v", v, want, err)
+	}
+}
+
+func TestCheckSkew(t *testing.T) {
+	for _, c := range []struct {
+		worker, control string
+		ok              bool
+	}{
+		{"v1.34.1", "v1.34.1", true}, {"v1.31.9", "v1.34.1", true}, {"v1.30.1", "v1.34.1", false}, {"v1.34.2", "v1.34.1", false},
+		{"v1.35.0", "v1.34.1", false}, {"v1.25.4", "v1.27.2", true}, {"v1.24.1", "v1.27.2", false}, {"v1.25.0", "v1.28.2", true},
+		{"latest", "v1.34.1", true}, {"v1.34.1", "", true},
+	} {
+		if err := checkSkew(c.worker, c.control); (err == nil) != c.ok || (err != nil && !errors.Is(err, cloudprovider.ErrInvalid)) {
+			t.Errorf("%s under %s: %v", c.worker, c.control, err)
 		}
 	}
 }
