@@ -15,7 +15,8 @@ import (
 // A call is one decoded request.
 type call struct {
 	*http.Request
-	body []byte
+	body      []byte
+	principal Principal
 }
 
 func (c *call) query(name string) string { return c.URL.Query().Get(name) }

@@ -13,11 +13,15 @@ type Cluster struct {
 	KubernetesVersion string // control plane, "v1.35.0"; default: the newest seeded
 	Type              string // "ENHANCED_CLUSTER" (default) or "BASIC_CLUSTER"
 	VCNID             string // assigned if empty
-	Endpoint          string // host:port of the Kubernetes API, as GetCluster shows it
+	Endpoint          string // host:port of the Kubernetes API, as GetCluster shows it (private endpoint, and the public one if there is no other)
+	PublicEndpoint    string // host:port; empty means that the API has no public address
+	VCNHostname       string // host:port inside the VCN
 	CNI               string // default of its pools; "FLANNEL_OVERLAY" if empty
 	Created           time.Time
 
 	revision int
+	updating int // work requests
+	addons   []Addon
 }
 
 // AddCluster adds an ACTIVE cluster and returns its OCID. Its compartment becomes known to the API.
@@ -35,8 +39,10 @@ func (s *Sim) AddCluster(c Cluster) string {
 	setDefault(&c.Type, func() string { return "ENHANCED_CLUSTER" })
 	setDefault(&c.VCNID, func() string { return s.newOCID("vcn") })
 	setDefault(&c.CNI, func() string { return cniFlannel })
+	c.revision, c.updating, c.addons = 0, 0, nil
 	c.Created = time.Now()
 	s.compartment[c.CompartmentID] = true
+	s.essentialAddons(&c)
 	s.clusters = append(s.clusters, &c)
 	return c.ID
 }

@@ -1,6 +1,9 @@
 package okesim
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 type wireCNI struct {
 	CNIType string `json:"cniType"`
@@ -14,6 +17,7 @@ type wireCluster struct {
 	KubernetesVersion string            `json:"kubernetesVersion"`
 	State             string            `json:"lifecycleState"`
 	Endpoints         map[string]string `json:"endpoints,omitempty"`
+	EndpointConfig    map[string]any    `json:"endpointConfig"`
 	Metadata          map[string]string `json:"metadata"`
 	Upgrades          []string          `json:"availableKubernetesUpgrades"`
 	PodNetworks       []wireCNI         `json:"clusterPodNetworkOptions"`
@@ -22,18 +26,31 @@ type wireCluster struct {
 
 func wireClusterOf(c *Cluster) wireCluster {
 	w := wireCluster{ID: c.ID, Name: c.Name, CompartmentID: c.CompartmentID, VCNID: c.VCNID, KubernetesVersion: c.KubernetesVersion, State: "ACTIVE",
-		Metadata: map[string]string{"timeCreated": wireTime(c.Created)}, Upgrades: []string{}, PodNetworks: []wireCNI{{c.CNI}}, Type: c.Type}
-	if c.Endpoint != "" {
-		w.Endpoints = map[string]string{"kubernetes": c.Endpoint, "privateEndpoint": c.Endpoint}
+		EndpointConfig: map[string]any{"isPublicIpEnabled": c.PublicEndpoint != ""}, Metadata: map[string]string{"timeCreated": wireTime(c.Created)}, Upgrades: []string{}, PodNetworks: []wireCNI{{c.CNI}}, Type: c.Type}
+	if c.updating > 0 {
+		w.State = "UPDATING"
 	}
+	w.Endpoints = map[string]string{}
+	for name, value := range map[string]string{"kubernetes": cmp.Or(c.PublicEndpoint, c.Endpoint), "privateEndpoint": c.Endpoint,
+		"publicEndpoint": c.PublicEndpoint, "vcnHostnameEndpoint": c.VCNHostname} {
+		if value != "" {
+			w.Endpoints[name] = value
+		}
+	}
+	w.Upgrades = append(w.Upgrades, c.upgrades()...)
+	return w
+}
+
+// upgrades are the versions that the control plane could go to now.
+func (c *Cluster) upgrades() (versions []string) {
 	have, _ := minorOf(c.KubernetesVersion)
 	for _, v := range kubernetesVersions {
 		// One minor at a time, and what a worker could not follow the control plane to is no upgrade.
 		if minor, _ := minorOf(v); minor <= have+1 && v != c.KubernetesVersion && checkSkew(c.KubernetesVersion, v) == nil {
-			w.Upgrades = append(w.Upgrades, v)
+			versions = append(versions, v)
 		}
 	}
-	return w
+	return versions
 }
 
 func (s *Sim) serveListClusters(c *call) (*answer, error) {

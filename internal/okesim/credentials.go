@@ -52,9 +52,9 @@ func (s *Sim) NewCredentials(dir, endpoint string) (configPath string, err error
 	return configPath, nil
 }
 
-// SelfSigned writes a certificate for localhost, 127.0.0.1 and ::1 and its key into dir. It is its own authority:
+// SelfSigned writes a certificate for localhost, 127.0.0.1, ::1 and more hosts (names or addresses) and its key into dir. It is its own authority:
 // a client trusts it by taking the certificate file as CA bundle (the OCI SDK: OCI_DEFAULT_CERTS_PATH).
-func SelfSigned(dir string) (certFile, keyFile string, err error) {
+func SelfSigned(dir string, hosts ...string) (certFile, keyFile string, err error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return "", "", fmt.Errorf("make tls key: %w", err)
@@ -70,6 +70,13 @@ func SelfSigned(dir string) (certFile, keyFile string, err error) {
 		IsCA:                  true,
 		DNSNames:              []string{"localhost"},
 		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+	}
+	for _, host := range hosts {
+		if ip := net.ParseIP(host); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		} else {
+			template.DNSNames = append(template.DNSNames, host)
+		}
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {

@@ -76,7 +76,7 @@ func TestDelayEndsWithItsCaller(t *testing.T) {
 
 func TestUnknownOperation(t *testing.T) {
 	c := newCloud(t, Options{})
-	r, err := c.server.Client().Get(c.server.URL + "/20180222/virtualNodePools")
+	r, err := c.server.Client().Get(c.server.URL + "/20180222/podShapes")
 	if err != nil {
 		t.Fatal(err)
 	}

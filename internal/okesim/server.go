@@ -31,6 +31,9 @@ var routes = []route{
 	// Container Engine
 	{"ListClusters", "GET", okePath + "/clusters", (*Sim).serveListClusters},
 	{"GetCluster", "GET", okePath + "/clusters/{cluster}", (*Sim).serveGetCluster},
+	{"UpdateCluster", "PUT", okePath + "/clusters/{cluster}", (*Sim).serveUpdateCluster},
+	{"ListAddons", "GET", okePath + "/clusters/{cluster}/addons", (*Sim).serveListAddons},
+	{"GetAddon", "GET", okePath + "/clusters/{cluster}/addons/{addon}", (*Sim).serveGetAddon},
 	{"GetClusterOptions", "GET", okePath + "/clusterOptions/{option}", (*Sim).serveGetClusterOptions},
 	{"ListNodePools", "GET", okePath + "/nodePools", (*Sim).serveListNodePools},
 	{"GetNodePool", "GET", okePath + "/nodePools/{pool}", (*Sim).serveGetNodePool},
@@ -40,6 +43,13 @@ var routes = []route{
 	{"DeleteNode", "DELETE", okePath + "/nodePools/{pool}/node/{node}", (*Sim).serveDeleteNode},
 	{"RebootClusterNode", "POST", okePath + "/clusters/{cluster}/nodes/{node}/actions/reboot", (*Sim).serveRebootClusterNode},
 	{"ReplaceBootVolumeClusterNode", "POST", okePath + "/clusters/{cluster}/nodes/{node}/actions/replaceBootVolume", (*Sim).serveReplaceBootVolumeClusterNode},
+	{"ListVirtualNodePools", "GET", okePath + "/virtualNodePools", (*Sim).serveListVirtualNodePools},
+	{"GetVirtualNodePool", "GET", okePath + "/virtualNodePools/{pool}", (*Sim).serveGetVirtualNodePool},
+	{"ListVirtualNodes", "GET", okePath + "/virtualNodePools/{pool}/virtualNodes", (*Sim).serveListVirtualNodes},
+	{"GetVirtualNode", "GET", okePath + "/virtualNodePools/{pool}/virtualNodes/{node}", (*Sim).serveGetVirtualNode},
+	{"CreateVirtualNodePool", "POST", okePath + "/virtualNodePools", (*Sim).refuseVirtual},
+	{"UpdateVirtualNodePool", "PUT", okePath + "/virtualNodePools/{pool}", (*Sim).refuseVirtual},
+	{"DeleteVirtualNodePool", "DELETE", okePath + "/virtualNodePools/{pool}", (*Sim).refuseVirtual},
 	{"GetNodePoolOptions", "GET", okePath + "/nodePoolOptions/{option}", (*Sim).serveGetNodePoolOptions},
 	{"ListWorkRequests", "GET", okePath + "/workRequests", (*Sim).serveListWorkRequests},
 	{"GetWorkRequest", "GET", okePath + "/workRequests/{work}", (*Sim).serveGetWorkRequest},
@@ -74,6 +84,7 @@ func (s *Sim) newHandler() http.Handler {
 	for _, r := range routes {
 		mux.HandleFunc(r.method+" "+r.path, func(w http.ResponseWriter, req *http.Request) { s.serve(w, req, r) })
 	}
+	mux.HandleFunc("POST /v1/x509", s.serveFederation)
 	mux.HandleFunc("/", func(w http.ResponseWriter, req *http.Request) {
 		writeError(w, &Error{http.StatusNotFound, "NotFound", req.Method + " " + req.URL.Path + " is not an operation of this emulator"}, 0)
 	})
@@ -101,7 +112,8 @@ func (s *Sim) serve(w http.ResponseWriter, r *http.Request, route route) {
 		writeError(w, errUnparsable(err), 0)
 		return
 	}
-	if err := s.authenticate(r, body); err != nil {
+	who, err := s.authenticate(r, body)
+	if err != nil {
 		writeError(w, err, 0)
 		return
 	}
@@ -114,7 +126,7 @@ func (s *Sim) serve(w http.ResponseWriter, r *http.Request, route route) {
 		writeError(w, &Error{fault.Status, code, message}, fault.RetryAfter)
 		return
 	}
-	a, err := s.apply(route, &call{Request: r, body: body})
+	a, err := s.apply(route, &call{Request: r, body: body, principal: who})
 	if fault.Drop {
 		panic(http.ErrAbortHandler) // closes the connection: done, but nobody hears of it
 	}
@@ -128,6 +140,7 @@ func (s *Sim) serve(w http.ResponseWriter, r *http.Request, route route) {
 func (s *Sim) apply(route route, c *call) (*answer, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.caller = c.principal
 	return route.serve(s, c)
 }
 

@@ -20,39 +20,49 @@ const maxDateSkew = 5 * time.Minute
 func (s *Sim) AddKey(keyID string, key *rsa.PublicKey) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.keys[keyID] = key
+	parts := strings.Split(keyID, "/")
+	s.keys[keyID] = credential{key: key, principal: Principal{Type: "user", ID: parts[min(1, len(parts)-1)]}}
 }
 
-func (s *Sim) key(id string) *rsa.PublicKey {
+// credential finds an accepted key that has not expired.
+func (s *Sim) credential(id string) (credential, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.keys[id]
+	c, ok := s.keys[id]
+	return c, ok && (c.expires.IsZero() || time.Now().Before(c.expires))
 }
 
-// authenticate checks a request's signature (draft-cavage-http-signatures-08, rsa-sha256), if the options ask for it.
-func (s *Sim) authenticate(r *http.Request, body []byte) error {
-	if !s.opt.VerifySignatures {
-		return nil
-	}
+// authenticate checks a request's signature (draft-cavage-http-signatures-08, rsa-sha256), if the options ask for it, and says who
+// signed. Without verification it believes the keyId.
+func (s *Sim) authenticate(r *http.Request, body []byte) (Principal, error) {
 	sig, err := parseAuthorization(r.Header.Get("Authorization"))
+	if !s.opt.VerifySignatures {
+		c, _ := s.credential(sig.keyID)
+		return c.principal, nil
+	}
 	if err != nil {
-		return err
+		return Principal{}, err
 	}
 	if err := checkDate(r); err != nil {
-		return err
+		return Principal{}, err
 	}
-	if err := sig.checkCoverage(r, body); err != nil {
-		return err
+	if err := sig.covers(r, body, true); err != nil {
+		return Principal{}, err
 	}
-	key := s.key(sig.keyID)
-	if key == nil {
-		return errNotAuthenticated("unknown keyId")
+	c, known := s.credential(sig.keyID)
+	if !known {
+		return Principal{}, errNotAuthenticated("unknown keyId")
 	}
+	if !sig.by(c.key, r) {
+		return Principal{}, errNotAuthenticated("signature mismatch")
+	}
+	return c.principal, nil
+}
+
+// by says whether the key made the signature over this request.
+func (sig signature) by(key *rsa.PublicKey, r *http.Request) bool {
 	digest := sha256.Sum256([]byte(sig.signingString(r)))
-	if rsa.VerifyPKCS1v15(key, crypto.SHA256, digest[:], sig.value) != nil {
-		return errNotAuthenticated("signature mismatch")
-	}
-	return nil
+	return rsa.VerifyPKCS1v15(key, crypto.SHA256, digest[:], sig.value) == nil
 }
 
 type signature struct {
@@ -100,9 +110,12 @@ func checkDate(r *http.Request) error {
 	return nil
 }
 
-// checkCoverage demands that the signature covers what it must: a signature over the date alone would fit any request.
-func (sig signature) checkCoverage(r *http.Request, body []byte) error {
-	need := []string{"(request-target)", "host"}
+// covers demands that the signature covers what it must: a signature over the date alone would fit any request.
+func (sig signature) covers(r *http.Request, body []byte, host bool) error {
+	need := []string{"(request-target)"}
+	if host {
+		need = append(need, "host")
+	}
 	if !slices.Contains(sig.headers, "date") {
 		need = append(need, "x-date")
 	}

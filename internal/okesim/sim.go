@@ -1,7 +1,6 @@
 package okesim
 
 import (
-	"crypto/rsa"
 	"net/http"
 	"sync"
 	"time"
@@ -76,6 +75,7 @@ type Sim struct {
 	compartment map[string]bool      // known compartments
 	clusters    []*Cluster           // in order of creation
 	pools       []*pool              // in order of creation
+	virtual     []*VirtualPool       // in order of creation
 	instances   []*instance          // in order of launch, terminated ones for an hour
 	byInstance  map[string]*instance // the same by OCID
 	images      []*Image             // in order of seeding
@@ -85,10 +85,12 @@ type Sim struct {
 	quotas      map[string]int       // the same as the administrator sets it
 	cores       map[limitKey]int     // limit name → most OCPUs or GPUs; absent means unlimited
 	broken      []*brokenLaunches
-	keys        map[string]*rsa.PublicKey // keyId → key
-	evictions   map[string]*evicting      // by instance OCID
-	unkillable  []*brokenLaunches         // orders of BreakTerminations
+	keys        map[string]credential // keyId → key
+	issuer      *authority            // of instance certificates
+	evictions   map[string]*evicting  // by instance OCID
+	unkillable  []*brokenLaunches     // orders of BreakTerminations
 	faults      []*armedFault
+	caller      Principal // of the last request
 	calls       map[string]int
 	requests    int
 	retries     map[string]retryMemory // opc-retry-token → what it did
@@ -111,7 +113,7 @@ func New(opt Options) *Sim {
 		limits:      map[limitKey]int{},
 		quotas:      map[string]int{},
 		cores:       map[limitKey]int{},
-		keys:        map[string]*rsa.PublicKey{},
+		keys:        map[string]credential{},
 		evictions:   map[string]*evicting{},
 		calls:       map[string]int{},
 		retries:     map[string]retryMemory{},

@@ -56,27 +56,45 @@ type workRequest struct {
 }
 
 func (s *Sim) newWork(p *pool, operation, action string) *workRequest {
-	w := &workRequest{pool: p, action: action, open: 1, WorkRequest: WorkRequest{
-		ID: s.newOCID("clustersworkrequest"), Operation: operation, Status: workAccepted,
-		CompartmentID: p.spec.CompartmentID, ClusterID: p.spec.ClusterID, PoolID: p.id, Accepted: time.Now(),
-	}}
-	s.work = append(s.work, w)
-	if len(s.work) > 2*keptWork {
-		s.forgetWork()
-	}
+	w := s.newRecord(WorkRequest{Operation: operation, CompartmentID: p.spec.CompartmentID, ClusterID: p.spec.ClusterID, PoolID: p.id})
+	w.pool, w.action = p, action
 	p.busy++
 	if p.state != poolCreating && p.state != poolDeleting {
 		p.setState(poolUpdating, "")
 	}
+	s.begin(w)
+	return w
+}
+
+// newClusterWork is work on a cluster: change is done when it has taken as long as booting a node.
+func (s *Sim) newClusterWork(c *Cluster, operation string, change func()) *workRequest {
+	w := s.newRecord(WorkRequest{Operation: operation, CompartmentID: c.CompartmentID, ClusterID: c.ID})
+	w.action, w.open = "UPDATED", 2
+	s.begin(w)
+	s.after(s.opt.Latency.Accept+s.opt.Latency.Boot, func() { change(); s.release(w) })
+	return w
+}
+
+func (s *Sim) newRecord(record WorkRequest) *workRequest {
+	record.ID, record.Status, record.Accepted = s.newOCID("clustersworkrequest"), workAccepted, time.Now()
+	w := &workRequest{WorkRequest: record, open: 1}
+	s.work = append(s.work, w)
+	if len(s.work) > 2*keptWork {
+		s.forgetWork()
+	}
+	return w
+}
+
+// begin plans the start of the work; until then nothing can finish it.
+func (s *Sim) begin(w *workRequest) {
 	s.after(s.opt.Latency.Accept, func() {
 		w.Started = time.Now()
 		if w.Status == workAccepted {
 			w.Status = workInProgress
 		}
-		w.log("Started %s", operation)
+		w.log("Started %s", w.Operation)
 		s.release(w)
 	})
-	return w
 }
 
 // release takes one thing off what w waits for; the last one finishes it.
@@ -95,6 +113,9 @@ func (s *Sim) release(w *workRequest) {
 	}
 	w.Finished = time.Now()
 	w.log("Finished %s: %s", w.Operation, w.Status)
+	if w.pool == nil {
+		return
+	}
 	w.pool.busy--
 	if w.pool.busy == 0 {
 		s.settle(w.pool)

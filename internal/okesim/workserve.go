@@ -33,11 +33,14 @@ func wireWorkOf(w *workRequest) wireWork {
 	case workCanceling, workCanceled:
 		action = "CANCELED_UPDATE"
 	}
-	return wireWork{ID: w.ID, Operation: w.Operation, Status: w.Status, CompartmentID: w.CompartmentID,
-		Resources: []wireWorkResource{
-			{action, "nodepool", w.PoolID, "/nodePools/" + w.PoolID},
-			{"RELATED", "cluster", w.ClusterID, "/clusters/" + w.ClusterID},
-		},
+	resources := []wireWorkResource{
+		{action, "nodepool", w.PoolID, "/nodePools/" + w.PoolID},
+		{"RELATED", "cluster", w.ClusterID, "/clusters/" + w.ClusterID},
+	}
+	if w.pool == nil {
+		resources = []wireWorkResource{{action, "cluster", w.ClusterID, "/clusters/" + w.ClusterID}}
+	}
+	return wireWork{ID: w.ID, Operation: w.Operation, Status: w.Status, CompartmentID: w.CompartmentID, Resources: resources,
 		Accepted: wireTime(w.Accepted), Started: wireTime(w.Started), Finished: wireTime(w.Finished)}
 }
 
@@ -58,7 +61,7 @@ func (s *Sim) serveListWorkRequests(c *call) (*answer, error) {
 		return w.CompartmentID == c.query("compartmentId") && (cluster == "" || w.ClusterID == cluster) &&
 			(resource == "" || w.PoolID == resource || w.ClusterID == resource) &&
 			(len(states) == 0 || slices.Contains(states, w.Status)) &&
-			(len(kind) == 0 || kind[0] == "NODEPOOL") // the emulator's clusters have no work of their own
+			(len(kind) == 0 || (kind[0] == "NODEPOOL") == (w.pool != nil))
 	})
 	work, err = sorted(c, work, []string{"TIME_ACCEPTED", "ID", "OPERATION_TYPE", "STATUS", "TIME_STARTED", "TIME_FINISHED"}, map[string]func(a, b *workRequest) int{
 		"TIME_ACCEPTED":  func(a, b *workRequest) int { return a.Accepted.Compare(b.Accepted) },
