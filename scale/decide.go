@@ -2,6 +2,7 @@ package scale
 
 import (
 	"fmt"
+	"maps"
 	"sort"
 
 	corev1 "k8s.io/api/core/v1"
@@ -10,31 +11,59 @@ import (
 	"github.com/tidemill/tidemill/cloudprovider"
 	"github.com/tidemill/tidemill/internal/kube"
 	"github.com/tidemill/tidemill/internal/world"
+	"github.com/tidemill/tidemill/scale/choose"
 	"github.com/tidemill/tidemill/scale/fit"
 )
 
 // Decide makes the plan for one look at the world. It is pure: the same
 // snapshot and policy give the same plan, in the same order. An error means
 // that the scheduler's rules could not be set up and nothing may be done.
+//
+// A group of pods that is of use only whole is helped wholly or not at all: when
+// a plan helps a part of one, the look is decided anew without it.
 func Decide(s *world.Snapshot, p Policy) (Plan, error) {
+	without := map[string]string{}
+	for again := 0; ; again++ {
+		plan, err := decideWithout(s, p, without)
+		if err != nil {
+			return plan, err
+		}
+		more := incomplete(s, &plan, again+1 >= maxRegroup)
+		if len(more) == 0 {
+			return plan, nil
+		}
+		maps.Copy(without, more)
+	}
+}
+
+// decideWithout is Decide with these groups of pods left out, for what is said
+// of each.
+func decideWithout(s *world.Snapshot, p Policy, without map[string]string) (Plan, error) {
 	sim, err := fit.New(s)
 	if err != nil {
 		return Plan{}, fmt.Errorf("decide on scaling: %w", err)
 	}
-	d := &decision{s: s, p: p.withDefaults(), sim: sim, daemons: daemons(s), grown: map[*pool][]newNode{}}
+	d := &decision{s: s, p: p.withDefaults(), sim: sim, daemons: daemons(s), grown: map[*pool][]newNode{}, without: without}
 	d.plan.Now = s.Now
+	if d.chain, err = d.p.chain(d.seed()); err != nil {
+		return Plan{}, fmt.Errorf("decide on scaling: %w", err)
+	}
 	for _, wp := range s.Pools {
 		d.pools = append(d.pools, newPool(wp))
 	}
+	d.purse = newPurse(d)
 	d.furnish()
 
-	waiting := d.sieve(s.Pending)
+	waiting := d.leaveOut(d.sieve(s.Pending))
 	waiting = d.place(waiting, d.there, HelpExisting)
 	waiting = d.place(waiting, d.coming, HelpJoining)
+	waiting = d.hold(waiting)
 	d.judgePools()
 	waiting = d.keep(waiting)
+	d.judgeGrowth(waiting)
 	waiting = d.fillToMin(waiting)
 	waiting = d.grow(waiting)
+	d.outlive()
 	d.explain(waiting)
 	d.shrink()
 
@@ -51,6 +80,10 @@ type decision struct {
 	pools   []*pool
 	sim     *fit.Cluster
 	daemons []*corev1.Pod // one for each DaemonSet, as its pods look
+	chain   choose.Chain  // what chooses among pools
+	purse   *purse        // what limits leave
+	// without are groups of pods that are left out, and why.
+	without map[string]string
 
 	// there are real schedulable nodes, coming those on their way; names in sim.
 	there, coming []string
@@ -82,10 +115,14 @@ type pool struct {
 	reason  Reason
 	message string
 	record  *v1alpha1.ScaleStatus
+	// purse is the decision's; atMost, if not negative, the size that the pool may
+	// have for now, while like pools are balanced.
+	purse  *purse
+	atMost int
 }
 
 func newPool(wp *world.Pool) *pool {
-	p := &pool{Pool: wp, spec: wp.ScaleSpec(), zones: map[cloudprovider.Zone]int{}}
+	p := &pool{Pool: wp, spec: wp.ScaleSpec(), zones: map[cloudprovider.Zone]int{}, atMost: -1}
 	for _, n := range wp.Nodes {
 		switch n.Stage() {
 		case world.StageFailed:
@@ -128,7 +165,25 @@ func (p *pool) room() int {
 	if p.reason != "" || p.spec == nil {
 		return 0
 	}
-	return max(0, p.limit()-p.size)
+	most := p.limit()
+	if p.atMost >= 0 {
+		most = min(most, p.atMost)
+	}
+	if most <= p.size || p.purse == nil {
+		return max(0, most-p.size)
+	}
+	n, _, _ := p.purse.room(p, most-p.size)
+	return n
+}
+
+// full is why a pool that could grow has no room: its size, or a limit.
+func (p *pool) full() (Reason, string) {
+	if p.purse != nil && p.limit() > p.size {
+		if n, why, message := p.purse.room(p, 1); n == 0 {
+			return why, message
+		}
+	}
+	return PoolAtMax, p.atMax()
 }
 
 // help writes a verdict that something helps the pod.
@@ -148,7 +203,7 @@ func (d *decision) conclude() {
 	for _, p := range d.pools {
 		v := PoolVerdict{Pool: p.Name, Reason: p.reason, Message: p.message, Scale: p.record, pool: p.Pool}
 		if p.reason == "" && p.room() == 0 {
-			v.Reason, v.Message = PoolAtMax, p.atMax()
+			v.Reason, v.Message = p.full()
 		}
 		d.plan.Pools = append(d.plan.Pools, v)
 	}

@@ -41,7 +41,8 @@ func (d *decision) ask(p *pool, pods []*waiting, answer func(int, PoolReason)) {
 		case p.reason != "":
 			answer(i, PoolReason{p.Name, p.reason, p.message})
 		case p.room() == 0:
-			answer(i, PoolReason{p.Name, PoolAtMax, p.atMax()})
+			why, message := p.full()
+			answer(i, PoolReason{p.Name, why, message})
 		default:
 			answer(i, PoolReason{p.Name, NextLook, "it fits a node of its own, but not with what else was decided"})
 		}

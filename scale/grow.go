@@ -18,20 +18,29 @@ type option struct {
 	waste float64
 }
 
-// grow gives nodes to the pods that no node helps: the pool with the least
-// waste first, then the next for those it left, each pool once. Pools with
+// grow gives nodes to the pods that no node helps: what is cheapest for all of
+// them together first, where the policy chooses so, then the pool that the
+// expanders pick, then the next for those it left, each pool once. Pools with
 // accelerators come in first for pods that ask for one, and for the others only
 // when nothing else helps them.
 func (d *decision) grow(pods []*waiting) []*waiting {
 	for _, lastResort := range []bool{false, true} {
+		if len(pods) > 0 {
+			pods = d.mix(pods, lastResort)
+		}
 		done := map[*pool]bool{}
 		for len(pods) > 0 {
 			best := d.best(pods, lastResort, done)
 			if best == nil {
 				break
 			}
-			done[best.pool] = true
-			pods = d.commit(d.pack(best.pool, choose(best.pool, pods, lastResort)), pods)
+			p := best.pool
+			done[p] = true
+			p.atMost = p.size + d.balance(best)
+			if o := d.pack(p, offered(p, pods, lastResort)); len(o.pods) > 0 {
+				pods = d.commit(o, pods)
+			}
+			p.atMost = -1
 		}
 		// What opened a node may have left room for pods that it was not offered.
 		for _, p := range d.pools {
@@ -41,39 +50,28 @@ func (d *decision) grow(pods []*waiting) []*waiting {
 	return pods
 }
 
-// best is the option with the least waste; among equals the one for more pods,
-// then the smaller pool, so that like pools stay alike, then the first by name.
+// best is the option that the expanders pick.
 func (d *decision) best(pods []*waiting, lastResort bool, done map[*pool]bool) *option {
-	var best *option
+	var options []*option
 	for _, p := range d.pools {
 		if done[p] || p.room() == 0 {
 			continue
 		}
 		d.sim.Fork()
-		o := d.pack(p, choose(p, pods, lastResort))
+		o := d.pack(p, offered(p, pods, lastResort))
 		d.sim.Revert()
 		for _, n := range o.nodes {
 			p.zones[n.zone]--
 		}
-		if len(o.pods) > 0 && (best == nil || o.better(best)) {
-			best = o
+		if len(o.pods) > 0 && len(o.nodes) > 0 {
+			options = append(options, o)
 		}
 	}
-	return best
+	return d.pick(options)
 }
 
-func (o *option) better(than *option) bool {
-	switch {
-	case o.waste != than.waste:
-		return o.waste < than.waste
-	case len(o.pods) != len(than.pods):
-		return len(o.pods) > len(than.pods)
-	}
-	return o.pool.size < than.pool.size
-}
-
-// choose is the pods that a pool is offered.
-func choose(p *pool, pods []*waiting, lastResort bool) []*waiting {
+// offered is the pods that a pool is offered.
+func offered(p *pool, pods []*waiting, lastResort bool) []*waiting {
 	if lastResort || !gpus(p.template("").Status.Allocatable) {
 		return pods
 	}

@@ -70,6 +70,10 @@ type Grow struct {
 	Waste float64 `json:"waste"`
 	// Pods that the new nodes are for, "namespace/name".
 	Pods []string `json:"pods,omitempty"`
+	// Headroom is how many of the new nodes are there for the loss of a zone, and
+	// Message which and why.
+	Headroom int    `json:"headroom,omitempty"`
+	Message  string `json:"message,omitempty"`
 
 	pool *world.Pool
 	pods []*corev1.Pod

@@ -1,9 +1,13 @@
 package scale
 
 import (
+	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/tidemill/tidemill/scale/choose"
+	"github.com/tidemill/tidemill/scale/limit"
 )
 
 // Policy tunes decisions for the whole cluster; a pool's own settings are in its
@@ -42,6 +46,59 @@ type Policy struct {
 	// BrakePercent is the share of broken or lost nodes above which nothing is
 	// let go: a common cause is likelier than so many idle nodes. Default 45.
 	BrakePercent int
+
+	// Expander is the chain that chooses among pools, see choose.Parse. Default
+	// least-cost.
+	Expander string
+	// Priorities are the rules of the priority expander.
+	Priorities choose.Priorities
+	// Balance makes pools with like nodes grow together, so that they stay about
+	// as large; labels in IgnoreLabels do not make nodes unlike.
+	Balance      bool
+	IgnoreLabels []string
+	// Limits bound all nodes of the cluster in sum.
+	Limits limit.Limits
+	// MaxGrowth is how many nodes one look may add, all pools together. Default
+	// 1000, as cluster-autoscaler's max-nodes-per-scaleup.
+	MaxGrowth int
+	// Fuse stops runaway growth. It looks at the nodes that came within
+	// FuseWindow, default 1h, and holds for FuseFor, default 30m.
+	Fuse                limit.Fuse
+	FuseWindow, FuseFor time.Duration
+	// NewPodDelay is how old a pod must be before a pool grows for it, unless its
+	// annotation says otherwise. Default 0.
+	NewPodDelay time.Duration
+	// After a scale-up, a scale-down or a failed growth of a pool no node of it is
+	// let go for so long. Default 0: nodes are protected one by one, by YoungNode
+	// and UnneededFor.
+	DelayAfterAdd, DelayAfterDelete, DelayAfterFailure time.Duration
+}
+
+// Check refuses what contradicts itself.
+func (p Policy) Check() error {
+	if _, err := p.chain(0); err != nil {
+		return err
+	}
+	for _, d := range []struct {
+		name string
+		d    time.Duration
+	}{
+		{"new pod's delay", p.NewPodDelay}, {"delay after add", p.DelayAfterAdd},
+		{"delay after delete", p.DelayAfterDelete}, {"delay after failure", p.DelayAfterFailure},
+	} {
+		if d.d < 0 {
+			return fmt.Errorf("check policy: the %s is negative: %s", d.name, d.d)
+		}
+	}
+	if p.MaxGrowth < 0 {
+		return fmt.Errorf("check policy: %d nodes at most in one look", p.MaxGrowth)
+	}
+	return p.Limits.Check()
+}
+
+// chain is the expanders of a look that begins at seed.
+func (p Policy) chain(seed uint64) (choose.Chain, error) {
+	return choose.Parse(or(p.Expander, choose.LeastCost), func() choose.Priorities { return p.Priorities }, func() uint64 { return seed })
 }
 
 func (p Policy) withDefaults() Policy {
@@ -63,6 +120,10 @@ func (p Policy) withDefaults() Policy {
 	p.BackoffMax = or(p.BackoffMax, 30*time.Minute)
 	p.BackoffForget = or(p.BackoffForget, 3*time.Hour)
 	p.BrakePercent = or(p.BrakePercent, 45)
+	p.Expander = or(p.Expander, choose.LeastCost)
+	p.MaxGrowth = or(p.MaxGrowth, 1000)
+	p.FuseWindow = or(p.FuseWindow, time.Hour)
+	p.FuseFor = or(p.FuseFor, 30*time.Minute)
 	return p
 }
 

@@ -20,6 +20,13 @@ const (
 	DynamicResources Reason = "DynamicResources"
 	// NoPool: no pool may be scaled.
 	NoPool Reason = "NoPool"
+	// PodDelayed: the pod is younger than pools grow for.
+	PodDelayed Reason = "PodDelayed"
+	// GroupIncomplete: the pod is of use only with others, not all of which can be
+	// helped.
+	GroupIncomplete Reason = "GroupIncomplete"
+	// NoRoomNow: the pod only asks whether there is room, and there is none.
+	NoRoomNow Reason = "NoRoomNow"
 	// NoPoolFits: the pod fits a new node of none of the pools.
 	NoPoolFits Reason = "NoPoolFits"
 )
@@ -39,6 +46,20 @@ const (
 	BackedOff Reason = "BackedOff"
 	// PoolAtMax: the pool has as many nodes as it may.
 	PoolAtMax Reason = "PoolAtMax"
+	// PoolAtMaxCores, PoolAtMaxMemory, PoolAtMaxGPUs, PoolAtMaxSpend: another node
+	// would pass the Pool's own limit.
+	PoolAtMaxCores  Reason = "PoolAtMaxCores"
+	PoolAtMaxMemory Reason = "PoolAtMaxMemory"
+	PoolAtMaxGPUs   Reason = "PoolAtMaxGPUs"
+	PoolAtMaxSpend  Reason = "PoolAtMaxSpend"
+	// ClusterAtMaxNodes and so on: another node would pass a limit of the cluster.
+	ClusterAtMaxNodes  Reason = "ClusterAtMaxNodes"
+	ClusterAtMaxCores  Reason = "ClusterAtMaxCores"
+	ClusterAtMaxMemory Reason = "ClusterAtMaxMemory"
+	ClusterAtMaxGPUs   Reason = "ClusterAtMaxGPUs"
+	ClusterAtMaxSpend  Reason = "ClusterAtMaxSpend"
+	// Runaway: the pool's new nodes do not take the pods they were made for.
+	Runaway Reason = "Runaway"
 	// PoolCycling: a run is under way; it has yet to take up growth already
 	// asked of it, or, for a node, scale-down waits for its end.
 	PoolCycling Reason = "PoolCycling"
@@ -89,6 +110,10 @@ const (
 	NoPlaceForPod Reason = "NoPlaceForPod"
 	// NotExamined: this look tried as many nodes as it may.
 	NotExamined Reason = "NotExamined"
+	// CoolingDown: the pool was raised, lowered or failed to grow a moment ago.
+	CoolingDown Reason = "CoolingDown"
+	// ClusterAtMin: a limit of the cluster says to keep as much.
+	ClusterAtMin Reason = "ClusterAtMin"
 	// NotYet: unneeded, but not for long enough.
 	NotYet Reason = "NotYet"
 	// TooManyLeaving: as many nodes are leaving as may at one time.

@@ -30,10 +30,22 @@ func (g Grow) String() string {
 	if g.Cycle {
 		s += " by way of its cycle"
 	}
-	if len(g.Pods) == 0 {
+	room := ""
+	if g.Headroom > 0 {
+		room = fmt.Sprintf("%s for the loss of a zone, %s", count(g.Headroom, "node"), g.Message)
+	}
+	switch {
+	case len(g.Pods) > 0 && room != "":
+		room = "; " + room
+	case len(g.Pods) > 0:
+	case g.Headroom == g.To-g.From:
+		return s + ": " + room
+	case room != "":
+		return s + " to reach its minimum; " + room
+	default:
 		return s + " to reach its minimum"
 	}
-	return fmt.Sprintf("%s for %s, %.0f%% waste", s, count(len(g.Pods), "pod"), 100*g.Waste)
+	return fmt.Sprintf("%s for %s, %.0f%% waste%s", s, count(len(g.Pods), "pod"), 100*g.Waste, room)
 }
 
 // String is "keep node n1 of pool workers: PodsNeedIt, 2 pods".

@@ -77,6 +77,7 @@ const (
 const (
 	AnnotationNodePoolID        = "oci.oraclecloud.com/node-pool-id"
 	AnnotationScaleDownDisabled = "cluster-autoscaler.kubernetes.io/scale-down-disabled"
+	AnnotationScaleUpDelay      = "cluster-autoscaler.kubernetes.io/pod-scale-up-delay"
 	AnnotationSafeToEvict       = "cluster-autoscaler.kubernetes.io/safe-to-evict"
 	AnnotationSafeToEvictLocal  = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"
 	LabelFaultDomain            = "oci.oraclecloud.com/fault-domain"

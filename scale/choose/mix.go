@@ -226,3 +226,17 @@ func (f *filling) sum(runs []run) (pods int, cost float64) {
 	}
 	return pods, cost
 }
+
+// Loads are the nodes of a kind one by one, the fullest first as planned: how
+// many pods of each class each is for.
+func (m *Mixture) Loads(kind int) [][]int {
+	var out [][]int
+	for _, r := range m.runs {
+		if r.kind == kind {
+			for range r.nodes {
+				out = append(out, r.pods)
+			}
+		}
+	}
+	return out
+}
