@@ -19,7 +19,7 @@ import (
 func (t *turn) step(ctx context.Context, s Step) error {
 	var err error
 	switch s.Kind {
-	case StartRun, FinishRun, RefuseRequest, BackOff, CountJoinFailure:
+	case StartRun, FinishRun, RefuseRequest, BackOff, CountJoinFailure, AdoptSize:
 		// written with the pool's status already
 	case SetRelease:
 		err = t.Fleet.SetRelease(ctx, s.PoolID, *s.Release)
@@ -27,11 +27,16 @@ func (t *turn) step(ctx context.Context, s Step) error {
 		err = t.Fleet.Resize(ctx, s.PoolID, s.From, s.To)
 	case DeleteInstance:
 		err = t.delete(ctx, s)
+	case Delegate:
+		err = t.delegate(ctx, s)
+	case Reboot, ReplaceBootVolume:
+		err = t.restart(ctx, s)
 	case Drain:
 		return t.drain(ctx, s)
 	default:
 		err = t.onNode(ctx, s)
 	}
+	t.learn(s, err)
 	if errors.Is(err, errStayed) {
 		return nil
 	}
@@ -56,13 +61,21 @@ func change(o *corev1.Node, s Step) {
 	switch s.Kind {
 	case Taint:
 		kube.AddTaint(o, corev1.Taint{Key: v1alpha1.TaintOutdated, Effect: corev1.TaintEffectPreferNoSchedule})
+		if s.Keep {
+			kube.KeepFromScaleDown(o)
+		}
 	case Untaint:
 		kube.RemoveTaint(o, v1alpha1.TaintOutdated)
 	case Mark:
-		m := kube.Mark{Cause: s.Cause, Reason: string(s.Reason), Message: s.Message, Since: time.Now().UTC()}
+		m := kube.Mark{Cause: s.Cause, Reason: string(s.Reason), Message: s.Message, Since: time.Now().UTC(), Action: s.Action}
 		kube.SetMark(o, kube.Cordon(o, m))
 	case Release:
-		kube.Unmark(o)
+		release(o, s)
+	case Keep:
+		kube.KeepFromScaleDown(o)
+	case Forget:
+		kube.AllowScaleDown(o)
+		delete(o.Annotations, v1alpha1.AnnotationRenewed)
 	case Skip:
 		tainted := kube.RemoveTaint(o, v1alpha1.TaintOutdated)
 		kube.Unmark(o)
@@ -74,6 +87,29 @@ func change(o *corev1.Node, s Step) {
 		}
 		o.Annotations[v1alpha1.AnnotationSkippedUntil] = clock(s.Until)
 	}
+}
+
+// release gives a node back with everything of tidemill's taken off, and with the
+// request that is answered by it. What a run has renewed says so until its end.
+func release(o *corev1.Node, s Step) {
+	kube.Unmark(o)
+	kube.AllowScaleDown(o)
+	if s.Request != "" && o.Annotations[v1alpha1.AnnotationCycle] == s.Request {
+		delete(o.Annotations, v1alpha1.AnnotationCycle)
+	}
+	if s.Reason == Renewed && s.Until != nil && s.Cause == kube.CauseCycle {
+		o.Annotations[v1alpha1.AnnotationRenewed] = clock(s.Until)
+	}
+}
+
+// delegate asks the cloud to cycle the pool; that it is at it already is no
+// error.
+func (t *turn) delegate(ctx context.Context, s Step) error {
+	err := t.Fleet.Cycle(ctx, s.PoolID, *s.Cycling)
+	if errors.Is(err, cloudprovider.ErrConflict) {
+		return nil
+	}
+	return err
 }
 
 // drain does one step of emptying a node, and writes on the Node when that

@@ -3,7 +3,6 @@ package cycle
 import (
 	"cmp"
 	"slices"
-	"strings"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/cloudprovider"
@@ -81,7 +80,7 @@ func (d *decision) population(nodes []*world.Node) (zones map[cloudprovider.Zone
 // same zone is not asked for ever. A run for single nodes moves no others.
 func (d *decision) uneven(run *v1alpha1.CycleStatus, left int) bool {
 	zones := len(d.pool.Cloud.Zones())
-	if left > 0 || zones < 2 || int(run.Rebalanced) >= zones || strings.HasPrefix(run.Request, "node/") || d.aborted(run) {
+	if left > 0 || zones < 2 || int(run.Rebalanced) >= zones || single(run) || d.ends(run) != nil {
 		return false
 	}
 	_, most, least := d.population(d.machines())

@@ -71,6 +71,7 @@ type decision struct {
 	policy Policy
 	report Report
 	steps  []Step
+	lacks  map[*world.Node]string // what new nodes need before they count
 }
 
 func newDecision(s *world.Snapshot, pool *world.Pool, p Policy) *decision {

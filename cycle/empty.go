@@ -17,6 +17,8 @@ func (d *decision) empty(n *world.Node) {
 	case goingAway(n):
 	case uncordonedByHand(n):
 		d.skip(n, Uncordoned, "somebody made the node schedulable")
+	case n.Mark.Drained != nil && n.Mark.Action != "":
+		d.renew(n)
 	case n.Mark.Drained != nil:
 		d.do(nodeStep(DeleteInstance, n))
 	case d.protected(n):
@@ -40,11 +42,7 @@ func (d *decision) skip(n *world.Node, r Reason, message string) {
 }
 
 func (d *decision) timedOut(n *world.Node) bool {
-	timeout := d.policy.DrainTimeout
-	if spec := d.pool.CycleSpec(); spec != nil && spec.Drain != nil && spec.Drain.Timeout != nil {
-		timeout = spec.Drain.Timeout.Duration
-	}
-	return n.Mark.DrainStarted != nil && d.s.Now.Sub(*n.Mark.DrainStarted) >= timeout
+	return n.Mark.DrainStarted != nil && d.s.Now.Sub(*n.Mark.DrainStarted) >= d.drainTimeout()
 }
 
 func (d *decision) protected(n *world.Node) bool {

@@ -2,6 +2,7 @@ package cycle
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,7 +16,7 @@ import (
 func (d *decision) idle(w wanted) {
 	request := w.request
 	if request == "" {
-		request = nodeRequestOf(d.pool, w)
+		request = d.nodeRequestOf(w)
 	}
 	d.giveBackLeftovers()
 	if request == "" {
@@ -36,10 +37,12 @@ func (d *decision) idle(w wanted) {
 
 // nodeRequestOf is the request of a run that replaces single nodes: the first
 // node's by name of instance; the others join the run.
-func nodeRequestOf(p *world.Pool, w wanted) string {
-	for _, n := range p.Nodes {
+func (d *decision) nodeRequestOf(w wanted) string {
+	for _, n := range d.pool.Nodes {
 		if value, ok := w.nodes[n]; ok && machine(n) {
-			return fmt.Sprintf("node/%s:%s=%s", n.Name(), v1alpha1.AnnotationCycle, value)
+			if r := fmt.Sprintf("node/%s:%s=%s", n.Name(), v1alpha1.AnnotationCycle, value); !d.stopped(r) {
+				return r
+			}
 		}
 	}
 	return ""
@@ -47,8 +50,13 @@ func nodeRequestOf(p *world.Pool, w wanted) string {
 
 // start records a run. Nothing else is done for it before the record stands.
 func (d *decision) start(request string, desired int, w wanted) {
-	run := &v1alpha1.CycleStatus{Request: request, StartedAt: metav1.NewTime(d.s.Now.Truncate(time.Second)), Desired: int32(desired)}
-	run.Stale = int32(len(d.staleNodes(w, run, false)))
+	run := &v1alpha1.CycleStatus{Request: request, StartedAt: metav1.NewTime(d.s.Now.Truncate(time.Second)), Desired: int32(desired),
+		NodePoolID: string(d.pool.Cloud.ID), AbortSeen: d.annotation(v1alpha1.AnnotationAbort)}
+	if s := strategyOf(d.pool.CycleSpec(), nil); s != v1alpha1.StrategySurge && !single(run) {
+		run.Strategy = s
+	}
+	todo := d.staleNodes(w, run, false)
+	run.Stale, run.Previous = int32(len(todo)), previous(todo)
 	d.report.Cycle = run
 	d.report.Desired, d.report.Stale = desired, int(run.Stale)
 	d.do(Step{Kind: StartRun, Request: request, To: desired, Message: fmt.Sprintf("%d nodes are to be replaced", run.Stale)})
@@ -59,11 +67,9 @@ func (d *decision) endRecord(request, outcome, message string) {
 	last := &v1alpha1.LastCycleStatus{Request: request, FinishedAt: metav1.NewTime(d.s.Now.Truncate(time.Second)), Outcome: outcome, Message: message}
 	last.StartedAt = last.FinishedAt
 	if run := d.report.Cycle; run != nil && run.Request == request {
-		last.StartedAt, last.Replaced = run.StartedAt, run.Replaced
+		last.StartedAt, last.Replaced, last.Previous = run.StartedAt, run.Replaced, run.Previous
 	}
-	if d.report.Last != nil {
-		last.CycleSeen = d.report.Last.CycleSeen
-	}
+	d.carryOver(last, request, outcome)
 	if value, ok := cycleValue(request); ok {
 		last.CycleSeen = value
 		if outcome == Aborted {
@@ -71,6 +77,23 @@ func (d *decision) endRecord(request, outcome, message string) {
 		}
 	}
 	d.report.Last = last
+}
+
+// carryOver keeps what the record before this one knew and still matters.
+func (d *decision) carryOver(last *v1alpha1.LastCycleStatus, request, outcome string) {
+	last.Target = target(d.pool.Cloud)
+	if before := d.report.Last; before != nil {
+		last.CycleSeen, last.RolledBack = before.CycleSeen, before.RolledBack
+		if last.Previous == nil {
+			last.Previous = before.Previous
+		}
+	}
+	if run := d.report.Cycle; outcome == Aborted && run != nil && run.AbortSeen != d.annotation(v1alpha1.AnnotationAbort) {
+		last.AbortSeen = d.annotation(v1alpha1.AnnotationAbort)
+	}
+	if strings.HasPrefix(request, v1alpha1.AnnotationRollback+"=") && outcome != Refused {
+		last.RolledBack = d.annotation(v1alpha1.AnnotationUpgradeTo)
+	}
 }
 
 // giveBackLeftovers takes off what a run left that is no more: the process died
@@ -85,6 +108,8 @@ func (d *decision) giveBackLeftovers() {
 			d.giveBack(n, NoLongerWanted, "no run is under way")
 		} else if n.Mark == nil && outdatedTaint(n) {
 			d.do(nodeStep(Untaint, n))
+		} else if carries(n) {
+			d.do(nodeStep(Forget, n))
 		}
 	}
 }
@@ -92,7 +117,7 @@ func (d *decision) giveBackLeftovers() {
 // releaseAll gives back whatever tidemill holds in a pool that is nobody's.
 func (d *decision) releaseAll(message string) {
 	for _, n := range d.pool.Nodes {
-		if n.Object != nil && n.MarkErr == nil && !goingAway(n) && (n.Mark != nil || outdatedTaint(n)) {
+		if n.Object != nil && n.MarkErr == nil && !goingAway(n) && (n.Mark != nil || outdatedTaint(n) || carries(n)) {
 			d.giveBack(n, NoLongerWanted, message)
 		}
 	}

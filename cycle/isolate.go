@@ -19,20 +19,32 @@ type room struct {
 	slots     int // drains that may still begin
 	braked    bool
 	broken    int
+	lacks     map[*world.Node]string // these are not counted on yet
 }
 
 // isolate picks the nodes that are taken now, and says of each other why not.
-func (d *decision) isolate(b Budget, todo []stale, extra []stale, held int) {
-	r := d.room(b, held)
+func (d *decision) isolate(b Budget, run *v1alpha1.CycleStatus, todo []stale, extra []stale, held int, p pace) {
+	r := d.room(b, run, todo, held)
+	left := p.room(inWork(todo))
+	if p.hold == nil {
+		p.hold = d.green(run, todo)
+	}
 	taken, zoned := 0, []stale(nil)
 	var first *Wait
-	for _, n := range order(slices.Concat(todo, extra)) {
+	for _, n := range d.ordered(slices.Concat(todo, extra)) {
 		if n.Mark != nil || n.MarkErr != nil || goingAway(n.Node) || !d.takeable(n) {
+			continue
+		}
+		if why := p.holds(n, left-taken); why != nil {
+			d.block(n.Node, why.Reason, why.Message)
+			if first == nil {
+				first = why
+			}
 			continue
 		}
 		switch why := r.take(n.Node); why.Reason {
 		case "":
-			d.mark(n)
+			d.mark(n, run)
 			taken++
 		case BelowZoneFloor:
 			zoned = append(zoned, n)
@@ -45,7 +57,7 @@ func (d *decision) isolate(b Budget, todo []stale, extra []stale, held int) {
 		}
 	}
 	if taken+held == 0 && d.quiet() {
-		taken += d.yield(r, zoned)
+		taken += d.yield(r, run, zoned)
 	}
 	if first != nil && taken+held == 0 {
 		d.wait(waiting(first.Reason), first.Message)
@@ -64,14 +76,14 @@ func (d *decision) quiet() bool {
 // chooses where a new node lands; if it chose zones that have no old node left,
 // no zone could give one, and the run would wait for ever
 // (docs/decisions/0004-zone-floor.md).
-func (d *decision) yield(r *room, zoned []stale) int {
+func (d *decision) yield(r *room, run *v1alpha1.CycleStatus, zoned []stale) int {
 	if len(zoned) == 0 || r.slots <= 0 || r.available-1 < r.budget.Floor() {
 		return 0
 	}
 	n := slices.MaxFunc(zoned, func(a, b stale) int { return cmp.Compare(r.zones[a.Zone()], r.zones[b.Zone()]) })
 	r.spend(n.Node)
 	d.unblock(n.Node)
-	d.mark(n)
+	d.mark(n, run)
 	return 1
 }
 
@@ -83,11 +95,20 @@ func waiting(r Reason) Reason {
 	return r
 }
 
-func (d *decision) room(b Budget, held int) *room {
+func (d *decision) room(b Budget, run *v1alpha1.CycleStatus, todo []stale, held int) *room {
 	all, zones := d.pool.Counts()
-	r := &room{budget: b, available: all.Available, zones: map[cloudprovider.Zone]int{}, slots: d.policy.MaxParallelDrains - held}
+	r := &room{budget: b, available: all.Available, zones: map[cloudprovider.Zone]int{}, slots: d.maxParallel() - held, lacks: d.lacks}
+	if strategyOf(nil, run) == v1alpha1.StrategyBlueGreen {
+		r.slots = len(todo) // all are cordoned at once, and emptied in turn
+	}
 	for _, z := range d.pool.Cloud.Zones() {
 		r.zones[z] = zones[z].Available
+	}
+	for n := range d.lacks {
+		r.available--
+		if r.known(n) {
+			r.zones[n.Zone()]--
+		}
 	}
 	for _, n := range d.pool.Nodes {
 		if broken(n) {
@@ -108,9 +129,9 @@ func (r *room) take(n *world.Node) Wait {
 	case broken(n) && !n.Available():
 		r.slots--
 		return Wait{}
-	case r.available-cost(n) < r.budget.Floor():
+	case r.available-r.cost(n) < r.budget.Floor():
 		return Wait{BelowFloor, fmt.Sprintf("%d nodes are available and %d must remain: waiting for a new node", r.available, r.budget.Floor())}
-	case cost(n) > 0 && r.known(n) && r.zones[n.Zone()]-1 < r.budget.ZoneFloor():
+	case r.cost(n) > 0 && r.known(n) && r.zones[n.Zone()]-1 < r.budget.ZoneFloor():
 		return Wait{BelowZoneFloor, fmt.Sprintf("%d nodes are available in zone %s and %d must remain", r.zones[n.Zone()], n.Zone(), r.budget.ZoneFloor())}
 	}
 	r.spend(n)
@@ -119,9 +140,9 @@ func (r *room) take(n *world.Node) Wait {
 
 func (r *room) spend(n *world.Node) {
 	r.slots--
-	r.available -= cost(n)
+	r.available -= r.cost(n)
 	if r.known(n) {
-		r.zones[n.Zone()] -= cost(n)
+		r.zones[n.Zone()] -= r.cost(n)
 	}
 }
 
@@ -131,8 +152,8 @@ func (r *room) known(n *world.Node) bool {
 }
 
 // cost is 1 for a node that is counted on.
-func cost(n *world.Node) int {
-	if n.Available() {
+func (r *room) cost(n *world.Node) int {
+	if n.Available() && r.lacks[n] == "" {
 		return 1
 	}
 	return 0
@@ -152,6 +173,8 @@ func (d *decision) takeable(n stale) bool {
 		d.block(n.Node, DrainSkipped, "its drain ran out of time; it is tried again at "+clock(&until))
 	case n.reason == JoinTimeout || n.reason == Surplus:
 		return true
+	case d.lacks[n.Node] != "" && !n.request:
+		d.block(n.Node, NotComplete, d.lacks[n.Node])
 	case coming(n.Node) && !broken(n.Node) && !d.old(n.Node):
 		d.block(n.Node, NotExamined, fmt.Sprintf("the node is not available yet (%s)", n.Stage()))
 	default:
@@ -177,8 +200,9 @@ func (d *decision) old(n *world.Node) bool {
 	return n.Stage() != world.StageGated && !created.IsZero() && d.s.Now.Sub(created) >= d.policy.JoinTimeout
 }
 
-func (d *decision) mark(n stale) {
+func (d *decision) mark(n stale, run *v1alpha1.CycleStatus) {
 	s := nodeStep(Mark, n.Node)
+	s.Action = d.actionFor(n, run)
 	s.Cause, s.Reason, s.Message = kube.CauseCycle, n.reason, n.message
 	if n.doctor {
 		s.Cause = kube.CauseRepair
@@ -190,23 +214,22 @@ func (d *decision) unblock(n *world.Node) {
 	d.report.Blocked = slices.DeleteFunc(d.report.Blocked, func(b Blocked) bool { return b.Node == n.Name() })
 }
 
+// ordered is order, zone by zone if the pool wants it so.
+func (d *decision) ordered(list []stale) []stale {
+	list = order(list)
+	if s := d.pool.CycleSpec(); s == nil || s.Order != v1alpha1.OrderZone {
+		return list
+	}
+	slices.SortStableFunc(list, func(a, b stale) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Zone(), b.Zone()))
+	})
+	return list
+}
+
 // order sorts by who goes first: what was given up before goes last; broken
 // nodes cost nothing and go first, then what the doctor and people asked for by
 // name, then the oldest.
 func order(list []stale) []stale {
-	rank := func(n stale) int {
-		switch _, before := skippedUntil(n.Node); {
-		case before:
-			return 4
-		case broken(n.Node):
-			return 0
-		case n.doctor:
-			return 1
-		case n.request:
-			return 2
-		}
-		return 3
-	}
 	slices.SortStableFunc(list, func(a, b stale) int {
 		if a.reason == Surplus && b.reason == Surplus {
 			return 0 // newest first already
@@ -214,6 +237,20 @@ func order(list []stale) []stale {
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), a.Created().Compare(b.Created()), cmp.Compare(a.ID(), b.ID()))
 	})
 	return list
+}
+
+func rank(n stale) int {
+	switch _, before := skippedUntil(n.Node); {
+	case before:
+		return 4
+	case broken(n.Node):
+		return 0
+	case n.doctor:
+		return 1
+	case n.request:
+		return 2
+	}
+	return 3
 }
 
 // extra are the nodes that go for another reason than being stale.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"strings"
 	"time"
 
@@ -34,6 +35,8 @@ type Loop struct {
 	Events    events.EventRecorder
 	Log       *slog.Logger
 	Policy    Policy
+	// HTTP asks the servers of gates; nil means http.DefaultClient.
+	HTTP *http.Client
 	// Interval between looks; 0 means 10 s. Wake, if set, brings the next look
 	// forward.
 	Interval time.Duration
@@ -41,6 +44,8 @@ type Loop struct {
 
 	drainer *drain.Drainer
 	drains  map[types.UID]drain.Progress
+	known   map[cloudprovider.PoolID]*known
+	gates   map[GateKey]GateAnswer
 	said    map[string]string // what was said of a pod or node last, to say it once
 	metrics *metrics
 }
@@ -82,6 +87,9 @@ func (l *Loop) Once(ctx context.Context) (Plan, error) {
 	}
 	policy := l.Policy
 	policy.Offers, policy.Drains = l.offers(ctx, snapshot), l.drains
+	l.learned(snapshot, &policy)
+	l.ask(ctx, snapshot)
+	policy.Gates = l.gates
 	plan := Decide(snapshot, policy)
 	l.metrics.report(plan)
 
@@ -100,6 +108,8 @@ func (l *Loop) prepare() {
 		l.drainer = drain.New(l.Clientset)
 		l.drains = map[types.UID]drain.Progress{}
 		l.said = map[string]string{}
+		l.known = map[cloudprovider.PoolID]*known{}
+		l.gates = map[GateKey]GateAnswer{}
 	}
 	l.prepareMetrics()
 }

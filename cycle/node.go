@@ -61,7 +61,7 @@ func strays(s *world.Snapshot) []Step {
 	}
 	var steps []Step
 	for _, n := range s.Unmanaged {
-		if n.Object == nil || n.MarkErr != nil || n.Mark == nil && !outdatedTaint(n) {
+		if n.Object == nil || n.MarkErr != nil || n.Mark == nil && !outdatedTaint(n) && !carries(n) {
 			continue
 		}
 		step := nodeStep(Release, n)

@@ -26,6 +26,14 @@ type Policy struct {
 	// for a surge node. Defaults 2m and 10m.
 	SurgeRetryMin, SurgeRetryMax time.Duration
 
+	// Refusals are what the cloud will not do for a pool, in its own words; known
+	// to this process only, since asking again is answered again.
+	Refusals map[cloudprovider.PoolID][]Refusal
+	// Gates are the answers of the servers that gates ask.
+	Gates map[GateKey]GateAnswer
+	// Sizes are the sizes that this process's own writes have led to.
+	Sizes map[cloudprovider.PoolID]Sizing
+
 	// Offers are the releases a pool can boot, looked up by the shell for pools
 	// that ask for another one; see [WantsOffer].
 	Offers map[cloudprovider.PoolID]Offer
@@ -38,6 +46,36 @@ type Policy struct {
 type Offer struct {
 	Releases []cloudprovider.Release
 	Err      error
+}
+
+// The pool's own numbers go before the policy's.
+
+func (d *decision) joinTimeout() time.Duration {
+	if s := d.pool.CycleSpec(); s != nil && s.JoinTimeout != nil && s.JoinTimeout.Duration > 0 {
+		return s.JoinTimeout.Duration
+	}
+	return d.policy.JoinTimeout
+}
+
+func (d *decision) maxFailed() int {
+	if s := d.pool.CycleSpec(); s != nil && s.MaxFailed != nil {
+		return int(*s.MaxFailed)
+	}
+	return d.policy.MaxJoinFailures
+}
+
+func (d *decision) maxParallel() int {
+	if s := d.pool.CycleSpec(); s != nil && s.MaxParallelDrains != nil {
+		return int(*s.MaxParallelDrains)
+	}
+	return d.policy.MaxParallelDrains
+}
+
+func (d *decision) drainTimeout() time.Duration {
+	if s := d.pool.CycleSpec(); s != nil && s.Drain != nil && s.Drain.Timeout != nil {
+		return s.Drain.Timeout.Duration
+	}
+	return d.policy.DrainTimeout
 }
 
 // Work per pool and tick that is bounded: writes of taints, since a pool may

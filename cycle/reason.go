@@ -23,6 +23,16 @@ const (
 	VersionNotOffered Reason = "VersionNotOffered"
 	// BudgetZero: maxSurge and maxUnavailable both come to 0.
 	BudgetZero Reason = "BudgetZero"
+	// BadWindow: a window of spec.cycle.windows can never open.
+	BadWindow Reason = "BadWindow"
+	// ReleaseRefused: the cloud does not take the release for this pool.
+	ReleaseRefused Reason = "ReleaseRefused"
+	// NothingToRollBack: no run is on record.
+	NothingToRollBack Reason = "NothingToRollBack"
+	// NothingDiffers: OKE's own cycling replaces only what differs from the pool.
+	NothingDiffers Reason = "NothingDiffers"
+	// Unsupported: the cloud will not do what the strategy, or the request, needs.
+	Unsupported Reason = "Unsupported"
 )
 
 // Why a run does not go on.
@@ -50,6 +60,20 @@ const (
 	WaitingForSurge Reason = "WaitingForSurge"
 	// Braked: so many nodes are broken that a common cause is likely.
 	Braked Reason = "Braked"
+	// OutsideWindow: no window is open.
+	OutsideWindow Reason = "OutsideWindow"
+	// GateClosed: a gate of spec.cycle.gates is not open.
+	GateClosed Reason = "GateClosed"
+	// CanarySoak: the canary has gone and has not been well for long enough.
+	CanarySoak Reason = "CanarySoak"
+	// CanaryUnwell: it is not well.
+	CanaryUnwell Reason = "CanaryUnwell"
+	// TooManyBlocked: as many nodes as may be refuse to become empty.
+	TooManyBlocked Reason = "TooManyBlocked"
+	// WaitingForGreen: not all new nodes of a blue-green run are available.
+	WaitingForGreen Reason = "WaitingForGreen"
+	// Delegated: the cloud does it.
+	Delegated Reason = "Delegated"
 	// Finishing: all are replaced, the last new nodes are not available yet.
 	Finishing Reason = "Finishing"
 )
@@ -73,6 +97,14 @@ const (
 	// NotExamined: the doctor has not looked at it, so that nobody knows whether
 	// it carries load.
 	NotExamined Reason = "NotExamined"
+	// NotComplete: it is Ready and lacks something that the pool's other nodes have.
+	NotComplete Reason = "NotComplete"
+	// Restarting: its machine was restarted and is not back yet.
+	Restarting Reason = "Restarting"
+	// Soaking: it is empty and stands for a rollback.
+	Soaking Reason = "Soaking"
+	// CanaryFirst: it is its turn when the canary has gone well.
+	CanaryFirst Reason = "CanaryFirst"
 	// MachineGone: the Node is left of a machine that the cloud does not have.
 	MachineGone Reason = "MachineGone"
 	// StateUnknown: the cloud reports a state that this version does not know.
@@ -89,6 +121,10 @@ const (
 	Requested Reason = "Requested"
 	// Surplus: the run has ended and the pool is larger than desired.
 	Surplus Reason = "Surplus"
+	// Renewed: its machine was restarted and is back.
+	Renewed Reason = "Renewed"
+	// NotBack: its machine was restarted and did not come back in time.
+	NotBack Reason = "NotBack"
 	// TimedOut: its drain ran out of time.
 	TimedOut Reason = "DrainTimeout"
 	// Uncordoned: somebody made it schedulable by hand.

@@ -3,9 +3,9 @@ package cycle
 import (
 	"fmt"
 	"regexp"
-	"strings"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/internal/kube"
 	"github.com/tidemill/tidemill/internal/world"
 )
 
@@ -15,9 +15,6 @@ const (
 	Aborted   = "Aborted"
 	Refused   = "Refused"
 )
-
-// doctorPrefix begins the value of a request that the doctor made.
-const doctorPrefix = "doctor/"
 
 // wanted is what annotations ask of a pool.
 type wanted struct {
@@ -35,6 +32,10 @@ func (d *decision) requests() wanted {
 			w.nodes[n] = value
 		}
 	}
+	if request, pending := d.rollback(); request != "" || pending {
+		w.request = request
+		return w
+	}
 	if upgrade, ok := d.pool.Object.Annotations[v1alpha1.AnnotationUpgradeTo]; ok && !d.answered(v1alpha1.AnnotationUpgradeTo, upgrade) {
 		ready, pending := d.upgrade(upgrade)
 		if ready {
@@ -46,6 +47,9 @@ func (d *decision) requests() wanted {
 	}
 	if cycle, ok := d.pool.Object.Annotations[v1alpha1.AnnotationCycle]; ok && !d.answered(v1alpha1.AnnotationCycle, cycle) {
 		w.request = d.checked(v1alpha1.AnnotationCycle + "=" + cycle)
+	}
+	if w.request == "" {
+		w.request = d.drifting()
 	}
 	return w
 }
@@ -60,7 +64,10 @@ func (d *decision) answered(key, value string) bool {
 	if key == v1alpha1.AnnotationCycle && last.CycleSeen == value && value != "" {
 		return true
 	}
-	return last.Request == key+"="+value && last.Outcome != Aborted
+	if key == v1alpha1.AnnotationUpgradeTo && last.RolledBack == value && value != "" {
+		return true
+	}
+	return last.Request == key+"="+value && (last.Outcome != Aborted || d.stopped(last.Request))
 }
 
 // nodeRequest is the value of a node's own request, if it is honoured.
@@ -72,7 +79,10 @@ func (d *decision) nodeRequest(n *world.Node) (string, bool) {
 	if !ok {
 		return "", false
 	}
-	if !strings.HasPrefix(value, doctorPrefix) {
+	if _, asked, err := kube.ParseRepairRequest(value); err != nil {
+		d.block(n, BadAnnotation, err.Error())
+		return "", false
+	} else if !asked {
 		if d.pool.CycleSpec() == nil {
 			d.block(n, CyclingOff, "cycling is off for this pool: set spec.cycle.mode")
 			return "", false
@@ -92,9 +102,13 @@ func (d *decision) checked(request string) string {
 		d.refuse(request, CyclingOff, "cycling is off for this pool: set spec.cycle.mode")
 		return ""
 	}
-	b, err := d.budget()
+	b, err := d.budget(nil)
 	if err != nil {
 		d.refuse(request, BadAnnotation, err.Error())
+		return ""
+	}
+	if _, _, err := windowsAt(d.pool.CycleSpec().Windows, d.s.Now); err != nil {
+		d.refuse(request, BadWindow, err.Error())
 		return ""
 	}
 	if b.Surge == 0 && b.Unavailable == 0 {
@@ -135,6 +149,11 @@ func (d *decision) upgrade(to string) (ready, pending bool) {
 		return false, false
 	case why != nil:
 		d.wait(why.Reason, why.Message)
+	case d.refusal(SetRelease) != "":
+		d.refuse(request, ReleaseRefused, d.refusal(SetRelease))
+		return false, false
+	case !d.mayBegin():
+		return false, true
 	default:
 		d.do(Step{Kind: SetRelease, Release: &target, Request: request})
 	}
@@ -150,4 +169,14 @@ func WantsOffer(p *world.Pool) bool {
 	to, ok := p.Object.Annotations[v1alpha1.AnnotationUpgradeTo]
 	return ok && versionShape.MatchString(to) && p.Cloud.Release.Kubernetes != to && p.CycleSpec() != nil &&
 		!(&decision{pool: p}).answered(v1alpha1.AnnotationUpgradeTo, to)
+}
+
+// mayBegin is whether a window is open. A pool's release is not changed outside:
+// whatever grows the pool meanwhile would bring the new one early.
+func (d *decision) mayBegin() bool {
+	w := d.window(nil, d.pool.CycleSpec(), nil)
+	if w != nil {
+		d.wait(w.Reason, w.Message)
+	}
+	return w == nil
 }

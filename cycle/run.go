@@ -3,14 +3,11 @@ package cycle
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
-	"github.com/tidemill/tidemill/cloudprovider"
 	"github.com/tidemill/tidemill/cycle/drain"
 	"github.com/tidemill/tidemill/internal/kube"
 	"github.com/tidemill/tidemill/internal/world"
@@ -23,30 +20,71 @@ func (d *decision) run(w wanted) {
 		d.supersede(run, w)
 		return
 	}
-	budget, err := d.budget()
+	d.adopt(run)
+	budget, err := d.budget(run)
 	if err != nil {
 		d.wait(BadAnnotation, err.Error())
 		return
 	}
-	aborted := d.aborted(run)
-	todo := d.staleNodes(w, run, aborted)
+	end := d.ends(run)
+	todo := d.staleNodes(w, run, end != nil)
+	d.lacks = d.newcomers(run)
 	extra := d.extra(run, todo)
 	d.report.Floor, d.report.Ceiling, d.report.Stale = budget.Floor(), budget.Ceiling(), len(todo)
-	d.progress(run, len(todo), aborted)
+	d.progress(run, len(todo), end != nil)
+	if strategyOf(nil, run) == v1alpha1.StrategyDelegate && end == nil {
+		d.delegated(run, todo)
+		return
+	}
 
 	stopped := d.joins(run)
 	d.takeBack(run)
-	held := d.goOn(slices.Concat(todo, extra))
+	held := d.goOn(run, slices.Concat(todo, extra))
 	d.taints(todo)
-	if !stopped || aborted {
-		d.surge(budget, run, todo)
-		d.isolate(budget, todo, extra, held)
+	d.keep(todo, end != nil)
+	if !stopped || end != nil {
+		p := d.pace(run, todo, end != nil)
+		d.surge(budget, run, todo, p)
+		d.isolate(budget, run, todo, extra, held, p)
 	}
-	d.finish(run, todo, aborted)
+	d.finish(run, todo, end)
 }
 
-func (d *decision) budget() (Budget, error) {
-	return BudgetOf(d.pool.CycleSpec(), d.pool.Desired(), len(d.pool.Cloud.Zones()))
+// delegated is a run that the cloud carries out.
+func (d *decision) delegated(run *v1alpha1.CycleStatus, todo []stale) {
+	todo = d.onlyDrift(todo)
+	d.report.Stale = len(todo)
+	d.progress(run, len(todo), false)
+	if hold := d.pace(run, todo, false).hold; hold != nil && run.DelegatedAt == nil {
+		d.wait(hold.Reason, hold.Message)
+		return
+	}
+	d.delegate(run, todo)
+	if len(todo) == 0 && !d.pool.Cloud.Health.Updating {
+		d.finish(run, todo, nil)
+	}
+}
+
+// full is the budget of the run's strategy, wherever on the ladder it stands.
+func (d *decision) full(run *v1alpha1.CycleStatus) Budget {
+	desired := d.pool.Cloud.Size
+	if run != nil {
+		desired = int(run.Desired)
+	}
+	b, _ := BudgetOf(d.pool.CycleSpec(), desired, len(d.pool.Cloud.Zones()))
+	return b.For(strategyOf(d.pool.CycleSpec(), run))
+}
+
+// budget is what the run may do now; before one begins, what it may do at best.
+func (d *decision) budget(run *v1alpha1.CycleStatus) (Budget, error) {
+	if _, err := BudgetOf(d.pool.CycleSpec(), 1, 1); err != nil {
+		return Budget{}, err
+	}
+	b := d.full(run)
+	if run == nil || strategyOf(nil, run) == v1alpha1.StrategyBlueGreen {
+		return b, nil
+	}
+	return b.On(run.Rung), nil
 }
 
 // supersede replaces a run's request by a newer one. The desired size stays:
@@ -57,16 +95,6 @@ func (d *decision) supersede(run *v1alpha1.CycleStatus, w wanted) {
 		d.report.Last.CycleSeen = value // the newer run answers it too
 	}
 	d.start(w.request, int(run.Desired), w)
-}
-
-// aborted is whether the pool's request was taken back in the middle.
-func (d *decision) aborted(run *v1alpha1.CycleStatus) bool {
-	if strings.HasPrefix(run.Request, "node/") {
-		return false // such a run ends when no node asks any more
-	}
-	key, _, _ := strings.Cut(run.Request, "=")
-	_, there := d.pool.Object.Annotations[key]
-	return !there || d.pool.CycleSpec() == nil
 }
 
 // progress brings the record's counts up to date. What was replaced is the
@@ -85,21 +113,21 @@ func (d *decision) joins(run *v1alpha1.CycleStatus) (stopped bool) {
 		if !d.late(n, run) {
 			continue
 		}
-		message := fmt.Sprintf("not available %s after its creation (%s)", d.s.Now.Sub(n.Created()).Round(time.Minute), n.Stage())
+		message := fmt.Sprintf("not available %s after its creation (%s%s)", d.s.Now.Sub(n.Created()).Round(time.Minute), n.Stage(), because(d.lacks[n]))
 		d.block(n, JoinTimeout, message)
 		switch {
 		case slices.Contains(run.FailedJoins, string(n.ID())):
 			if n.Object == nil && n.MarkErr == nil {
 				d.do(nodeStep(DeleteInstance, n))
 			}
-		case len(run.FailedJoins) < d.policy.MaxJoinFailures:
+		case len(run.FailedJoins) < d.maxFailed():
 			run.FailedJoins = append(run.FailedJoins, string(n.ID()))
 			s := nodeStep(CountJoinFailure, n)
 			s.Message = message
 			d.do(s)
 		}
 	}
-	if len(run.FailedJoins) < d.policy.MaxJoinFailures {
+	if len(run.FailedJoins) < d.maxFailed() {
 		return false
 	}
 	d.wait(JoinFailures, fmt.Sprintf("%d new nodes did not become available: the run has stopped, old nodes are left alone; mend the cause and set a new value", len(run.FailedJoins)))
@@ -108,13 +136,10 @@ func (d *decision) joins(run *v1alpha1.CycleStatus) (stopped bool) {
 
 // late is whether a node born in this run has had its time to become available.
 func (d *decision) late(n *world.Node, run *v1alpha1.CycleStatus) bool {
-	switch n.Stage() {
-	case world.StageLaunching, world.StageJoining, world.StageGated:
-	default:
+	if !coming(n) && d.lacks[n] == "" {
 		return false
 	}
-	created := n.Created()
-	return !created.IsZero() && !created.Before(run.StartedAt.Time) && d.s.Now.Sub(created) >= d.policy.JoinTimeout && n.Mark == nil
+	return d.born(n, run) && d.s.Now.Sub(n.Created()) >= d.joinTimeout() && n.Mark == nil
 }
 
 // failedNodes are new Nodes that were counted as failed and carry no load: they
@@ -143,52 +168,27 @@ func (d *decision) carriesNothing(n *world.Node) bool {
 	return len(c.Evictable)+len(c.Leaving)+len(c.Blocked) == 0
 }
 
-// takeBack gives up entries that the cloud had no room for, and notes when to
-// try again.
-func (d *decision) takeBack(run *v1alpha1.CycleStatus) {
-	failed, why := 0, ""
-	for _, n := range d.pool.Nodes {
-		if n.Instance != nil && n.Instance.State == cloudprovider.Failed {
-			failed++
-			if f := n.Instance.Fault; f != nil && why == "" {
-				why = fmt.Sprintf("%s: %s", f.Class, f.Message)
-			}
-		}
-	}
-	retrying := d.retrying(run)
-	if failed > 0 && !retrying {
-		wait := min(d.policy.SurgeRetryMin<<min(run.SurgeFailures, 10), d.policy.SurgeRetryMax)
-		until := d.s.Now.Add(wait).UTC().Truncate(time.Second)
-		run.SurgeRetryAt, run.SurgeFailures = &metav1.Time{Time: until}, run.SurgeFailures+1
-		d.do(Step{Kind: BackOff, Until: &until, Reason: InsufficientCapacity, Message: why})
-		retrying = true
-	}
-	if failed > 0 {
-		size := d.pool.Cloud.Size
-		d.do(Step{Kind: TakeBack, From: size, To: max(size-failed, 0), Reason: InsufficientCapacity, Message: why})
-	}
-	if retrying {
-		d.wait(InsufficientCapacity, fmt.Sprintf("the cloud had no room for new nodes; the next try is at %s%s", run.SurgeRetryAt.UTC().Format(time.RFC3339), because(why)))
-	}
-}
-
-func (d *decision) retrying(run *v1alpha1.CycleStatus) bool {
-	return run.SurgeRetryAt != nil && d.s.Now.Before(run.SurgeRetryAt.Time)
-}
-
 // surge grows the pool, within the Ceiling.
-func (d *decision) surge(b Budget, run *v1alpha1.CycleStatus, todo []stale) {
+func (d *decision) surge(b Budget, run *v1alpha1.CycleStatus, todo []stale, p pace) {
 	if d.retrying(run) || d.failedEntries() > 0 {
 		return
 	}
-	left := 0
+	left, begun := 0, 0
 	for _, n := range todo {
 		// What was seen empty is as good as gone: the cloud may go on listing it as
 		// running for a while after its deletion, and no node is needed for it then.
-		if !goingAway(n.Node) && (n.Mark == nil || n.Mark.Drained == nil) {
+		gone := goingAway(n.Node) || n.Mark != nil && n.Mark.Drained != nil
+		switch {
+		case gone || d.actionFor(n, run) != "":
+		case n.Mark != nil:
+			begun++
+			left++
+		case p.hold == nil || n.doctor:
 			left++
 		}
 	}
+	// No more than may be begun need a successor.
+	left = min(left, begun+p.room(inWork(todo)))
 	rebalance := d.uneven(run, len(todo))
 	if rebalance {
 		left = 1
@@ -205,14 +205,14 @@ func (d *decision) surge(b Budget, run *v1alpha1.CycleStatus, todo []stale) {
 		d.do(Step{Kind: Surge, From: size, To: size + by})
 	} else if d.report.Stages[world.StageLaunching.String()] == 0 {
 		run.SurgeRetryAt, run.SurgeFailures = nil, 0
+		d.up(run)
 	}
 }
 
-func (d *decision) failedEntries() int { return d.report.Stages[world.StageFailed.String()] }
-
 // goOn is about the nodes that are marked already: those still wanted are
 // emptied, the others given back. It returns how many are being emptied.
-func (d *decision) goOn(going []stale) (held int) {
+func (d *decision) goOn(run *v1alpha1.CycleStatus, going []stale) (held int) {
+	q := d.queue(run, going)
 	wanted := map[*world.Node]bool{}
 	for _, n := range going {
 		wanted[n.Node] = true
@@ -227,10 +227,17 @@ func (d *decision) goOn(going []stale) (held int) {
 		case n.Mark.Cause == kube.CauseScaleDown:
 			// The run owns the size now; scale-down comes again when it is over.
 			d.giveBack(n, NoLongerWanted, "a run is under way in the pool")
+		case n.Mark.Acted != nil:
+			d.empty(n) // a machine that is restarting is waited for, wanted or not
+			held++
 		case !wanted[n]:
 			d.giveBack(n, NoLongerWanted, "the run does not want the node replaced any more")
 		default:
-			d.empty(n)
+			if w := q.turn(n); w.Reason == "" {
+				d.empty(n)
+			} else {
+				d.block(n, w.Reason, w.Message)
+			}
 			held++
 		}
 	}
@@ -256,7 +263,7 @@ func (d *decision) taints(todo []stale) {
 		count++
 		s := nodeStep(Untaint, n)
 		if want {
-			s.Kind, s.Message = Taint, message
+			s.Kind, s.Message, s.Keep = Taint, message, d.pool.ScaleSpec() == nil
 		}
 		d.do(s)
 	}
@@ -264,8 +271,8 @@ func (d *decision) taints(todo []stale) {
 
 // finish ends the run when nothing is left to do and nothing of it is left on a
 // node.
-func (d *decision) finish(run *v1alpha1.CycleStatus, todo []stale, aborted bool) {
-	if len(todo) > 0 || len(d.steps) > 0 || d.pool.Cloud.Size != d.pool.Desired() {
+func (d *decision) finish(run *v1alpha1.CycleStatus, todo []stale, end *ending) {
+	if len(todo) > 0 || len(d.steps) > 0 || d.pool.Cloud.Size != int(run.Desired) {
 		return
 	}
 	for _, n := range d.pool.Nodes {
@@ -273,13 +280,16 @@ func (d *decision) finish(run *v1alpha1.CycleStatus, todo []stale, aborted bool)
 		case n.Mark != nil || n.MarkErr != nil:
 			d.wait(Finishing, fmt.Sprintf("node %s is on its way out", n.Name()))
 			return
-		case !aborted && coming(n) && !d.late(n, run):
-			d.wait(Finishing, fmt.Sprintf("waiting for new node %s to become available (%s)", n.Name(), n.Stage()))
+		case end == nil && (coming(n) || d.lacks[n] != "") && !d.late(n, run):
+			d.wait(Finishing, fmt.Sprintf("waiting for new node %s to become available (%s%s)", n.Name(), n.Stage(), because(d.lacks[n])))
 			return
 		}
 	}
 	outcome, message := Succeeded, fmt.Sprintf("%d nodes replaced", run.Replaced)
-	if aborted || run.Replaced == 0 && strings.HasPrefix(run.Request, "node/") {
+	switch {
+	case end != nil:
+		outcome, message = end.outcome, end.message
+	case run.Replaced == 0 && single(run):
 		outcome, message = Aborted, fmt.Sprintf("the request was taken back after %d nodes were replaced", run.Replaced)
 	}
 	d.endRecord(run.Request, outcome, message)

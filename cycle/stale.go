@@ -9,18 +9,16 @@ import (
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/cloudprovider"
+	"github.com/tidemill/tidemill/internal/kube"
 	"github.com/tidemill/tidemill/internal/world"
 )
 
-// drift says in which field a node differs from what the pool gives new ones,
-// "" if in none that is known.
+// drift says in which field of its release a node differs from what the pool
+// gives new ones, "" if in none that is known.
 func drift(n *world.Node, want cloudprovider.Release) string {
 	var out []string
-	if have := n.Kubernetes(); have != "" && want.Kubernetes != "" && have != want.Kubernetes {
-		out = append(out, fmt.Sprintf("kubernetes %s → %s", have, want.Kubernetes))
-	}
-	if n.Instance != nil && n.Instance.Release.Image != "" && want.Image != "" && n.Instance.Release.Image != want.Image {
-		out = append(out, fmt.Sprintf("image %s → %s", imageName(n.Instance.Release), imageName(want)))
+	for _, x := range releaseDrift(n, want) {
+		out = append(out, x.message)
 	}
 	return strings.Join(out, ", ")
 }
@@ -56,6 +54,7 @@ type stale struct {
 	message string
 	doctor  bool
 	request bool
+	action  kube.RepairAction // of a request of the doctor's
 }
 
 // staleNodes are the nodes that the run still has to replace, those included
@@ -66,8 +65,9 @@ func (d *decision) staleNodes(w wanted, run *v1alpha1.CycleStatus, aborted bool)
 		if n.Instance != nil && n.Instance.State == cloudprovider.Failed || n.Instance == nil && n.Mark == nil {
 			continue
 		}
-		if value, ok := w.nodes[n]; ok {
-			out = append(out, stale{Node: n, reason: Requested, request: true, doctor: strings.HasPrefix(value, doctorPrefix),
+		if value, ok := w.nodes[n]; ok && !(aborted && single(run)) {
+			r, doctor, _ := kube.ParseRepairRequest(value)
+			out = append(out, stale{Node: n, reason: Requested, request: true, doctor: doctor, action: r.Action,
 				message: fmt.Sprintf("asked for on the node: %s=%s", v1alpha1.AnnotationCycle, value)})
 			continue
 		}
@@ -87,13 +87,15 @@ func (d *decision) staleNodes(w wanted, run *v1alpha1.CycleStatus, aborted bool)
 // over for ever.
 func (d *decision) outdated(n *world.Node, run *v1alpha1.CycleStatus) string {
 	created := n.Created()
-	if created.IsZero() || !created.Before(run.StartedAt.Time) {
+	if created.IsZero() || !created.Before(run.StartedAt.Time) || broughtBack(n, run) {
 		return ""
 	}
 	differs := drift(n, d.pool.Cloud.Release)
 	switch key, _, _ := strings.Cut(run.Request, "="); key {
-	case v1alpha1.AnnotationUpgradeTo:
+	case v1alpha1.AnnotationUpgradeTo, v1alpha1.AnnotationRollback:
 		return differs
+	case strings.TrimSuffix(driftRequest, "="):
+		return d.drift(n)
 	case v1alpha1.AnnotationCycle:
 		age := fmt.Sprintf("created %s → after %s", created.UTC().Format(time.RFC3339), run.StartedAt.UTC().Format(time.RFC3339))
 		if differs == "" {
@@ -108,6 +110,9 @@ func (d *decision) outdated(n *world.Node, run *v1alpha1.CycleStatus) string {
 // nothing: it was fine and is not Ready, its machine has stopped, or the doctor
 // has found a problem.
 func broken(n *world.Node) bool {
+	if n.Mark != nil && n.Mark.Acted != nil {
+		return false // it was restarted on purpose
+	}
 	switch n.Stage() {
 	case world.StageBroken:
 		return true

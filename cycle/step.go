@@ -26,6 +26,10 @@ const (
 	BackOff Kind = "BackOff"
 	// CountJoinFailure records an instance that did not become available.
 	CountJoinFailure Kind = "CountJoinFailure"
+	// AdoptSize records the size that somebody has given the pool in mid-run.
+	AdoptSize Kind = "AdoptSize"
+	// Delegate records when the cloud was asked to do it, and asks.
+	Delegate Kind = "Delegate"
 	// ────
 	// SetRelease makes a release what new instances get.
 	SetRelease Kind = "SetRelease"
@@ -42,6 +46,13 @@ const (
 	Drain Kind = "Drain"
 	// DeleteInstance deletes a machine that was drained, or was never a Node.
 	DeleteInstance Kind = "DeleteInstance"
+	// Reboot and ReplaceBootVolume restart the machine of an empty node.
+	Reboot            Kind = "Reboot"
+	ReplaceBootVolume Kind = "ReplaceBootVolume"
+	// Keep holds a cluster-autoscaler off a node, and Forget takes that and every
+	// other note of the run off it.
+	Keep   Kind = "Keep"
+	Forget Kind = "Forget"
 	// Skip gives a node back for a while.
 	Skip Kind = "Skip"
 	// Release gives a node back.
@@ -51,7 +62,7 @@ const (
 // record is whether the step is written into the Pool's status.
 func (k Kind) record() bool {
 	switch k {
-	case StartRun, FinishRun, RefuseRequest, BackOff, CountJoinFailure:
+	case StartRun, FinishRun, RefuseRequest, BackOff, CountJoinFailure, AdoptSize, Delegate:
 		return true
 	}
 	return false
@@ -59,7 +70,7 @@ func (k Kind) record() bool {
 
 // risky is whether a step decided on an old view of the cluster could break a
 // promise; it is confirmed against a live one first.
-func (k Kind) risky() bool { return k == SetRelease || k == Surge || k == Mark }
+func (k Kind) risky() bool { return k == SetRelease || k == Surge || k == Mark || k == Delegate }
 
 // Step is one thing to do. Which fields are set depends on the kind.
 type Step struct {
@@ -80,6 +91,11 @@ type Step struct {
 	Reason   Reason                   `json:"reason,omitempty"`
 	Message  string                   `json:"message,omitempty"`
 	Until    *time.Time               `json:"until,omitempty"`
+	Action   kube.RepairAction        `json:"action,omitempty"`
+	Rung     string                   `json:"rung,omitempty"`
+	// Keep is whether a Taint also does what Keep does, in the same write.
+	Keep bool `json:"keep,omitempty"`
+	Cycling  *cloudprovider.Cycling   `json:"cycling,omitempty"`
 }
 
 // String reads like a sentence.
@@ -92,7 +108,19 @@ func (s Step) String() string {
 	case RefuseRequest:
 		return fmt.Sprintf("refuse %s of pool %s: %s: %s", s.Request, s.Pool, s.Reason, s.Message)
 	case BackOff:
-		return fmt.Sprintf("do not grow pool %s before %s: %s", s.Pool, clock(s.Until), s.Message)
+		return fmt.Sprintf("do not grow pool %s before %s%s: %s", s.Pool, clock(s.Until), onRung(s.Rung), s.Message)
+	case AdoptSize:
+		return fmt.Sprintf("adopt size %d of pool %s instead of %d: %s", s.To, s.Pool, s.From, s.Message)
+	case Delegate:
+		return fmt.Sprintf("let OKE cycle pool %s (surge %d, unavailable %d): %s", s.Pool, s.Cycling.MaxSurge, s.Cycling.MaxUnavailable, s.Message)
+	case Reboot:
+		return fmt.Sprintf("reboot instance %s of node %s", s.Instance, s.Node)
+	case ReplaceBootVolume:
+		return fmt.Sprintf("replace the boot volume of instance %s of node %s", s.Instance, s.Node)
+	case Keep:
+		return fmt.Sprintf("keep cluster-autoscaler off node %s", s.Node)
+	case Forget:
+		return fmt.Sprintf("take the run's notes off node %s", s.Node)
 	case CountJoinFailure:
 		return fmt.Sprintf("count instance %s of pool %s as a failed join: %s", s.Instance, s.Pool, s.Message)
 	case SetRelease:
@@ -106,7 +134,7 @@ func (s Step) String() string {
 	case Untaint:
 		return fmt.Sprintf("untaint node %s", s.Node)
 	case Mark:
-		return fmt.Sprintf("cordon node %s for %s (%s)%s", s.Node, s.Cause, s.Reason, because(s.Message))
+		return fmt.Sprintf("cordon node %s for %s (%s)%s%s", s.Node, s.Cause, s.Reason, toBe(s.Action), because(s.Message))
 	case Drain:
 		return fmt.Sprintf("drain node %s for %s", s.Node, s.Cause)
 	case DeleteInstance:
@@ -120,6 +148,23 @@ func (s Step) String() string {
 		return fmt.Sprintf("give node %s back (%s)%s", s.Node, s.Reason, because(s.Message))
 	}
 	return fmt.Sprintf("unknown step %q", string(s.Kind))
+}
+
+func onRung(rung string) string {
+	if rung == rungTop || rung == rungWaiting {
+		return ""
+	}
+	return " and try rung " + rung + " then"
+}
+
+func toBe(a kube.RepairAction) string {
+	switch a {
+	case kube.RepairReboot:
+		return ", to be rebooted"
+	case kube.RepairReplaceBootVolume:
+		return ", to get a new boot volume"
+	}
+	return ""
 }
 
 func because(message string) string {

@@ -39,6 +39,8 @@ func (s *simulation) minutes(n int) {
 	}
 }
 
+const diskFull = "doctor/replace/disk-full/2026-03-01T11:49:00Z"
+
 func TestRepairReplacesOneNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSimulation(t, small)
@@ -49,10 +51,10 @@ func TestRepairReplacesOneNode(t *testing.T) {
 		sick := s.anyNode()
 		s.edit(sick, func(n *corev1.Node) {
 			n.Status.Conditions[1].Status = corev1.ConditionTrue
-			n.Annotations[v1alpha1.AnnotationCycle] = "doctor/disk-full"
+			n.Annotations[v1alpha1.AnnotationCycle] = diskFull
 		})
 		s.until(func() bool {
-			return s.ended("node/" + sick + ":" + v1alpha1.AnnotationCycle + "=doctor/disk-full")
+			return s.ended("node/" + sick + ":" + v1alpha1.AnnotationCycle + "=" + diskFull)
 		})
 		s.checkEnd(Succeeded, "")
 		if s.town.nodes[sick] != nil {

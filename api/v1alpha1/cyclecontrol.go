@@ -155,3 +155,12 @@ type PodsGate struct {
 
 // ApprovalGate has nothing to tune.
 type ApprovalGate struct{}
+
+// GetFallback is what a run may do beyond its budget: nothing if the spec does
+// not say.
+func (s *CycleSpec) GetFallback() FallbackSpec {
+	if s == nil || s.Fallback == nil {
+		return FallbackSpec{}
+	}
+	return *s.Fallback
+}

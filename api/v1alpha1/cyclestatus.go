@@ -92,6 +92,10 @@ type LastCycleStatus struct {
 	// the request is not taken up again while both stand.
 	// +optional
 	AbortSeen string `json:"abortSeen,omitempty"`
+	// rolledBack is the value of annotation tidemill.dev/upgrade-to that a rollback
+	// has undone: it is not taken up again.
+	// +optional
+	RolledBack string `json:"rolledBack,omitempty"`
 	// previous is where a rollback of the run leads.
 	// +optional
 	Previous *ReleaseStatus `json:"previous,omitempty"`

@@ -43,6 +43,13 @@ type Mark struct {
 	// Drained is when the node was seen empty; nil before. An instance is deleted
 	// only if its Node carries it.
 	Drained *time.Time `json:"drained,omitempty"`
+	// Action is what is done to the machine of the empty node; "" and
+	// RepairReplace delete it.
+	Action RepairAction `json:"action,omitempty"`
+	// Acted is when the cloud was asked to restart the machine; nil before. BootID
+	// is the boot that ended with it.
+	Acted  *time.Time `json:"acted,omitempty"`
+	BootID string     `json:"bootID,omitempty"`
 	// InstanceID and NodeUID tie the mark to one machine: a mark whose UID is not
 	// the Node's own was copied and counts for nothing.
 	InstanceID string `json:"instanceID"`
@@ -99,7 +106,7 @@ func Unmark(n *corev1.Node) bool {
 	if m, err := MarkOf(n); err == nil && m != nil && m.Cordoned {
 		n.Spec.Unschedulable = false
 	}
-	for _, key := range []string{v1alpha1.AnnotationDisruption, v1alpha1.AnnotationUnneededSince, v1alpha1.AnnotationSkippedUntil} {
+	for _, key := range []string{v1alpha1.AnnotationDisruption, v1alpha1.AnnotationUnneededSince, v1alpha1.AnnotationSkippedUntil, v1alpha1.AnnotationRenewed} {
 		if _, ok := n.Annotations[key]; ok {
 			delete(n.Annotations, key)
 			changed = true

@@ -3,6 +3,7 @@ package world
 import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/cloudprovider"
 )
 
@@ -67,11 +68,24 @@ func (p *Pool) Ceiling() int {
 	if c := p.CycleSpec(); c != nil && c.MaxSurge != nil {
 		surge = *c.MaxSurge
 	}
+	if p.doubles() {
+		surge = intstr.FromString("100%")
+	}
 	extra, err := intstr.GetScaledValueFromIntOrPercent(&surge, size, true)
 	if err != nil {
 		extra = 1 // admission refuses such a value; one too few is safe
 	}
 	return max(size+extra, 1)
+}
+
+// doubles is whether a blue-green run, under way or yet to come, may make as many
+// new nodes as there are old ones.
+func (p *Pool) doubles() bool {
+	if run := p.Run(); run != nil && run.Strategy != "" {
+		return run.Strategy == v1alpha1.StrategyBlueGreen
+	}
+	c := p.CycleSpec()
+	return c != nil && c.Strategy == v1alpha1.StrategyBlueGreen
 }
 
 // bounds are the ceilings of all pools. Observe hands them to the Fleet with

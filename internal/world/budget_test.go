@@ -28,6 +28,8 @@ func TestCeiling(t *testing.T) {
 		{"surge rounds up", 5, nil, &v1alpha1.PoolSpec{Cycle: cycle(&percent)}, 6},
 		{"surge is a share of the largest size", 5, nil, &v1alpha1.PoolSpec{Scale: scale(50), Cycle: cycle(&percent)}, 55},
 		{"in a run the surge is not counted twice", 15, &v1alpha1.CycleStatus{Desired: 5}, &v1alpha1.PoolSpec{Cycle: cycle(&ten)}, 15},
+		{"blue-green doubles", 5, nil, &v1alpha1.PoolSpec{Cycle: &v1alpha1.CycleSpec{Mode: v1alpha1.CycleOnDemand, Strategy: v1alpha1.StrategyBlueGreen}}, 10},
+		{"the run's strategy counts, not the edit", 5, &v1alpha1.CycleStatus{Desired: 5, Strategy: v1alpha1.StrategyBlueGreen}, &v1alpha1.PoolSpec{Cycle: cycle(&ten)}, 10},
 		{"scaled to nothing is a bound, not its absence", 0, nil, &v1alpha1.PoolSpec{Scale: scale(0)}, 1},
 	}
 	for _, test := range tests {

@@ -1,0 +1,93 @@
+package cycle
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/internal/kube"
+	"github.com/tidemill/tidemill/internal/world"
+)
+
+// Blue-green, in stages that are read off the nodes:
+//
+//	grow to twice the size ─► all green available ─► cordon all blue ─► empty them in turn
+//	                                                                        │ all empty
+//	          delete blue ◄── soak is over ◄── blue stands empty, and annotation rollback gives it back
+//
+// The soak comes after the drain and not before: only then do the new nodes
+// carry the load that they are to be judged by.
+
+// green holds the cordons of a blue-green run until the new nodes can carry all.
+func (d *decision) green(run *v1alpha1.CycleStatus, todo []stale) *Wait {
+	if strategyOf(nil, run) != v1alpha1.StrategyBlueGreen || inWork(todo) > 0 {
+		return nil
+	}
+	ready := 0
+	for _, n := range d.pool.Nodes {
+		if d.born(n, run) && n.Available() && d.lacks[n] == "" {
+			ready++
+		}
+	}
+	want := min(len(todo), int(run.Desired))
+	if ready >= want {
+		return nil
+	}
+	return &Wait{WaitingForGreen, fmt.Sprintf("%d of %d new nodes are available: nothing is cordoned before all are", ready, want)}
+}
+
+// queue says of each marked node whether it is its turn.
+type queue struct {
+	blueGreen bool
+	slots     int       // drains that may still begin
+	soaked    time.Time // until when emptied nodes stand; zero while others are being emptied
+	now       time.Time
+	waiting   int
+}
+
+func (d *decision) queue(run *v1alpha1.CycleStatus, going []stale) *queue {
+	q := &queue{now: d.s.Now, slots: d.maxParallel()}
+	if strategyOf(nil, run) != v1alpha1.StrategyBlueGreen {
+		return q
+	}
+	q.blueGreen = true
+	soak, last := time.Hour, time.Time{}
+	if s := d.pool.CycleSpec(); s != nil && s.BlueGreen != nil && s.BlueGreen.Soak != nil {
+		soak = s.BlueGreen.Soak.Duration
+	}
+	for _, n := range going {
+		_, given := skippedUntil(n.Node)
+		switch {
+		case n.Mark != nil && n.Mark.Drained != nil:
+			if n.Mark.Drained.After(last) {
+				last = *n.Mark.Drained
+			}
+		case goingAway(n.Node), given:
+		default:
+			q.waiting++
+			if n.Mark != nil && n.Mark.DrainStarted != nil {
+				q.slots--
+			}
+		}
+	}
+	q.soaked = last.Add(soak)
+	return q
+}
+
+// turn is why a marked node does not go on; no reason if it does.
+func (q *queue) turn(n *world.Node) Wait {
+	switch {
+	case !q.blueGreen || n.Mark.Cause == kube.CauseRepair || n.Mark.Reason == string(Surplus) || n.Mark.Reason == string(JoinTimeout):
+		return Wait{}
+	case n.Mark.Drained != nil && q.waiting > 0:
+		return Wait{Soaking, fmt.Sprintf("it is empty, and stands until %d others are", q.waiting)}
+	case n.Mark.Drained != nil && q.now.Before(q.soaked):
+		return Wait{Soaking, "it is empty, and stands until " + clock(&q.soaked) + "; annotation " + v1alpha1.AnnotationRollback + " gives it back"}
+	case n.Mark.DrainStarted != nil || n.Mark.Drained != nil:
+		return Wait{}
+	case q.slots <= 0:
+		return Wait{ParallelDrains, "as many nodes as may be are being emptied"}
+	}
+	q.slots--
+	return Wait{}
+}

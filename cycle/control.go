@@ -1,0 +1,220 @@
+package cycle
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/cloudprovider"
+	"github.com/tidemill/tidemill/internal/world"
+)
+
+func timestamp(t time.Time) *metav1.Time { return &metav1.Time{Time: t.UTC().Truncate(time.Second)} }
+
+// ending is why a run under way is to end before its work is done.
+type ending struct {
+	outcome string
+	message string
+}
+
+// ends is nil while the run is wanted. What it has cordoned is given back before
+// it ends, and nodes of its own beyond the pool's size go.
+func (d *decision) ends(run *v1alpha1.CycleStatus) *ending {
+	taken := func(how string) *ending {
+		return &ending{Aborted, fmt.Sprintf("%s after %d nodes were replaced", how, run.Replaced)}
+	}
+	if run.NodePoolID != "" && run.NodePoolID != string(d.pool.Cloud.ID) {
+		return &ending{Aborted, fmt.Sprintf("the Pool stands for node pool %s now; the run was about %s", d.pool.Cloud.ID, run.NodePoolID)}
+	}
+	if v := d.annotation(v1alpha1.AnnotationAbort); v != "" && v != run.AbortSeen {
+		return taken("aborted by annotation " + v1alpha1.AnnotationAbort + "=" + v)
+	}
+	if single(run) {
+		return nil // such a run ends when no node asks any more
+	}
+	if message := d.refusedStep(run); message != "" {
+		return &ending{Refused, message}
+	}
+	key, _, _ := strings.Cut(run.Request, "=")
+	_, there := d.pool.Object.Annotations[key]
+	auto := key+"=" == driftRequest
+	switch spec := d.pool.CycleSpec(); {
+	case spec == nil, auto && spec.Mode != v1alpha1.CycleAuto, !auto && !there:
+		return taken("the request was taken back")
+	}
+	return nil
+}
+
+func (d *decision) annotation(key string) string { return d.pool.Object.Annotations[key] }
+
+// stopped is whether the request was ended by an abort that still stands, or
+// refused: only a new one is looked at.
+func (d *decision) stopped(request string) bool {
+	last := d.pool.Object.Status.LastCycle
+	if last == nil || last.Request != request {
+		return false
+	}
+	return last.Outcome == Refused || last.Outcome == Aborted && last.AbortSeen != "" && last.AbortSeen == d.annotation(v1alpha1.AnnotationAbort)
+}
+
+// Refusal is a step that the cloud will never carry out for a pool, in its own
+// words.
+type Refusal struct {
+	Kind    Kind
+	Message string
+}
+
+// refusal is the cloud's answer to a kind of step, "" if it never refused one.
+func (d *decision) refusal(k Kind) string {
+	for _, r := range d.policy.Refusals[d.pool.Cloud.ID] {
+		if r.Kind == k {
+			return r.Message
+		}
+	}
+	return ""
+}
+
+// refusedStep is the refusal of what the run's strategy is made of.
+func (d *decision) refusedStep(run *v1alpha1.CycleStatus) string {
+	switch strategyOf(nil, run) {
+	case v1alpha1.StrategyBootVolume:
+		return d.refusal(ReplaceBootVolume)
+	case v1alpha1.StrategyDelegate:
+		return d.refusal(Delegate)
+	}
+	return ""
+}
+
+// rollback is the request to turn back; pending while the pool does not have the
+// earlier release yet.
+func (d *decision) rollback() (request string, pending bool) {
+	value, ok := d.pool.Object.Annotations[v1alpha1.AnnotationRollback]
+	request = v1alpha1.AnnotationRollback + "=" + value
+	if !ok || d.answered(v1alpha1.AnnotationRollback, value) || d.stopped(request) {
+		return "", false
+	}
+	run, last := d.pool.Run(), d.pool.Object.Status.LastCycle
+	if run != nil && run.Request == request {
+		return request, false
+	}
+	var to *v1alpha1.ReleaseStatus
+	switch {
+	case run != nil && run.Previous != nil:
+		to = run.Previous
+	case run == nil && last != nil:
+		to = last.Previous
+	}
+	if to == nil {
+		d.refuse(request, NothingToRollBack, "there is no run on record that changed the pool's release")
+		return "", false
+	}
+	return d.turnTo(request, cloudprovider.Release{Kubernetes: to.Kubernetes, Image: to.Image, ImageName: to.ImageName})
+}
+
+// turnTo gives the pool a release before the run for it begins.
+func (d *decision) turnTo(request string, to cloudprovider.Release) (string, bool) {
+	if d.checked(request) == "" {
+		return "", false
+	}
+	if have := d.pool.Cloud.Release; have.Kubernetes == to.Kubernetes && (to.Image == "" || have.Image == to.Image) {
+		return request, false
+	}
+	if message := d.refusal(SetRelease); message != "" {
+		d.refuse(request, ReleaseRefused, message)
+		return "", false
+	}
+	if d.s.ControlPlane != "" {
+		if message := skew(to.Kubernetes, d.s.ControlPlane); message != "" {
+			d.refuse(request, VersionSkew, message)
+			return "", false
+		}
+	}
+	d.do(Step{Kind: SetRelease, Release: &to, Request: request})
+	return "", true
+}
+
+// previous is the release that most of the nodes to be replaced run; nil if none
+// of them tells.
+func previous(todo []stale) *v1alpha1.ReleaseStatus {
+	count := map[cloudprovider.Release]int{}
+	for _, n := range todo {
+		if n.Instance != nil && n.Instance.Release.Kubernetes != "" {
+			count[n.Instance.Release]++
+		}
+	}
+	var best *cloudprovider.Release
+	for r, n := range count {
+		if best == nil || n > count[*best] || n == count[*best] && r.String()+r.Image < best.String()+best.Image {
+			best = &r
+		}
+	}
+	if best == nil {
+		return nil
+	}
+	return &v1alpha1.ReleaseStatus{Kubernetes: best.Kubernetes, Image: best.Image, ImageName: best.ImageName}
+}
+
+// Sizing is what the shell knows of a pool's size.
+type Sizing struct {
+	// Expected is the size that this process's own writes have led to.
+	Expected int
+	// Slack is how far the cloud's answer may lag behind them.
+	Slack int
+}
+
+// adopt takes over a size that somebody else has set in mid-run: what was typed
+// into a console is what is wanted when the run is over.
+func (d *decision) adopt(run *v1alpha1.CycleStatus) {
+	s, known := d.policy.Sizes[d.pool.Cloud.ID]
+	size := d.pool.Cloud.Size
+	if !known || size-s.Expected <= s.Slack && s.Expected-size <= s.Slack {
+		return
+	}
+	d.do(Step{Kind: AdoptSize, From: int(run.Desired), To: size, Message: fmt.Sprintf("its size was %d and somebody has set it to %d", s.Expected, size)})
+	run.Desired = int32(size)
+	d.report.Desired = size
+}
+
+// delegate lets the cloud turn the pool over, and watches. Asking again while it
+// works is answered with a conflict, so that a lost answer costs nothing.
+func (d *decision) delegate(run *v1alpha1.CycleStatus, todo []stale) {
+	left := 0
+	for _, n := range todo {
+		if n.Instance != nil {
+			left++
+		}
+	}
+	asked := run.DelegatedAt != nil && d.s.Now.Sub(run.DelegatedAt.Time) < delegateRetry
+	switch {
+	case d.pool.Cloud.Health.Updating, left > 0 && asked:
+		d.wait(Delegated, fmt.Sprintf("OKE cycles the node pool itself: %d nodes are left", left))
+	case left > 0:
+		run.DelegatedAt = timestamp(d.s.Now)
+		b, _ := d.budget(run)
+		how := cloudprovider.Cycling{MaxSurge: b.Surge, MaxUnavailable: b.Unavailable, Grace: min(d.drainTimeout(), time.Hour)}
+		d.do(Step{Kind: Delegate, Cycling: &how, Message: fmt.Sprintf("%d nodes differ", left)})
+	}
+}
+
+// delegateRetry is how long the cloud may take to show that it has begun.
+const delegateRetry = 5 * time.Minute
+
+// onlyDrift keeps the nodes that OKE's own cycling looks at: those that differ.
+func (d *decision) onlyDrift(todo []stale) []stale {
+	return slices.DeleteFunc(slices.Clone(todo), func(n stale) bool {
+		return drift(n.Node, d.pool.Cloud.Release) == "" && len(configDrift(n.Node, d.pool.Cloud)) == 0
+	})
+}
+
+// broughtBack is whether the node was given a new boot volume in the run.
+func broughtBack(n *world.Node, run *v1alpha1.CycleStatus) bool {
+	if n.Object == nil {
+		return false
+	}
+	at, err := time.Parse(time.RFC3339, n.Object.Annotations[v1alpha1.AnnotationRenewed])
+	return err == nil && !at.Before(run.StartedAt.Time)
+}

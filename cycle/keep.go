@@ -1,0 +1,44 @@
+package cycle
+
+import (
+	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/internal/world"
+)
+
+// keep holds a cluster-autoscaler beside tidemill off the pool's nodes while
+// there is something to replace: it would take the surge nodes, idle as they
+// are, as fast as they come. Its scale-ups pass. In a pool that tidemill scales
+// itself there is nobody to hold off.
+func (d *decision) keep(todo []stale, aborted bool) {
+	want := len(todo) > 0 && !aborted && d.pool.ScaleSpec() == nil
+	count, busy := 0, map[string]bool{}
+	for _, s := range d.steps {
+		busy[s.Node] = true // two writes of a Node from one look are in each other's way
+	}
+	for _, n := range d.pool.Nodes {
+		if n.Object == nil || goingAway(n) || busy[n.Name()] || count == maxTaintsPerTick {
+			continue
+		}
+		_, kept := n.Object.Annotations[v1alpha1.AnnotationScaleDownKept]
+		_, renewed := n.Object.Annotations[v1alpha1.AnnotationRenewed]
+		switch {
+		case want && !kept && n.Object.Annotations[v1alpha1.AnnotationScaleDownDisabled] != "true":
+			d.do(nodeStep(Keep, n))
+			count++
+		case len(todo) == 0 && kept, !want && kept, len(todo) == 0 && renewed:
+			d.do(nodeStep(Forget, n))
+			count++
+		}
+	}
+}
+
+// carries is whether the node has a mark of a run beside its disruption and its
+// taint.
+func carries(n *world.Node) bool {
+	_, kept := n.Object.Annotations[v1alpha1.AnnotationScaleDownKept]
+	_, renewed := n.Object.Annotations[v1alpha1.AnnotationRenewed]
+	return kept || renewed
+}
+
+// requestKey is the annotation by which the replacement of a node is asked for.
+const requestKey = v1alpha1.AnnotationCycle

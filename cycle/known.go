@@ -1,0 +1,117 @@
+package cycle
+
+import (
+	"errors"
+	"time"
+
+	"github.com/tidemill/tidemill/cloudprovider"
+	"github.com/tidemill/tidemill/internal/world"
+)
+
+// known is what this process has learned of a pool by its own calls and could
+// not read anywhere. Losing it costs a question that is asked again, or the
+// notice of an edit that fell into the very moment of a restart.
+type known struct {
+	refused  map[Kind]refused
+	expected int  // the size that own writes have led to
+	sure     bool // of it
+	deletes  []time.Time
+}
+
+type refused struct {
+	message string
+	at      time.Time
+}
+
+// A refusal is believed for so long, and the cloud's size may lag behind a
+// deletion by so much.
+const (
+	refusalAge = 10 * time.Minute
+	deleteLag  = 5 * time.Minute
+)
+
+func (l *Loop) knownOf(id cloudprovider.PoolID) *known {
+	k := l.known[id]
+	if k == nil {
+		k = &known{refused: map[Kind]refused{}}
+		l.known[id] = k
+	}
+	return k
+}
+
+// learned puts what is known into the policy.
+func (l *Loop) learned(s *world.Snapshot, p *Policy) {
+	p.Refusals, p.Sizes = map[cloudprovider.PoolID][]Refusal{}, map[cloudprovider.PoolID]Sizing{}
+	there := map[cloudprovider.PoolID]bool{}
+	for _, pool := range s.Pools {
+		id := pool.Cloud.ID
+		there[id] = true
+		k := l.knownOf(id)
+		for kind, r := range k.refused {
+			if s.Now.Sub(r.at) > refusalAge {
+				delete(k.refused, kind)
+				continue
+			}
+			p.Refusals[id] = append(p.Refusals[id], Refusal{kind, r.message})
+		}
+		delete(k.refused, Surge) // counts once: it is no refusal for good
+		for len(k.deletes) > 0 && s.Now.Sub(k.deletes[0]) > deleteLag {
+			k.deletes = k.deletes[1:]
+		}
+		if k.sure && pool.Run() != nil {
+			p.Sizes[id] = Sizing{Expected: k.expected, Slack: len(k.deletes)}
+		}
+		k.expected, k.sure = pool.Cloud.Size, pool.Cloud.Health.Err == nil && s.CloudErr == nil
+	}
+	for id := range l.known {
+		if !there[id] {
+			delete(l.known, id)
+		}
+	}
+}
+
+// learn notes how a step ended.
+func (l *Loop) learn(s Step, err error) {
+	k := l.knownOf(s.PoolID)
+	switch s.Kind {
+	case Surge, TakeBack:
+		if err == nil {
+			k.expected = s.To
+		}
+	case DeleteInstance:
+		if err == nil {
+			k.expected--
+			k.deletes = append(k.deletes, time.Now())
+		}
+	case SetRelease, Reboot, ReplaceBootVolume, Delegate:
+	default:
+		return
+	}
+	if err == nil {
+		delete(k.refused, s.Kind)
+		return
+	}
+	k.sure = k.sure && s.Kind != Surge && s.Kind != TakeBack && s.Kind != DeleteInstance
+	if final(s.Kind, err) {
+		k.refused[s.Kind] = refused{err.Error(), time.Now()}
+	}
+}
+
+// final is whether the same question will get the same answer.
+func final(k Kind, err error) bool {
+	is := func(targets ...error) bool {
+		for _, t := range targets {
+			if errors.Is(err, t) {
+				return true
+			}
+		}
+		return false
+	}
+	switch k {
+	case Surge:
+		return is(cloudprovider.ErrQuota, cloudprovider.ErrNoCapacity)
+	case SetRelease:
+		return is(cloudprovider.ErrNotFound, cloudprovider.ErrInvalid, cloudprovider.ErrNotSupported)
+	}
+	return is(cloudprovider.ErrInvalid, cloudprovider.ErrNotSupported)
+}
