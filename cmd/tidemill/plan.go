@@ -2,31 +2,53 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
-	"time"
+	"slices"
 
 	"github.com/spf13/cobra"
 
-	"github.com/tidemill/tidemill/cloudprovider"
 	"github.com/tidemill/tidemill/cycle"
 	"github.com/tidemill/tidemill/doctor"
-	"github.com/tidemill/tidemill/internal/world"
 	"github.com/tidemill/tidemill/internal/world/mirror"
+	"github.com/tidemill/tidemill/internal/world/whatif"
 	"github.com/tidemill/tidemill/scale"
 )
 
 const planLong = `Plan looks at the cluster and at OKE as the daemon does, and prints what would
 be done now and, as important, what would not and why. It changes nothing. With
--o json it prints the plans as the daemon makes them.`
+-o json it prints the plans as the daemon makes them.
+
+With --what-if it adds what a file of YAML says before it decides: pods,
+Deployments and other workloads, DaemonSets, budgets, Pools, and Nodes that say
+what a node pool that does not exist would bring.
+
+With --record it writes what it saw into a file; --snapshot decides on such a
+file instead, far from the cluster. Secrets, environments, commands and images
+are not in it; names of namespaces, pods, nodes and labels are.`
+
+const planExample = `  %[1]s plan --compartment-id ocid1.compartment... --cluster-id ocid1.cluster...
+  # would 200 more replicas fit, and where?
+  %[1]s plan --what-if web.yaml
+  # take the question home
+  %[1]s plan --record cluster.tidemill
+  %[1]s plan --snapshot cluster.tidemill --what-if web.yaml`
+
+// planFlags are plan's own.
+type planFlags struct {
+	scale                    scaleFlags
+	record, snapshot, whatIf string
+	stdin                    io.Reader
+}
 
 func newPlan(g *globals) *cobra.Command {
-	var f scaleFlags
+	var f planFlags
 	cmd := &cobra.Command{
 		Use: "plan", Short: "what would be done now, and why not", Long: planLong, Args: cobra.NoArgs,
-		Example: fmt.Sprintf("  %[1]s plan --compartment-id ocid1.compartment... --cluster-id ocid1.cluster...", g.name),
+		Example: fmt.Sprintf(planExample, g.name),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			f.stdin = cmd.InOrStdin()
 			p, err := g.plan(cmd.Context(), f)
 			if err != nil {
 				return err
@@ -37,7 +59,11 @@ func newPlan(g *globals) *cobra.Command {
 			return p.write(g.stdout)
 		},
 	}
-	f.register(cmd.Flags())
+	s := cmd.Flags()
+	f.scale.register(s)
+	s.StringVar(&f.record, "record", "", "write what was seen into this `file`, to decide on it again with --snapshot")
+	s.StringVar(&f.snapshot, "snapshot", "", "decide on this `file` that --record wrote, and ask neither the cluster nor OKE")
+	s.StringVar(&f.whatIf, "what-if", "", "add the pods, workloads and Pools of this YAML `file` first; - reads standard input")
 	return cmd
 }
 
@@ -47,56 +73,38 @@ type plans struct {
 	Scale     scale.Plan    `json:"scale"`
 	Cycle     cycle.Plan    `json:"cycle"`
 	Doctor    doctor.Report `json:"doctor"`
+
+	// owners are the workloads of pods, "Deployment shop/web" by "shop/web-1".
+	owners map[string]string
+	// added is what --what-if added, nil without it.
+	added *whatif.Change
 }
 
-func (g *globals) plan(ctx context.Context, f scaleFlags) (plans, error) {
-	if err := f.check(); err != nil {
+// plan looks, or reads a look, and decides. What is recorded is what was seen,
+// without what --what-if adds.
+func (g *globals) plan(ctx context.Context, f planFlags) (plans, error) {
+	if err := f.scale.check(); err != nil {
 		return plans{}, err
 	}
-	log, err := g.logger(g.stderr)
+	l, err := g.lookFor(ctx, f)
 	if err != nil {
 		return plans{}, err
-	}
-	provider, err := g.oci.provider(ctx, log)
-	if err != nil {
-		return plans{}, err
-	}
-	c, err := g.connect(ctx)
-	if err != nil {
-		return plans{}, err
-	}
-	// The look is shared: what scale, cycle and doctor say is of one moment.
-	fleet := cloudprovider.NewFleet(provider, cloudprovider.FleetOptions{DryRun: true, Refresh: time.Minute})
-	o := &world.Observer{Reader: c.client, Fleet: fleet, ControlPlane: func() string { return c.version }}
-	s, err := o.Observe(ctx)
-	if err != nil {
-		return plans{}, err
-	}
-	if s.CloudErr != nil {
-		f := classify(s.CloudErr)
-		f.code = exitBlind
-		return plans{}, f
 	}
 	var p plans
-	p.Discovery = mirror.Decide(s)
-	if p.Scale, err = scale.Decide(s, f.policy()); err != nil {
-		return plans{}, err
-	}
-	p.Cycle = cycle.Decide(s, cycle.Policy{Offers: offers(ctx, s, fleet)})
-	p.Doctor, err = doctor.Examine(ctx, doctor.ExamineOptions{Observer: o})
-	return p, err
-}
-
-// offers looks up what the pools that ask for another release can boot.
-func offers(ctx context.Context, s *world.Snapshot, fleet *cloudprovider.Fleet) map[cloudprovider.PoolID]cycle.Offer {
-	out := map[cloudprovider.PoolID]cycle.Offer{}
-	for _, p := range s.Pools {
-		if cycle.WantsOffer(p) {
-			releases, err := fleet.Releases(ctx, p.Cloud.ID)
-			out[p.Cloud.ID] = cycle.Offer{Releases: releases, Err: err}
+	if f.whatIf != "" {
+		if p.added, err = l.add(f.whatIf, f.stdin); err != nil {
+			return plans{}, err
 		}
 	}
-	return out
+	s := l.snapshot
+	p.owners = owners(s)
+	p.Discovery = mirror.Decide(s)
+	if p.Scale, err = scale.Decide(s, f.scale.policy()); err != nil {
+		return plans{}, err
+	}
+	p.Cycle = cycle.Decide(s, cycle.Policy{Offers: l.offers})
+	err = json.Unmarshal(l.doctor, &p.Doctor)
+	return p, err
 }
 
 // write prints what would be done, then what would not.
@@ -107,35 +115,16 @@ func (p plans) write(w io.Writer) error {
 		do = append(do, fmt.Sprintf("create Pool %s for node pool %s, everything off", c.Name, c.NodePoolID))
 	}
 	add := func(d []string, n []because) { do, not = append(do, d...), append(not, n...) }
-	add(splitScale(p.Scale))
+	if p.added != nil {
+		section(w, fmt.Sprintf("What if there were %s:", wordsOf(p.added)), p.answers(), "no pod is added")
+		fmt.Fprintln(w)
+	}
+	add(splitScale(p.Scale, p.owners))
 	add(splitCycle(p.Cycle))
 	add(splitDoctor(p.Doctor))
 	section(w, "Would be done now:", do, "nothing")
-	section(w, "\nWould not, and why:", gather(not), "nothing waits")
+	section(w, "\nWould not, and why:", slices.Clip(gather(not)), "nothing waits")
 	return nil
-}
-
-// splitScale parts the actions from the reasons. A pool that can grow and a pod
-// that is helped are no reasons.
-func splitScale(p scale.Plan) (do []string, not []because) {
-	for _, v := range p.Verdicts {
-		if v.Help == scale.HelpNone {
-			not = append(not, sentence("pod", v.Pod, v.String()))
-		}
-	}
-	for _, v := range p.Pools {
-		if v.Reason != "" {
-			not = append(not, sentence("pool", v.Pool, v.String()))
-		}
-	}
-	for _, v := range p.Nodes {
-		not = append(not, sentence("node", v.Node, v.String()))
-	}
-	if p.Actions() > 0 {
-		p.Verdicts, p.Pools, p.Nodes = nil, nil, nil
-		do = strings.Split(strings.TrimSuffix(p.String(), "\n"), "\n")
-	}
-	return do, not
 }
 
 func splitCycle(p cycle.Plan) (do []string, not []because) {

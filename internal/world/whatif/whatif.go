@@ -247,3 +247,16 @@ func together(s *batchv1.JobSpec) int {
 	}
 	return n
 }
+
+// Title is what people call the workload, "Deployment shop/web".
+func (w Workload) Title() string {
+	namespace := w.Meta.Namespace
+	if namespace == "" {
+		namespace = metav1.NamespaceDefault
+	}
+	kind := w.Kind
+	if kind == "CronJob" {
+		kind = "Job" // its pods are a Job's
+	}
+	return fmt.Sprintf("%s %s/%s", kind, namespace, w.Meta.Name)
+}
