@@ -66,14 +66,18 @@ type Provider struct {
 	reads, writes containerengine.ContainerEngineClient
 	compute       core.ComputeClient
 
-	mu      sync.Mutex // guards the maps; what they hold guards itself
-	pools   map[cloudprovider.PoolID]*poolMemory
-	shapes  map[string]remembered[shape]
-	images  map[string]remembered[string] // image OCID → name
-	options remembered[containerengine.NodePoolOptions]
-	control remembered[control]
-	virtual remembered[[]cloudprovider.NodePool]
-	prices  func() Prices
+	mu     sync.Mutex // guards the maps; what they hold guards itself
+	pools  map[cloudprovider.PoolID]*poolMemory
+	shapes map[string]remembered[shape]
+	images map[string]remembered[string] // image OCID → name
+	// inventories are by compartment, computeAge is how old one may be.
+	inventories map[string]*inventory
+	computeAge  time.Duration
+	turnstiles  [services]turnstile
+	options     remembered[containerengine.NodePoolOptions]
+	control     remembered[control]
+	virtual     remembered[[]cloudprovider.NodePool]
+	prices      func() Prices
 }
 
 var (
@@ -109,7 +113,7 @@ func New(ctx context.Context, o Options) (*Provider, error) {
 	}
 	p := &Provider{
 		compartment: o.CompartmentID, cluster: o.ClusterID, who: who, log: o.Log, random: o.Random, metrics: newMetrics(),
-		readPolicy: readPolicy, writePolicy: writePolicy, prices: o.Prices,
+		readPolicy: readPolicy, writePolicy: writePolicy, computeAge: inventoryAge, prices: o.Prices,
 		pools: map[cloudprovider.PoolID]*poolMemory{}, shapes: map[string]remembered[shape]{}, images: map[string]remembered[string]{},
 	}
 	if p.log == nil {

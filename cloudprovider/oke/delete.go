@@ -133,7 +133,7 @@ func (p *Provider) takeBack(pool cloudprovider.PoolID, ids []cloudprovider.Insta
 	return intent{decide: func(l look) (func(context.Context) error, error) {
 		if !began {
 			began = true
-			from, to = l.size(), l.size()-listed(pool, l.pool.Nodes, ids)
+			from, to = l.size(), l.size()-listed(pool, l.pool, ids)
 		}
 		switch l.size() {
 		case to:
@@ -145,11 +145,16 @@ func (p *Provider) takeBack(pool cloudprovider.PoolID, ids []cloudprovider.Insta
 	}}
 }
 
-// listed counts the IDs that the pool still lists and is not removing.
-func listed(pool cloudprovider.PoolID, nodes []containerengine.Node, ids []cloudprovider.InstanceID) int {
+// listed counts the IDs that the pool still lists, or lacks, and is not removing.
+func listed(id cloudprovider.PoolID, pool containerengine.NodePool, ids []cloudprovider.InstanceID) int {
 	n := 0
-	for _, in := range entries(pool, nodes) {
+	for _, in := range entries(id, pool.Nodes) {
 		if in.State != cloudprovider.Deleting && slices.Contains(ids, in.ID) {
+			n++
+		}
+	}
+	for _, in := range missing(pool) {
+		if slices.Contains(ids, in) {
 			n++
 		}
 	}

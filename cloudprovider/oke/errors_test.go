@@ -3,6 +3,7 @@ package oke
 import (
 	"errors"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -79,4 +80,32 @@ func TestNetworkErrors(t *testing.T) {
 	if err := translate(read, ""); certainlyRefused(err) {
 		t.Errorf("a broken line taken for a refusal: %v", err)
 	}
+}
+
+// Whatever a broken proxy or an odd service answers: one line, no panic, and
+// nothing that happened twice taken for something that did not happen.
+func FuzzTranslate(f *testing.F) {
+	f.Add(409, "IncorrectState", "busy", "req", "Mon, 02 Jan 2006 15:04:05 GMT", "7")
+	f.Add(500, "InternalError", "Out of host capacity.", "", "", "")
+	f.Add(0, "", "", "", "yesterday", "-1")
+	f.Add(503, "<html>\n", "a\x00b\nc", "\n", "\xff", "99999999999999999999")
+	f.Add(503, "", "", "", "", "9227000000") // seconds that overflow a duration
+	f.Fuzz(func(t *testing.T, code int, name, text, request, date, after string) {
+		p := &Provider{who: identity{who: "user u", grantee: "group g", refused: "no"}, compartment: "c"}
+		r := &http.Response{Header: http.Header{"Date": {date}, "Retry-After": {after}}}
+		err := p.explain("UpdateNodePool", translate(refusal{code, name, text, request}, "user u"), r)
+		if err == nil || status(err) != code {
+			t.Fatalf("%d %q became %v", code, name, err)
+		}
+		_ = err.Error()
+		if certainlyRefused(err) && code >= 500 && !strings.Contains(strings.ToLower(text), outOfCapacity) && name != codeLimitExceeded && name != codeQuotaExceeded {
+			t.Errorf("%d %q %q is certainly refused", code, name, text)
+		}
+		if d := retryAfter(r); d < 0 {
+			t.Errorf("Retry-After %q is %v", after, d)
+		}
+		if got := fault(name, text); got.Message != text || got.Code != name || got.Class.String() == "" {
+			t.Errorf("fault %+v", got)
+		}
+	})
 }

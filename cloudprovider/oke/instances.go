@@ -5,36 +5,70 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
-	"maps"
 	"slices"
-	"time"
 
-	"github.com/oracle/oci-go-sdk/v65/common"
 	"github.com/oracle/oci-go-sdk/v65/containerengine"
 	"github.com/oracle/oci-go-sdk/v65/core"
 
 	"github.com/tidemill/tidemill/cloudprovider"
 )
 
-// Instances implements [cloudprovider.Provider]. It costs one request, and for
-// instances not seen before one each, or a list of the compartment if there are
-// many.
+// Instances implements [cloudprovider.Provider]. It costs one request, a share in
+// a list of the compartment's instances each minute, and two or three for a work
+// request that has failed, once.
 func (p *Provider) Instances(ctx context.Context, id cloudprovider.PoolID) ([]cloudprovider.Instance, error) {
-	look, err := p.look(ctx, id)
+	if isVirtual(id) {
+		return nil, nil
+	}
+	l, err := p.recentLook(ctx, id)
 	if err != nil {
 		return nil, fmt.Errorf("list instances of node pool %s: %w", id, err)
 	}
-	list := entries(id, look.pool.Nodes)
-	known := p.factsOf(ctx, id, look.pool, list)
-	for i := range list {
-		f, ok := known[string(list[i].ID)]
-		if !ok {
-			continue
-		}
-		list[i].Created = f.created
-		list[i].Release.Image, list[i].Release.ImageName = f.image, f.imageName
+	list := entries(id, l.pool.Nodes)
+	if failed := p.failureOf(ctx, id, l); failed != nil {
+		list = blame(list, l.pool, *failed)
 	}
+	compartment := str(l.pool.CompartmentId)
+	var ids []string
+	for _, in := range list {
+		if !in.ID.Placeholder() {
+			ids = append(ids, string(in.ID))
+		}
+	}
+	inv := p.inventory(compartment)
+	inv.renew(list)
+	machines := p.machinesOf(ctx, compartment, ids)
+	for i := range list {
+		in := &list[i]
+		if m, ok := machines[string(in.ID)]; ok {
+			in.Created, in.Release.Image, in.Release.ImageName = m.created, m.image, p.imageName(ctx, m.image)
+			afterCompute(in, m)
+		} else if !in.ID.Placeholder() && in.State == cloudprovider.Running && inv.gone(string(in.ID)) {
+			in.State, in.Fault = cloudprovider.Stopped, &cloudprovider.Fault{Code: "InstanceNotFound", Message: "Compute knows of no such instance: it was terminated outside of OKE"}
+		}
+	}
+	slices.SortFunc(list, func(a, b cloudprovider.Instance) int { return cmp.Compare(a.ID, b.ID) })
 	return list, ctx.Err()
+}
+
+// afterCompute corrects what OKE believes of a machine that Compute knows to be
+// dead. It is Stopped and not Failed: its Node may still have pods to be moved,
+// and what replaces a stopped machine keeps the pool's size.
+func afterCompute(in *cloudprovider.Instance, m machine) {
+	if in.State != cloudprovider.Running && in.State != cloudprovider.StateUnknown && in.State != cloudprovider.Creating {
+		return
+	}
+	dead := &cloudprovider.Fault{Code: "Instance" + string(m.state), Message: "Compute says that the instance is " + string(m.state) + ", OKE does not know"}
+	switch m.state {
+	case core.InstanceLifecycleStateTerminating:
+		in.State, in.Fault = cloudprovider.Deleting, dead
+	case core.InstanceLifecycleStateTerminated:
+		in.State, in.Fault = cloudprovider.Stopped, dead
+	case core.InstanceLifecycleStateStopped:
+		if m.read.Sub(m.since) >= settled {
+			in.State, in.Fault = cloudprovider.Stopped, dead
+		}
+	}
 }
 
 // entries turns a pool's node list into instances, in order of ID.
@@ -126,116 +160,4 @@ func faultOf(n containerengine.Node) *cloudprovider.Fault {
 		return fault(string(n.LifecycleState), str(n.LifecycleDetails))
 	}
 	return nil
-}
-
-// facts are what Compute knows of an instance and Container Engine does not
-// tell. They do not change while the instance lives, unless its boot volume is
-// replaced, and then its Kubernetes version does too.
-type facts struct {
-	image, imageName string
-	created          time.Time
-	kubernetes       string // when they were read
-}
-
-// manyUnknown is from how many unknown instances on listing the compartment is
-// cheaper than asking for each.
-const manyUnknown = 8
-
-// factsOf are the facts of a pool's instances, as far as they can be had: an
-// image that is not known now is no reason to list no instances.
-func (p *Provider) factsOf(ctx context.Context, id cloudprovider.PoolID, pool containerengine.NodePool, list []cloudprovider.Instance) map[string]facts {
-	m := p.memory(id)
-	m.mu.Lock()
-	known := make(map[string]facts, len(list))
-	var missing []cloudprovider.Instance
-	for _, in := range list {
-		f, ok := m.facts[string(in.ID)]
-		switch {
-		case ok && f.kubernetes == in.Release.Kubernetes:
-			known[string(in.ID)] = f
-		case !in.ID.Placeholder():
-			missing = append(missing, in)
-		}
-	}
-	m.mu.Unlock()
-	maps.Copy(known, p.readFacts(ctx, str(pool.CompartmentId), missing))
-	for key, f := range known {
-		if f.imageName == "" {
-			f.imageName = p.imageName(ctx, f.image)
-			known[key] = f
-		}
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.facts = maps.Clone(known) // those that are gone are forgotten
-	return known
-}
-
-// readFacts asks Compute about instances.
-func (p *Provider) readFacts(ctx context.Context, compartment string, missing []cloudprovider.Instance) map[string]facts {
-	found := map[string]facts{}
-	if len(missing) >= manyUnknown {
-		all, err := p.listInstances(ctx, compartment)
-		if err != nil {
-			p.log.WarnContext(ctx, "list instances", "compartment", compartment, "err", err)
-		}
-		for _, in := range missing {
-			if core, ok := all[string(in.ID)]; ok {
-				found[string(in.ID)] = factsFrom(core, in)
-			}
-		}
-		missing = slices.DeleteFunc(missing, func(in cloudprovider.Instance) bool { _, ok := found[string(in.ID)]; return ok })
-	}
-	answers := make([]*core.Instance, len(missing))
-	parallel(len(missing), func(i int) { answers[i] = p.getInstance(ctx, missing[i].ID) })
-	for i, in := range answers {
-		if in != nil {
-			found[string(missing[i].ID)] = factsFrom(*in, missing[i])
-		}
-	}
-	return found
-}
-
-func factsFrom(c core.Instance, in cloudprovider.Instance) facts {
-	f := facts{image: str(c.ImageId), kubernetes: in.Release.Kubernetes}
-	if source, ok := c.SourceDetails.(core.InstanceSourceViaImageDetails); ok {
-		f.image = str(source.ImageId)
-	}
-	if c.TimeCreated != nil {
-		f.created = c.TimeCreated.Time
-	}
-	return f
-}
-
-// getInstance is nil if Compute does not answer or does not know it.
-func (p *Provider) getInstance(ctx context.Context, id cloudprovider.InstanceID) *core.Instance {
-	r, err := call(ctx, p, p.readPolicy, "GetInstance", func(ctx context.Context) (core.GetInstanceResponse, error) {
-		return p.compute.GetInstance(ctx, core.GetInstanceRequest{InstanceId: common.String(string(id))})
-	})
-	if err != nil {
-		p.log.WarnContext(ctx, "get instance", "instance", id, "err", err)
-		return nil
-	}
-	return &r.Instance
-}
-
-// listInstances reads a compartment's instances to the end.
-func (p *Provider) listInstances(ctx context.Context, compartment string) (map[string]core.Instance, error) {
-	all := map[string]core.Instance{}
-	var page *string
-	for {
-		r, err := call(ctx, p, p.readPolicy, "ListInstances", func(ctx context.Context) (core.ListInstancesResponse, error) {
-			return p.compute.ListInstances(ctx, core.ListInstancesRequest{CompartmentId: &compartment, Limit: common.Int(1000), Page: page})
-		})
-		if err != nil {
-			return all, err
-		}
-		for _, in := range r.Items {
-			all[str(in.Id)] = in
-		}
-		if str(r.OpcNextPage) == "" || str(r.OpcNextPage) == str(page) {
-			return all, nil
-		}
-		page = r.OpcNextPage
-	}
 }

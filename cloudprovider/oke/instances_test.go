@@ -96,15 +96,20 @@ func TestPlaceholderIDs(t *testing.T) {
 	}
 }
 
-// Compute is asked once for each instance, and once for a crowd.
+// Compute is asked once for all, and once for each that comes later, unless it
+// is a crowd.
 func TestFactsAreAskedOnce(t *testing.T) {
 	w := newWorld(t, okesim.Options{PageSize: 100})
 	id := w.addPool(okesim.Pool{Size: 3})
-	if diff := cmp.Diff(map[string]int{"GetNodePool": 1, "GetInstance": 3, "GetImage": 1}, w.requests(func() { w.running(id) })); diff != "" {
+	if diff := cmp.Diff(map[string]int{"GetNodePool": 1, "ListInstances": 1, "GetImage": 1}, w.requests(func() { w.running(id) })); diff != "" {
 		t.Errorf("first look (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(map[string]int{"GetNodePool": 1}, w.requests(func() { w.running(id) })); diff != "" {
 		t.Errorf("second look (-want +got):\n%s", diff)
+	}
+	w.setSizeBehind(id, 5)
+	if diff := cmp.Diff(map[string]int{"GetNodePool": 1, "GetInstance": 2}, w.requests(func() { w.running(id) })); diff != "" {
+		t.Errorf("two more (-want +got):\n%s", diff)
 	}
 	w.setSizeBehind(id, 20)
 	if diff := cmp.Diff(map[string]int{"GetNodePool": 1, "ListInstances": 1}, w.requests(func() { w.running(id) })); diff != "" {
@@ -116,7 +121,7 @@ func TestFactsAreAskedOnce(t *testing.T) {
 func TestInstancesWithoutCompute(t *testing.T) {
 	w := newWorld(t, okesim.Options{})
 	id := w.addPool(okesim.Pool{Size: 2})
-	w.sim.FailNext("GetInstance", 2*readPolicy.tries, okesim.HTTPFault{Status: 500})
+	w.sim.FailNext("ListInstances", readPolicy.tries, okesim.HTTPFault{Status: 500})
 	list, err := w.Instances(t.Context(), id)
 	if err != nil || len(list) != 2 {
 		t.Fatalf("%d instances, %v", len(list), err)
@@ -126,6 +131,10 @@ func TestInstancesWithoutCompute(t *testing.T) {
 			t.Errorf("instance %+v", in)
 		}
 	}
+	if asked := w.requests(func() { _, _ = w.Instances(t.Context(), id) }); asked["ListInstances"]+asked["GetInstance"] != 0 {
+		t.Errorf("Compute is asked again at once: %v", asked)
+	}
+	w.computeAge = 0 // a minute later
 	list, err = w.Instances(t.Context(), id)
 	if err != nil || list[0].Release.Image == "" || list[0].Release.ImageName == "" || list[0].Created.IsZero() {
 		t.Errorf("when Compute is back: %+v, %v", list, err)

@@ -28,8 +28,10 @@ type poolMemory struct {
 	// list does not carry it, so that it is from the last GetNodePool.
 	metadata remembered[map[string]string]
 	// last is the pool as it was last listed without an error.
-	last  cloudprovider.NodePool
-	facts map[string]facts // by instance OCID
+	last cloudprovider.NodePool
+	// kept is a look that Pools had to take, for the Instances that follows it.
+	kept    remembered[look]
+	failure failureMemory
 }
 
 // memory finds or makes the memory of a pool.
@@ -38,7 +40,7 @@ func (p *Provider) memory(id cloudprovider.PoolID) *poolMemory {
 	defer p.mu.Unlock()
 	m := p.pools[id]
 	if m == nil {
-		m = &poolMemory{write: make(chan struct{}, 1), facts: map[string]facts{}}
+		m = &poolMemory{write: make(chan struct{}, 1)}
 		p.pools[id] = m
 	}
 	return m
@@ -58,7 +60,7 @@ func (p *Provider) Pools(ctx context.Context) ([]cloudprovider.NodePool, error) 
 	now := time.Now()
 	list := make([]cloudprovider.NodePool, len(summaries))
 	parallel(len(summaries), func(i int) { list[i] = p.describe(ctx, summaries[i], now) })
-	return list, ctx.Err()
+	return append(list, p.virtualPools(ctx)...), ctx.Err() // whose IDs come after
 }
 
 // listPools reads the list to its end. Virtual node pools have a list of their
@@ -137,11 +139,14 @@ func (p *Provider) placements(ctx context.Context, id cloudprovider.PoolID, s co
 	metadata := m.metadata
 	m.mu.Unlock()
 	if !metadata.younger(metadataAge) {
-		look, err := p.look(ctx, id)
+		l, err := p.look(ctx, id)
 		if err != nil {
 			return bare(s), nil, err
 		}
-		metadata.value = look.pool.NodeMetadata
+		metadata.value = l.pool.NodeMetadata
+		m.mu.Lock()
+		m.kept = remembered[look]{l, time.Now()}
+		m.mu.Unlock()
 	}
 	sh, err := p.shape(ctx, str(s.NodeShape))
 	if err != nil {
@@ -188,6 +193,24 @@ func (p *Provider) look(ctx context.Context, id cloudprovider.PoolID) (look, err
 	defer m.mu.Unlock()
 	m.metadata = remembered[map[string]string]{maps.Clone(r.NodeMetadata), time.Now()}
 	return look{r.NodePool, r.Etag}, nil
+}
+
+// keptAge is how long a look that Pools took may serve Instances: both are called
+// one after the other, and a second look would double the cost of the first one.
+const keptAge = time.Second
+
+// recentLook is the look that Pools has just taken, once, or a new one. A write
+// ends it, see hold.
+func (p *Provider) recentLook(ctx context.Context, id cloudprovider.PoolID) (look, error) {
+	m := p.memory(id)
+	m.mu.Lock()
+	kept := m.kept
+	m.kept = remembered[look]{}
+	m.mu.Unlock()
+	if kept.younger(keptAge) {
+		return kept.value, nil
+	}
+	return p.look(ctx, id)
 }
 
 // sizeOf is 0 for a pool of the old kind that has a quantity per subnet.

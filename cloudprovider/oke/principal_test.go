@@ -31,9 +31,9 @@ import (
 const here = `{"id":"ocid1.instance.oc1.iad.me","compartmentId":"ocid1.compartment.oc1..mine","canonicalRegionName":"us-ashburn-1","region":"iad",
 	"metadata":{"oke-cluster-id":"ocid1.cluster.oc1.iad.mine","oke-pool-id":"ocid1.nodepool.oc1.iad.mine","ssh_authorized_keys":"ssh-rsa A"}}`
 
-// machine is an instance's metadata service and the federation endpoint beside
+// metadataService is an instance's metadata service and the federation endpoint beside
 // it: both of what the SDK asks to become the instance.
-func machine(t *testing.T, accept func(keyID string, key *rsa.PublicKey)) *httptest.Server {
+func metadataService(t *testing.T, accept func(keyID string, key *rsa.PublicKey)) *httptest.Server {
 	t.Helper()
 	leaf := newKey(t)
 	cert := certificate(t, leaf, pkix.Name{CommonName: "instance", OrganizationalUnit: []string{"opc-tenant:ocid1.tenancy.oc1..t"}}, nil)
@@ -96,7 +96,7 @@ func certificate(t *testing.T, key *rsa.PrivateKey, name pkix.Name, ip net.IP) s
 // The machine becomes a principal, and the service accepts what it signs.
 func TestInstancePrincipal(t *testing.T) {
 	w := newWorld(t, okesim.Options{VerifySignatures: true})
-	m := machine(t, w.sim.AddKey)
+	m := metadataService(t, w.sim.AddKey)
 	t.Setenv("OCI_METADATA_BASE_URL", m.URL+"/opc/v2")
 	t.Setenv("OCI_SDK_AUTH_CLIENT_REGION_URL", m.URL)
 	env := map[string]string{"OCI_USE_INSTANCE_PRINCIPAL": "true", "OCI_METADATA_BASE_URL": m.URL + "/opc/v2"}
@@ -129,7 +129,7 @@ func TestNoMetadataService(t *testing.T) {
 }
 
 func TestDiscover(t *testing.T) {
-	m := machine(t, func(string, *rsa.PublicKey) {})
+	m := metadataService(t, func(string, *rsa.PublicKey) {})
 	got, err := Discover(t.Context(), environment(map[string]string{"OCI_METADATA_BASE_URL": m.URL + "/opc/v2/"}))
 	want := Here{InstanceID: "ocid1.instance.oc1.iad.me", CompartmentID: "ocid1.compartment.oc1..mine", Region: "us-ashburn-1",
 		ClusterID: "ocid1.cluster.oc1.iad.mine", PoolID: "ocid1.nodepool.oc1.iad.mine"}

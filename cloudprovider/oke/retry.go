@@ -1,6 +1,7 @@
 package oke
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,7 +46,7 @@ type response interface{ HTTPResponse() *http.Response }
 // documentation. Errors are translated.
 func call[R response](ctx context.Context, p *Provider, pol policy, op string, do func(context.Context) (R, error)) (R, error) {
 	for n := 0; ; n++ {
-		if err := ctx.Err(); err != nil {
+		if err := cmp.Or(ctx.Err(), p.turnstileOf(op).pass(ctx, pol.limit)); err != nil {
 			var none R
 			return none, err
 		}
@@ -54,6 +55,9 @@ func call[R response](ctx context.Context, p *Provider, pol policy, op string, d
 			err = p.explain(op, translate(err, p.who.who), r.HTTPResponse())
 		}
 		p.metrics.count(op, err)
+		if throttled(err) {
+			p.turnstileOf(op).shut(max(p.backoff(pol, n), retryAfter(r.HTTPResponse())))
+		}
 		if err == nil || n+1 >= pol.tries || !pol.again(err) || ctx.Err() != nil {
 			return r, err
 		}
@@ -101,6 +105,9 @@ func (p *Provider) backoff(pol policy, n int) time.Duration {
 	return wait/2 + time.Duration(p.random()*float64(wait/2))
 }
 
+// retryAfterLimit bounds what a header may ask for.
+const retryAfterLimit = 24 * time.Hour
+
 // retryAfter is how long the service asks to stay away, 0 if it does not ask.
 // The SDK does not look at this header.
 func retryAfter(r *http.Response) time.Duration {
@@ -109,10 +116,11 @@ func retryAfter(r *http.Response) time.Duration {
 	}
 	text := r.Header.Get("Retry-After")
 	if seconds, err := strconv.Atoi(text); err == nil {
-		return time.Duration(max(0, seconds)) * time.Second
+		// Bounded before it is multiplied: what overflows would ask to come at once.
+		return time.Duration(min(max(0, seconds), int(retryAfterLimit/time.Second))) * time.Second
 	}
 	if at, err := http.ParseTime(text); err == nil {
-		return max(0, time.Until(at))
+		return min(max(0, time.Until(at)), retryAfterLimit)
 	}
 	return 0
 }

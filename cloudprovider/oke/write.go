@@ -66,11 +66,24 @@ func (p *Provider) change(ctx context.Context, id cloudprovider.PoolID, in inten
 // hold takes the pool's turn to write. Two changes of one pool at once would
 // only take each other's etags away.
 func (p *Provider) hold(ctx context.Context, id cloudprovider.PoolID) (release func(), err error) {
+	if isVirtual(id) {
+		return nil, errVirtual()
+	}
 	m := p.memory(id)
 	select {
 	case m.write <- struct{}{}:
-		return func() { <-m.write }, nil
+		m.forgetLook()
+		return func() {
+			m.forgetLook() // one taken while the change was under way
+			<-m.write
+		}, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+func (m *poolMemory) forgetLook() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.kept = remembered[look]{}
 }

@@ -1,0 +1,249 @@
+package oke
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/oracle/oci-go-sdk/v65/common"
+	"github.com/oracle/oci-go-sdk/v65/core"
+
+	"github.com/tidemill/tidemill/cloudprovider"
+)
+
+// inventory is what Compute knows of a compartment's instances and Container
+// Engine does not tell: image, birth, and whether the machine is still there.
+//
+//	pool looks ─► all known and young? ──yes──► answer from memory
+//	                    │ no
+//	                    ├─ few are new ─► GetInstance each
+//	                    └─ many are, or a minute has passed ─► ListInstances, all pages, for every pool at once
+//
+// OKE goes on calling a node ACTIVE whose instance a person has stopped or
+// terminated. Asking for each of 2,000 would be 2,000 requests; one list a minute
+// is a handful, and one list serves all pools.
+type inventory struct {
+	turn chan struct{} // held by the one that asks
+
+	mu       sync.Mutex // guards the fields below
+	tried    time.Time  // when the last list began, successful or not
+	ill      bool       // something was not answered since: nothing more is asked until the next list
+	machines map[string]machine
+	absent   map[string]absence
+	marks    map[string]mark // see renew
+}
+
+// absence is how often Compute did not know an instance that OKE lists, asked
+// by name, and when last.
+type absence struct {
+	times int
+	at    time.Time
+}
+
+// machine is one instance in Compute's words.
+type machine struct {
+	image   string
+	created time.Time
+	state   core.InstanceLifecycleStateEnum
+	// since is when state was first seen, read when it was last.
+	since, read time.Time
+}
+
+const (
+	// inventoryAge is how old the list may be.
+	inventoryAge = time.Minute
+	// manyUnknown is from how many new instances on a list is cheaper than asking
+	// for each.
+	manyUnknown = 8
+	// inventoryPages bounds a list: 50,000 instances.
+	inventoryPages = 50
+	// settled is how long a machine must have stood still to count as stopped: a
+	// reboot goes through the same state.
+	settled = 30 * time.Second
+	// absences is how often an instance must not be found, once in the life of a
+	// list, before it counts as gone: what is young may not be everywhere yet.
+	absences = 2
+)
+
+// inventory finds or makes the memory of a compartment.
+func (p *Provider) inventory(compartment string) *inventory {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.inventories == nil {
+		p.inventories = map[string]*inventory{}
+	}
+	inv := p.inventories[compartment]
+	if inv == nil {
+		inv = &inventory{turn: make(chan struct{}, 1), machines: map[string]machine{}, absent: map[string]absence{}}
+		p.inventories[compartment] = inv
+	}
+	return inv
+}
+
+// known is what is remembered of these instances, and which of them are new or
+// were last missed before the last list.
+func (v *inventory) known(ids []string) (found map[string]machine, unknown []string, tried time.Time) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	found = make(map[string]machine, len(ids))
+	for _, id := range ids {
+		if m, ok := v.machines[id]; ok {
+			found[id] = m
+		} else if !v.ill && !v.absent[id].at.After(v.tried) {
+			unknown = append(unknown, id)
+		}
+	}
+	return found, unknown, v.tried
+}
+
+// gone is whether Compute has no such instance any more. The others that it
+// shows prove that the right to see them is there.
+func (v *inventory) gone(id string) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.absent[id].times >= absences && len(v.machines) > 0
+}
+
+// machinesOf are Compute's facts about these instances, as far as they can be
+// had: what is not known now is no reason to list no instances.
+func (p *Provider) machinesOf(ctx context.Context, compartment string, ids []string) map[string]machine {
+	v := p.inventory(compartment)
+	found, unknown, tried := v.known(ids)
+	old := time.Since(tried) >= p.computeAge
+	if len(ids) == 0 || (len(unknown) == 0 && !old) {
+		return found
+	}
+	select {
+	case v.turn <- struct{}{}:
+	default:
+		if len(unknown) == 0 {
+			return found // somebody else is asking, and this will do until then
+		}
+		select {
+		case v.turn <- struct{}{}:
+		case <-ctx.Done():
+			return found
+		}
+	}
+	defer func() { <-v.turn }()
+	_, unknown, tried = v.known(ids) // another's question may have answered this one
+	if old := time.Since(tried) >= p.computeAge; old || len(unknown) >= manyUnknown {
+		if err := p.takeInventory(ctx, compartment, v); err != nil {
+			p.log.WarnContext(ctx, "list instances", "compartment", compartment, "err", err)
+		}
+		_, unknown, _ = v.known(ids)
+	}
+	p.lookUp(ctx, v, unknown)
+	found, _, _ = v.known(ids)
+	return found
+}
+
+// lookUp asks for single instances: those younger than the list, and those that
+// live in another compartment.
+func (p *Provider) lookUp(ctx context.Context, v *inventory, ids []string) {
+	if len(ids) > manyUnknown {
+		ids = ids[:manyUnknown] // the rest with the next look
+	}
+	type answer struct {
+		instance *core.Instance
+		missing  bool
+	}
+	answers := make([]answer, len(ids))
+	parallel(len(ids), func(i int) { answers[i].instance, answers[i].missing = p.getInstance(ctx, ids[i]) })
+	now := time.Now()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for i, a := range answers {
+		switch {
+		case a.instance != nil:
+			v.put(ids[i], *a.instance, now)
+		case a.missing:
+			v.absent[ids[i]] = absence{v.absent[ids[i]].times + 1, now}
+		default:
+			v.ill = true
+		}
+	}
+}
+
+// put takes an answer in. The caller holds mu.
+func (v *inventory) put(id string, in core.Instance, now time.Time) {
+	m := machineOf(in, now)
+	if before, ok := v.machines[id]; ok && before.state == m.state {
+		m.since = before.since
+	}
+	v.machines[id] = m
+	delete(v.absent, id)
+}
+
+func machineOf(in core.Instance, now time.Time) machine {
+	m := machine{image: str(in.ImageId), state: in.LifecycleState, since: now, read: now}
+	if source, ok := in.SourceDetails.(core.InstanceSourceViaImageDetails); ok {
+		m.image = str(source.ImageId)
+	}
+	if in.TimeCreated != nil {
+		m.created = in.TimeCreated.Time
+	}
+	return m
+}
+
+// takeInventory reads the compartment's list to its end and forgets what is not
+// in it any more. A list that breaks off changes nothing.
+func (p *Provider) takeInventory(ctx context.Context, compartment string, v *inventory) error {
+	now := time.Now()
+	v.mu.Lock()
+	v.tried = now // a list that fails is not asked for with each look
+	v.mu.Unlock()
+	all, err := p.listInstances(ctx, compartment)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.ill = err != nil
+	if err != nil {
+		return err
+	}
+	before := v.machines
+	v.machines = make(map[string]machine, len(all))
+	for _, in := range all {
+		if m, ok := before[str(in.Id)]; ok {
+			v.machines[str(in.Id)] = m
+		}
+		v.put(str(in.Id), in, now)
+	}
+	maps.DeleteFunc(v.absent, func(_ string, a absence) bool { return now.Sub(a.at) > 10*p.computeAge })
+	return nil
+}
+
+// getInstance is nil if Compute does not answer; missing if it does, and knows
+// of no such instance.
+func (p *Provider) getInstance(ctx context.Context, id string) (in *core.Instance, missing bool) {
+	r, err := call(ctx, p, p.readPolicy, "GetInstance", func(ctx context.Context) (core.GetInstanceResponse, error) {
+		return p.compute.GetInstance(ctx, core.GetInstanceRequest{InstanceId: common.String(id)})
+	})
+	if err != nil {
+		p.log.WarnContext(ctx, "get instance", "instance", id, "err", err)
+		return nil, status(err) == http.StatusNotFound
+	}
+	return &r.Instance, false
+}
+
+// listInstances reads a compartment's instances to the end.
+func (p *Provider) listInstances(ctx context.Context, compartment string) ([]core.Instance, error) {
+	var all []core.Instance
+	var page *string
+	for range inventoryPages {
+		r, err := call(ctx, p, p.readPolicy, "ListInstances", func(ctx context.Context) (core.ListInstancesResponse, error) {
+			return p.compute.ListInstances(ctx, core.ListInstancesRequest{CompartmentId: &compartment, Limit: common.Int(1000), Page: page})
+		})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r.Items...)
+		if str(r.OpcNextPage) == "" || str(r.OpcNextPage) == str(page) {
+			return all, nil
+		}
+		page = r.OpcNextPage
+	}
+	return nil, fmt.Errorf("%w: more than %d pages of instances", cloudprovider.ErrOutOfBounds, inventoryPages)
+}
