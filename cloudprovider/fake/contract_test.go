@@ -21,16 +21,22 @@ func TestContract(t *testing.T) {
 		"slowly":  {Launch: 3 * time.Millisecond, Boot: 5 * time.Millisecond, Delete: 5 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
-			providertest.Run(t, func(*testing.T) providertest.Harness { return harness(latency) })
+			providertest.Run(t, func(*testing.T) providertest.Harness { return harness(latency, false) })
 		})
 	}
+	t.Run("basic", func(t *testing.T) {
+		providertest.Run(t, func(*testing.T) providertest.Harness { return harness(fake.Latency{}, true) })
+	})
 }
 
-func harness(latency fake.Latency) providertest.Harness {
-	c := fake.New(fake.Options{Latency: latency, Releases: releases})
+func harness(latency fake.Latency, basic bool) providertest.Harness {
+	c := fake.New(fake.Options{Latency: latency, Releases: releases, Basic: basic})
 	settle := func(cloudprovider.PoolID) { c.Advance(time.Second) }
 	return providertest.Harness{
-		Provider: c,
+		Provider: c, Basic: basic,
+		AddVirtual: func(name string, size int) cloudprovider.PoolID {
+			return c.AddPool(fake.Pool{Name: name, Size: size, Virtual: true})
+		},
 		AddPool: func(name string, size int) cloudprovider.PoolID {
 			id := c.AddPool(fake.Pool{Name: name, Size: size, Release: releases[1]})
 			settle(id)

@@ -39,6 +39,9 @@ func (e *entry) live() bool { return e.id != "" && e.deleting.IsZero() }
 // reconcile makes as many entries as the size says, or takes back what costs
 // least: failed ones, those without a machine, then the newest.
 func (c *Cloud) reconcile(p *pool) {
+	if p.Virtual {
+		return
+	}
 	var held []*entry
 	for _, e := range p.entries {
 		if e.deleting.IsZero() {
@@ -158,6 +161,7 @@ func (e *entry) view(p *pool, l Latency, now time.Time) cloudprovider.Instance {
 func (p *pool) view(now time.Time) cloudprovider.NodePool {
 	out := cloudprovider.NodePool{
 		ID: p.ID, Name: p.Name, Size: p.Size, Min: p.Min, Max: p.Max, Release: p.Release, Shape: p.Shape,
+		Preemptible: p.Preemptible, Virtual: p.Virtual,
 		Health: cloudprovider.Health{Observed: now, Updating: p.cycling != nil}, Tags: maps.Clone(p.Tags), Settings: maps.Clone(p.Settings),
 	}
 	for _, z := range p.Zones {
@@ -166,7 +170,7 @@ func (p *pool) view(now time.Time) cloudprovider.NodePool {
 			t.Labels = map[string]string{}
 		}
 		t.Labels[corev1.LabelTopologyZone] = string(z)
-		out.Placements = append(out.Placements, cloudprovider.Placement{Zone: z, Template: *t})
+		out.Placements = append(out.Placements, cloudprovider.Placement{Zone: z, Template: *t, Price: p.Price})
 	}
 	return out
 }

@@ -57,6 +57,11 @@ type Pool struct {
 	Template *corev1.Node          // a node of 4 CPUs and 16 GiB if nil
 	Tags     map[string]string
 	Settings map[string]string
+	// Price is of a node in each zone, Preemptible whether they may be taken back.
+	Price       float64
+	Preemptible bool
+	// Virtual pools have no machines and take no writes.
+	Virtual bool
 }
 
 // Call is one call of a Provider's method, in the order they came.
@@ -70,7 +75,7 @@ type Call struct {
 }
 
 // Cloud is a cloud in memory. It implements Provider, Replacer, Releaser,
-// Rebooter, BootVolumeReplacer and Cycler and is safe for concurrent use.
+// Rebooter, BootVolumeReplacer, Cycler and CapacityReporter and is safe for concurrent use.
 type Cloud struct {
 	mu       sync.Mutex
 	options  Options

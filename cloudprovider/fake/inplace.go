@@ -47,9 +47,12 @@ func (c *Cloud) inPlace(p *pool, ids []cloudprovider.InstanceID, change func(*en
 }
 
 // Cycle implements [cloudprovider.Cycler]: one machine after the other that does
-// not run the pool's release is replaced.
+// not run the pool's release is replaced, or gets it in place.
 func (c *Cloud) Cycle(ctx context.Context, id cloudprovider.PoolID, how cloudprovider.Cycling) error {
 	return c.serve(ctx, Call{Op: "Cycle", Pool: id}, func(p *pool) error {
+		if how.MaxSurge < 0 || how.MaxUnavailable < 0 || (how.MaxUnavailable == 0 && (how.MaxSurge == 0 || how.InPlace)) {
+			return fmt.Errorf("%w: with surge %d and unavailable %d nothing moves", cloudprovider.ErrInvalid, how.MaxSurge, how.MaxUnavailable)
+		}
 		if c.options.Basic {
 			return fmt.Errorf("%w: node pools are cycled in enhanced clusters only", cloudprovider.ErrNotSupported)
 		}
@@ -68,16 +71,22 @@ func (c *Cloud) turnOver(p *pool) {
 	}
 	now := c.now()
 	for _, e := range p.entries {
-		if !e.deleting.IsZero() || e.id == "" || now.Before(e.asked.Add(c.options.Latency.Launch+c.options.Latency.Boot)) {
+		boots := !e.reboot.IsZero() && now.Before(e.reboot.Add(c.options.Latency.Boot))
+		if !e.deleting.IsZero() || e.id == "" || boots || now.Before(e.asked.Add(c.options.Latency.Launch+c.options.Latency.Boot)) {
 			return
 		}
 	}
 	for _, e := range p.entries {
-		if e.release != p.Release {
+		switch {
+		case e.release == p.Release:
+			continue
+		case p.cycling.InPlace:
+			e.release, e.settings, e.reboot = p.Release, maps.Clone(p.Settings), now
+		default:
 			e.deleting = now
 			c.reconcile(p)
-			return
 		}
+		return
 	}
 	p.cycling = nil
 }

@@ -56,7 +56,7 @@ func TestTheCloudCycles(t *testing.T) {
 	}
 	basic := fake.New(fake.Options{Basic: true})
 	id = basic.AddPool(fake.Pool{Size: 1})
-	if err := basic.Cycle(t.Context(), id, cloudprovider.Cycling{}); !errors.Is(err, cloudprovider.ErrNotSupported) {
+	if err := basic.Cycle(t.Context(), id, cloudprovider.Cycling{MaxSurge: 1}); !errors.Is(err, cloudprovider.ErrNotSupported) {
 		t.Errorf("basic: %v", err)
 	}
 }

@@ -17,6 +17,7 @@ var (
 	_ cloudprovider.Rebooter           = (*Cloud)(nil)
 	_ cloudprovider.BootVolumeReplacer = (*Cloud)(nil)
 	_ cloudprovider.Cycler             = (*Cloud)(nil)
+	_ cloudprovider.CapacityReporter   = (*Cloud)(nil)
 )
 
 // Pools implements [cloudprovider.Provider].
@@ -113,7 +114,9 @@ func (c *Cloud) Releases(ctx context.Context, id cloudprovider.PoolID) (list []c
 // SetRelease implements [cloudprovider.Releaser].
 func (c *Cloud) SetRelease(ctx context.Context, id cloudprovider.PoolID, r cloudprovider.Release) error {
 	return c.serve(ctx, Call{Op: "SetRelease", Pool: id, Release: r}, func(p *pool) error {
-		i := slices.IndexFunc(c.options.Releases, func(known cloudprovider.Release) bool { return known.Image == r.Image })
+		i := slices.IndexFunc(c.options.Releases, func(known cloudprovider.Release) bool {
+			return known.Image == r.Image || (r.Image == "" && known.Kubernetes == r.Kubernetes)
+		})
 		if i < 0 {
 			return fmt.Errorf("image %q: %w", r.Image, cloudprovider.ErrNotFound)
 		}
@@ -125,6 +128,9 @@ func (c *Cloud) SetRelease(ctx context.Context, id cloudprovider.PoolID, r cloud
 		return nil
 	})
 }
+
+// reads are the calls that change nothing.
+var reads = []string{"Pools", "Instances", "Releases", "Capacity"}
 
 // serve is the way of each call: the context, an armed fault, the pool, what is
 // to be done, the record.
@@ -149,6 +155,9 @@ func (c *Cloud) serve(ctx context.Context, call Call, do func(*pool) error) (err
 	p := c.find(call.Pool)
 	if p == nil && call.Op != "Pools" {
 		return cloudprovider.ErrNotFound
+	}
+	if p != nil && p.Virtual && !slices.Contains(reads, call.Op) {
+		return fmt.Errorf("%w: the pool is a virtual one", cloudprovider.ErrNotSupported)
 	}
 	err = do(p)
 	if met {

@@ -43,6 +43,11 @@ type Harness struct {
 	// Inject lets the next call of a method meet a fault that lasts longer than
 	// the driver's own retries.
 	Inject func(op Op, f Fault)
+	// AddVirtual makes a pool without machines; nil where the cloud has none.
+	AddVirtual func(name string, size int) cloudprovider.PoolID
+	// Basic is whether the cloud is of a kind without new boot volumes and cycling
+	// of its own.
+	Basic bool
 }
 
 // Op is a method of the contract.
@@ -56,6 +61,10 @@ const (
 	Delete     Op = "Delete"
 	Replace    Op = "Replace"
 	SetRelease Op = "SetRelease"
+
+	Reboot            Op = "Reboot"
+	ReplaceBootVolume Op = "ReplaceBootVolume"
+	Cycle             Op = "Cycle"
 )
 
 // Fault is what a call meets.
@@ -106,6 +115,17 @@ var cases = []struct {
 	{"SetRelease concerns new instances only", setReleaseNewOnly},
 	{"SetRelease checks the image first", setReleaseChecks},
 	{"SetRelease whose answer is lost is done once", setReleaseLost},
+	{"SetRelease without an image takes the newest", setReleaseNewest},
+	{"Reboot keeps the machine", rebootKeeps},
+	{"Reboot refuses what is no machine", rebootRefuses},
+	{"ReplaceBootVolume gives the pool's release to the same machine", bootVolumeReplaced},
+	{"ReplaceBootVolume whose answer is lost may be repeated", bootVolumeLost},
+	{"Cycle replaces every machine", cycleReplaces},
+	{"Cycle in place keeps every machine", cycleInPlace},
+	{"Cycle refuses bounds by which nothing moves", cycleRefuses},
+	{"Cycle whose answer is lost is under way", cycleLost},
+	{"Capacity tells each zone", capacityReported},
+	{"A virtual pool is shown and never changed", virtualIsShown},
 	{"Throttled is ErrThrottled and nothing happened", throttled},
 	{"Refused credentials are ErrUnauthorized", unauthorized},
 	{"A cancelled context is an error", cancelled},
