@@ -22,6 +22,16 @@ func TestContract(t *testing.T) {
 			})
 		}
 	}
+	t.Run("basic cluster", func(t *testing.T) {
+		providertest.Run(t, func(t *testing.T) providertest.Harness {
+			w := newWorld(t, okesim.Options{PageSize: 3})
+			w.cluster = w.sim.AddCluster(okesim.Cluster{Name: "basic", Type: "BASIC_CLUSTER"})
+			w.Provider = w.driver()
+			h := w.harness()
+			h.Basic = true
+			return h
+		})
+	})
 }
 
 func (w *world) harness() providertest.Harness {
@@ -64,6 +74,7 @@ func (w *world) inject(op providertest.Op, f providertest.Fault) {
 	name := map[providertest.Op]string{
 		providertest.Pools: "ListNodePools", providertest.Instances: "GetNodePool", providertest.Resize: "UpdateNodePool",
 		providertest.Delete: "DeleteNode", providertest.Replace: "DeleteNode", providertest.SetRelease: "UpdateNodePool",
+		providertest.Reboot: "RebootClusterNode", providertest.ReplaceBootVolume: "ReplaceBootVolumeClusterNode", providertest.Cycle: "UpdateNodePool",
 	}[op]
 	tries := writePolicy.tries
 	if op == providertest.Pools || op == providertest.Instances {
