@@ -3,7 +3,9 @@ package scale
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"sort"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -43,7 +45,7 @@ func decideWithout(s *world.Snapshot, p Policy, without map[string]string) (Plan
 	if err != nil {
 		return Plan{}, fmt.Errorf("decide on scaling: %w", err)
 	}
-	d := &decision{s: s, p: p.withDefaults(), sim: sim, daemons: daemons(s), grown: map[*pool][]newNode{}, without: without}
+	d := &decision{s: s, p: p.withDefaults(), sim: sim, daemons: daemons(s), grown: map[*pool][]newNode{}, models: map[*corev1.Node]*fit.Model{}, words: map[fit.Reason]string{}, without: without}
 	d.plan.Now = s.Now
 	if d.chain, err = d.p.chain(d.seed()); err != nil {
 		return Plan{}, fmt.Errorf("decide on scaling: %w", err)
@@ -89,8 +91,12 @@ type decision struct {
 	there, coming []string
 	// grown are the new nodes of each pool.
 	grown map[*pool][]newNode
+	// models are what new nodes are made like, by template.
+	models map[*corev1.Node]*fit.Model
 	// serial numbers the simulated nodes.
-	serial int
+	serial  int
+	scratch []*corev1.Pod
+	words   map[fit.Reason]string
 }
 
 // pool is a world.Pool with what this plan makes of it.
@@ -207,7 +213,7 @@ func (d *decision) conclude() {
 		}
 		d.plan.Pools = append(d.plan.Pools, v)
 	}
-	sort.SliceStable(d.plan.Verdicts, func(i, j int) bool { return d.plan.Verdicts[i].Pod < d.plan.Verdicts[j].Pod })
+	slices.SortFunc(d.plan.Verdicts, func(a, b Verdict) int { return strings.Compare(a.Pod, b.Pod) })
 	sort.SliceStable(d.plan.Grows, func(i, j int) bool { return d.plan.Grows[i].Pool < d.plan.Grows[j].Pool })
 	sort.SliceStable(d.plan.Nodes, func(i, j int) bool {
 		a, b := d.plan.Nodes[i], d.plan.Nodes[j]

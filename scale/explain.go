@@ -5,24 +5,33 @@ import (
 )
 
 // explain gives each pod that nothing helps a reason from each pool: a new node
-// would not do, or it would and may not be had.
+// would not do, or it would and may not be had. Like pods share their reasons.
 func (d *decision) explain(pods []*waiting) {
-	if len(pods) == 0 {
+	var runs [][]*waiting
+	for len(pods) > 0 {
+		n := d.run(pods)
+		runs = append(runs, pods[:n])
+		pods = pods[n:]
+	}
+	if len(runs) == 0 {
 		return
 	}
-	answers := make([][]PoolReason, len(pods))
+	answers := make([][]PoolReason, len(runs))
 	for _, p := range d.pools {
-		d.ask(p, pods, func(i int, r PoolReason) { answers[i] = append(answers[i], r) })
+		d.ask(p, runs, func(i int, r PoolReason) { answers[i] = append(answers[i], r) })
 	}
-	for i, w := range pods {
-		d.refuse(w.pod, sum(answers[i]), "", answers[i]...)
+	for i, run := range runs {
+		for _, w := range run {
+			d.refuse(w.pod, sum(answers[i]), "", answers[i]...)
+		}
 	}
 }
 
-// ask tries the pods on an empty new node of the pool in each of its zones.
-func (d *decision) ask(p *pool, pods []*waiting, answer func(int, PoolReason)) {
+// ask tries a pod of each run on an empty new node of the pool in each of its
+// zones.
+func (d *decision) ask(p *pool, runs [][]*waiting, answer func(int, PoolReason)) {
 	if p.reason == ScaleOff || len(p.Cloud.Placements) == 0 {
-		for i := range pods {
+		for i := range runs {
 			answer(i, PoolReason{p.Name, p.reason, p.message})
 		}
 		return
@@ -33,20 +42,33 @@ func (d *decision) ask(p *pool, pods []*waiting, answer func(int, PoolReason)) {
 	for _, zone := range p.Cloud.Zones() {
 		names = append(names, d.addNew(p, p.template(zone), ""))
 	}
-	for i, w := range pods {
-		why, fits := d.fitsAny(w, names)
+	full, message := Reason(""), ""
+	if p.room() == 0 {
+		full, message = p.full()
+	}
+	for i, run := range runs {
+		why, fits := d.fitsAny(run[0], names)
 		switch {
 		case !fits:
-			answer(i, PoolReason{p.Name, DoesNotFit, why.String()})
+			answer(i, PoolReason{p.Name, DoesNotFit, d.say(why)})
 		case p.reason != "":
 			answer(i, PoolReason{p.Name, p.reason, p.message})
-		case p.room() == 0:
-			why, message := p.full()
-			answer(i, PoolReason{p.Name, why, message})
+		case full != "":
+			answer(i, PoolReason{p.Name, full, message})
 		default:
 			answer(i, PoolReason{p.Name, NextLook, "it fits a node of its own, but not with what else was decided"})
 		}
 	}
+}
+
+// say is a reason in words, the same words for the same reason.
+func (d *decision) say(why fit.Reason) string {
+	s, ok := d.words[why]
+	if !ok {
+		s = why.String()
+		d.words[why] = s
+	}
+	return s
 }
 
 func (d *decision) fitsAny(w *waiting, names []string) (why fit.Reason, ok bool) {

@@ -1,6 +1,8 @@
 package scale
 
 import (
+	"slices"
+
 	"github.com/tidemill/tidemill/cloudprovider"
 )
 
@@ -84,41 +86,6 @@ func offered(p *pool, pods []*waiting, lastResort bool) []*waiting {
 	return out
 }
 
-// pack puts as many of the pods as it can on new nodes of the pool, each on the
-// first that it fits. The nodes stay in the simulation.
-func (d *decision) pack(p *pool, pods []*waiting) *option {
-	o := &option{pool: p}
-	used := 0 // nodes up to the last with a pod; those after it are spare
-	var names []string
-	for _, w := range pods {
-		node, _ := d.sim.Schedule(w.pod, names)
-		// A pod may need another zone than the one whose turn it is. One spare in
-		// each zone is tried; the machines before it in turn come with it.
-		for node == "" && len(o.nodes)-used < len(p.Cloud.Zones()) && len(o.nodes) < p.room() {
-			n := d.open(p)
-			o.nodes, names = append(o.nodes, n), append(names, n.name)
-			node, _ = d.sim.Schedule(w.pod, []string{n.name})
-		}
-		if node == "" {
-			continue
-		}
-		o.pods = append(o.pods, w)
-		for i, n := range o.nodes[used:] {
-			if n.name == node {
-				used += i + 1
-				break
-			}
-		}
-	}
-	for _, n := range o.nodes[used:] {
-		d.sim.RemoveNode(n.name)
-		p.zones[n.zone]--
-	}
-	o.nodes = o.nodes[:used]
-	o.waste = d.usage(o.nodes).waste()
-	return o
-}
-
 // open adds the node that the cloud would make next.
 func (d *decision) open(p *pool) newNode {
 	zone := p.nextZone()
@@ -126,24 +93,26 @@ func (d *decision) open(p *pool) newNode {
 	return newNode{d.addNew(p, p.template(zone), ""), zone}
 }
 
+// usage is what the nodes have and what is asked of them.
 func (d *decision) usage(nodes []newNode) usage {
-	u := newUsage()
-	for _, n := range nodes {
-		u.add(d.sim.Node(n.name), d.sim.Pods(n.name))
+	have, want := d.sim.Usage(namesOf(nodes))
+	return usage{have, want}
+}
+
+func namesOf(nodes []newNode) []string {
+	names := make([]string, len(nodes))
+	for i, n := range nodes {
+		names[i] = n.name
 	}
-	return u
+	return names
 }
 
 // commit makes an option part of the plan and returns the pods it leaves.
 func (d *decision) commit(o *option, pods []*waiting) []*waiting {
 	d.raise(o.pool, o.nodes, o.pods)
-	helped := map[*waiting]bool{}
-	for _, w := range o.pods {
-		helped[w] = true
-	}
 	var left []*waiting
 	for _, w := range pods {
-		if !helped[w] {
+		if !w.helped {
 			left = append(left, w)
 		}
 	}
@@ -152,21 +121,11 @@ func (d *decision) commit(o *option, pods []*waiting) []*waiting {
 
 // fillGrowth puts pods on nodes that this plan adds anyway.
 func (d *decision) fillGrowth(p *pool, pods []*waiting) []*waiting {
-	if len(d.grown[p]) == 0 {
+	if len(d.grown[p]) == 0 || len(pods) == 0 {
 		return pods
 	}
-	var names []string
-	for _, n := range d.grown[p] {
-		names = append(names, n.name)
-	}
-	var left, placed []*waiting
-	for _, w := range pods {
-		if node, _ := d.sim.Schedule(w.pod, names); node != "" {
-			placed = append(placed, w)
-		} else {
-			left = append(left, w)
-		}
-	}
+	var placed []*waiting
+	left := d.put(d.sim.Row(namesOf(d.grown[p])), pods, func(w *waiting, _ string) { placed = append(placed, w) })
 	if len(placed) > 0 {
 		d.raise(p, nil, placed)
 	}
@@ -206,7 +165,9 @@ func (d *decision) raise(p *pool, nodes []newNode, pods []*waiting) {
 	d.grown[p] = append(d.grown[p], nodes...)
 	p.size += len(nodes)
 	g.To, g.Waste = p.size, d.usage(d.grown[p]).idle()
+	g.Pods, g.pods = slices.Grow(g.Pods, len(pods)), slices.Grow(g.pods, len(pods))
 	for _, w := range pods {
+		w.helped = true
 		g.Pods = append(g.Pods, w.name)
 		g.pods = append(g.pods, w.pod)
 		d.help(w, HelpGrowth, p.Name)

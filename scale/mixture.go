@@ -1,15 +1,12 @@
 package scale
 
 import (
-	"encoding/json"
-	"fmt"
-	"hash/maphash"
 	"sort"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/tidemill/tidemill/scale/choose"
+	"github.com/tidemill/tidemill/scale/fit"
 )
 
 // mixable bounds the arithmetic: classes times kinds that are asked about.
@@ -147,49 +144,18 @@ func (k *kind) share(loads [][]int, classes [][]*waiting, balance bool) [][]*wai
 // classify groups pods that are alike in all that decides where they may run
 // and how much they take, in the order of the first of each.
 func classify(pods []*waiting) [][]*waiting {
-	at := map[uint64]int{}
-	seed := maphash.MakeSeed()
+	at := map[*fit.Class]int{}
 	var out [][]*waiting
 	for _, w := range pods {
-		key := classKey(seed, w)
-		i, ok := at[key]
+		i, ok := at[w.class]
 		if !ok {
 			i = len(out)
-			at[key] = i
+			at[w.class] = i
 			out = append(out, nil)
 		}
 		out[i] = append(out[i], w)
 	}
 	return out
-}
-
-func classKey(seed maphash.Seed, w *waiting) uint64 {
-	var b strings.Builder
-	names := make([]string, 0, len(w.want))
-	for name := range w.want {
-		names = append(names, string(name))
-	}
-	sort.Strings(names)
-	for _, name := range names {
-		q := w.want[corev1.ResourceName(name)]
-		fmt.Fprintf(&b, "%s=%d;", name, q.MilliValue())
-	}
-	s := &w.pod.Spec
-	if s.Affinity != nil || len(s.NodeSelector)+len(s.Tolerations)+len(s.TopologySpreadConstraints) > 0 {
-		rules, err := json.Marshal([]any{w.pod.Namespace, w.pod.Labels, s.NodeSelector, s.Tolerations, s.Affinity, s.TopologySpreadConstraints})
-		if err != nil {
-			panic(err) // plain API types always marshal
-		}
-		b.Write(rules)
-	}
-	if len(s.Volumes) > 0 {
-		for i := range s.Volumes {
-			if c := s.Volumes[i].PersistentVolumeClaim; c != nil {
-				b.WriteString(w.pod.Namespace + "/" + c.ClaimName)
-			}
-		}
-	}
-	return maphash.String(seed, b.String())
 }
 
 // resourcesOf are the names that any kind has, in order, with the number of

@@ -1,9 +1,9 @@
 package scale
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
-	"sort"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,36 +15,63 @@ import (
 type waiting struct {
 	pod  *corev1.Pod
 	name string
-	want corev1.ResourceList // what it asks for
+	*shape
+	helped bool // a verdict says by what
+}
+
+// shape is what pods of one class have in common.
+type shape struct {
+	class *fit.Class
+	want  corev1.ResourceList // what each asks for
+	size  int                 // place among shapes, the largest first
 }
 
 // sieve keeps the pods that more room could help and writes a verdict for the
 // others. The order is that in which room is given out: priority first, as the
 // scheduler does, then the largest, since small ones fill the gaps that large
-// ones leave.
+// ones leave. Pods that are alike stand together.
 func (d *decision) sieve(pending []*corev1.Pod) []*waiting {
-	var out []*waiting
+	d.plan.Verdicts = slices.Grow(d.plan.Verdicts, len(pending))
+	room := make([]waiting, 0, len(pending)) // one allocation for all
+	var shapes []*shape
+	of := map[*fit.Class]*shape{}
 	for _, pod := range pending {
 		if reason, message := d.passOver(pod); reason != "" {
 			d.refuse(pod, reason, message)
 			continue
 		}
-		out = append(out, &waiting{pod, podName(pod), requests(pod)})
+		class := d.sim.Class(pod)
+		sh := of[class]
+		if sh == nil {
+			sh = &shape{class: class, want: requests(pod), size: len(shapes)}
+			of[class] = sh
+			shapes = append(shapes, sh)
+		}
+		room = append(room, waiting{pod: pod, name: podName(pod), shape: sh})
 	}
-	sort.SliceStable(out, func(i, j int) bool {
-		a, b := out[i], out[j]
-		if pa, pb := priority(a.pod), priority(b.pod); pa != pb {
-			return pa > pb
-		}
-		if c := a.want.Cpu().Cmp(*b.want.Cpu()); c != 0 {
-			return c > 0
-		}
-		if c := a.want.Memory().Cmp(*b.want.Memory()); c != 0 {
-			return c > 0
-		}
-		return a.name < b.name
+	d.prepare(shapes)
+	out := make([]*waiting, len(room))
+	for i := range room {
+		out[i] = &room[i]
+	}
+	// Stable, for pending pods come in the order of their names.
+	slices.SortStableFunc(out, func(a, b *waiting) int {
+		return cmp.Or(cmp.Compare(priority(b.pod), priority(a.pod)), cmp.Compare(a.size, b.size))
 	})
 	return out
+}
+
+// prepare orders the shapes, among like sizes by the first pod of each, and has
+// what they want of other pods counted.
+func (d *decision) prepare(shapes []*shape) {
+	slices.SortFunc(shapes, func(a, b *shape) int {
+		return cmp.Or(b.want.Cpu().Cmp(*a.want.Cpu()), b.want.Memory().Cmp(*a.want.Memory()), cmp.Compare(a.size, b.size))
+	})
+	classes := make([]*fit.Class, len(shapes))
+	for i, sh := range shapes {
+		sh.size, classes[i] = i, sh.class
+	}
+	d.sim.Prepare(classes)
 }
 
 // passOver says why no node could help the pod, "" when one could.
@@ -82,17 +109,50 @@ func priority(pod *corev1.Pod) int32 {
 
 // place puts pods on the first node each fits and returns the others.
 func (d *decision) place(pods []*waiting, among []string, h Help) []*waiting {
-	if len(among) == 0 {
+	if len(among) == 0 || len(pods) == 0 {
 		return pods
 	}
+	return d.put(d.sim.Row(among), pods, func(w *waiting, node string) { d.help(w, h, node) })
+}
+
+// put puts pods on the row, like ones at a time, and returns those it has no
+// room for.
+func (d *decision) put(row *fit.Row, pods []*waiting, found func(*waiting, string)) []*waiting {
 	var left []*waiting
-	for _, w := range pods {
-		node, _ := d.sim.Schedule(w.pod, among)
-		if node == "" {
-			left = append(left, w)
-			continue
-		}
-		d.help(w, h, node)
+	for len(pods) > 0 {
+		run := d.run(pods)
+		n := d.putRun(row, pods[:run], found)
+		left = append(left, pods[n:run]...)
+		pods = pods[run:]
 	}
 	return left
+}
+
+// run is how many pods at the front are alike.
+func (d *decision) run(pods []*waiting) int {
+	if pods[0].class.Stale() {
+		for _, w := range pods { // a label has come to matter since
+			if w.class.Stale() {
+				w.shape = &shape{d.sim.Class(w.pod), w.want, w.size}
+			}
+		}
+	}
+	n := 1
+	for n < len(pods) && pods[n].class == pods[0].class {
+		n++
+	}
+	return n
+}
+
+// putRun puts like pods on the row and says how many: the first so many.
+func (d *decision) putRun(row *fit.Row, like []*waiting, found func(*waiting, string)) int {
+	d.scratch = d.scratch[:0]
+	for _, w := range like {
+		d.scratch = append(d.scratch, w.pod)
+	}
+	at := 0
+	return row.Put(like[0].class, d.scratch, func(_ *corev1.Pod, node string) {
+		found(like[at], node)
+		at++
+	})
 }

@@ -1,7 +1,7 @@
 package scale
 
 import (
-	"fmt"
+	"strconv"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -13,6 +13,7 @@ import (
 
 	"github.com/tidemill/tidemill/cloudprovider"
 	"github.com/tidemill/tidemill/internal/world"
+	"github.com/tidemill/tidemill/scale/fit"
 )
 
 // nextZone is where the cloud will put the pool's next machine: the zone with
@@ -47,18 +48,21 @@ func (p *pool) template(zone cloudprovider.Zone) *corev1.Node {
 func (d *decision) addNew(p *pool, template *corev1.Node, name string) string {
 	if name == "" {
 		d.serial++
-		name = fmt.Sprintf("new:%s/%d", p.Name, d.serial)
+		name = "new:" + p.Name + "/" + strconv.Itoa(d.serial)
 	}
-	n := grownUp(template, nil)
-	n.Name = name
-	if n.Labels == nil {
-		n.Labels = map[string]string{}
-	}
-	n.Labels[corev1.LabelHostname] = name
-	if d.sim.AddNode(n) == nil {
-		d.addDaemons(name, nil)
-	}
+	_ = d.sim.AddLike(d.model(template), name) // a namesake of a machine is that machine
 	return name
+}
+
+// model is what nodes of the template are made like.
+func (d *decision) model(template *corev1.Node) *fit.Model {
+	m := d.models[template]
+	if m == nil {
+		n := grownUp(template, nil)
+		m = d.sim.Model(n, d.daemonsOn(n, "a new node", nil))
+		d.models[template] = m
+	}
+	return m
 }
 
 // daemons makes one pod of each DaemonSet as its controller would.
@@ -93,22 +97,30 @@ func daemonPod(ds *appsv1.DaemonSet) *corev1.Pod {
 // addDaemons places the DaemonSet pods that will run on the node and are not
 // among those it has already.
 func (d *decision) addDaemons(node string, have []*corev1.Pod) {
-	n := d.sim.Node(node)
+	for _, pod := range d.daemonsOn(d.sim.Node(node), node, have) {
+		_ = d.sim.AddPod(pod, node) // the node is there
+	}
+}
+
+// daemonsOn are DaemonSet pods that will run on the node, those it has left out.
+func (d *decision) daemonsOn(n *corev1.Node, name string, have []*corev1.Pod) []*corev1.Pod {
 	present := map[types.UID]bool{}
 	for _, pod := range have {
 		if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
 			present[owner.UID] = true
 		}
 	}
+	var out []*corev1.Pod
 	for _, daemon := range d.daemons {
 		if present[daemon.OwnerReferences[0].UID] || !runsOn(daemon, n) {
 			continue
 		}
 		pod := *daemon
-		pod.UID = types.UID(string(pod.OwnerReferences[0].UID) + "@" + node)
-		pod.Name += "@" + node
-		_ = d.sim.AddPod(&pod, node) // the node is there
+		pod.UID = types.UID(string(pod.OwnerReferences[0].UID) + "@" + name)
+		pod.Name += "@" + name
+		out = append(out, &pod)
 	}
+	return out
 }
 
 // runsOn asks what the DaemonSet controller asks: the pod's own node selection

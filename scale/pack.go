@@ -1,0 +1,61 @@
+package scale
+
+import "github.com/tidemill/tidemill/scale/fit"
+
+// packing is pods on their way onto new nodes of one pool.
+type packing struct {
+	d    *decision
+	o    *option
+	row  *fit.Row
+	room int // nodes that the pool may get
+	used int // nodes up to the last with a pod; those after it are spare
+	at   map[string]int
+}
+
+// pack puts as many of the pods as it can on new nodes of the pool, each on the
+// first that it fits. The nodes stay in the simulation.
+func (d *decision) pack(p *pool, pods []*waiting) *option {
+	k := &packing{d: d, o: &option{pool: p}, row: d.sim.Row(nil), room: p.room(), at: map[string]int{}}
+	for len(pods) > 0 {
+		run := d.run(pods)
+		k.put(pods[:run])
+		pods = pods[run:]
+	}
+	for _, n := range k.o.nodes[k.used:] {
+		d.sim.RemoveNode(n.name)
+		p.zones[n.zone]--
+	}
+	k.o.nodes = k.o.nodes[:k.used]
+	k.o.waste = d.usage(k.o.nodes).waste()
+	return k.o
+}
+
+// put packs like pods.
+func (k *packing) put(like []*waiting) {
+	for {
+		like = like[k.d.putRun(k.row, like, k.found):]
+		if len(like) == 0 || !k.open() {
+			return
+		}
+	}
+}
+
+// open adds a node, and is false when the pool has no room or spare nodes
+// enough. A pod may need another zone than the one whose turn it is: one spare in
+// each zone is tried, and the machines before it in turn come with it.
+func (k *packing) open() bool {
+	p := k.o.pool
+	if len(k.o.nodes) >= k.room || len(k.o.nodes)-k.used >= len(p.Cloud.Zones()) {
+		return false
+	}
+	n := k.d.open(p)
+	k.at[n.name] = len(k.o.nodes)
+	k.o.nodes = append(k.o.nodes, n)
+	k.row.Extend(n.name)
+	return true
+}
+
+func (k *packing) found(w *waiting, node string) {
+	k.o.pods = append(k.o.pods, w)
+	k.used = max(k.used, k.at[node]+1)
+}
