@@ -13,6 +13,7 @@ import (
 // by zone.
 type zones struct {
 	have, need map[cloudprovider.Zone]vacate.Amount
+	pods       int
 }
 
 // zoneLoss is why the node must stay although its pods would fit elsewhere: a
@@ -50,12 +51,44 @@ func (s *shrinking) zoneLoss(c *candidate) (Reason, string) {
 	return "", ""
 }
 
+// maxLosses is how many nodes' leaving one look proves to be survivable.
+const maxLosses = 20
+
+// homeless is why the node, which is gone in mind, must stay: the sums would do
+// without it, but not every pod of a zone that is lost would find a node. Growth
+// asks the same question; a smaller answer here would let go what it adds. With
+// more pods than growth moves in mind the sums must do, here as there.
+func (s *shrinking) homeless(c *candidate) (Reason, string) {
+	if !c.pool.spec.ZoneLossHeadroom || s.zoneSums().pods > maxMoves || len(s.zones.have) < 2 {
+		return "", ""
+	}
+	if s.losses++; s.losses > maxLosses {
+		return NotExamined, fmt.Sprintf("%d nodes were examined in this look", maxLosses)
+	}
+	if err := s.ground.Tell(); err != nil {
+		return NotExamined, err.Error()
+	}
+	h := &headroom{d: s.decision}
+	for _, p := range s.pools {
+		if p.spec != nil && p.spec.ZoneLossHeadroom && len(p.Cloud.Zones()) > 0 {
+			h.pools = append(h.pools, p)
+		}
+	}
+	at := h.nodesOf()
+	for _, lost := range h.zones() {
+		if pod := h.homeless(lost, at); pod != nil {
+			return ZoneLoss, fmt.Sprintf("without it %s would find no node when zone %s is lost", podName(pod), lost)
+		}
+	}
+	return "", ""
+}
+
 // zoneSums adds up the pools with headroom once; letting a node go takes it out.
 func (s *shrinking) zoneSums() *zones {
 	if s.zones != nil {
 		return s.zones
 	}
-	s.zones = &zones{map[cloudprovider.Zone]vacate.Amount{}, map[cloudprovider.Zone]vacate.Amount{}}
+	s.zones = &zones{have: map[cloudprovider.Zone]vacate.Amount{}, need: map[cloudprovider.Zone]vacate.Amount{}}
 	for _, p := range s.pools {
 		if p.spec == nil || !p.spec.ZoneLossHeadroom {
 			continue
@@ -81,6 +114,7 @@ func (z *zones) add(x *standing) {
 			continue
 		}
 		z.need[at] = z.need[at].Plus(want)
+		z.pods++
 	}
 }
 

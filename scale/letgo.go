@@ -193,6 +193,10 @@ func (s *shrinking) letGo(c *candidate, movers []*corev1.Pod) {
 		s.stay(p, n, TooManyLeaving, r.Message, false)
 		return
 	}
+	if why, message := s.homeless(c); why != "" {
+		s.stay(p, n, why, message, false)
+		return
+	}
 	if len(movers) == 0 {
 		s.empties++
 	} else {

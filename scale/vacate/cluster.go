@@ -139,6 +139,13 @@ func (c *Cluster) kindOf(pod *corev1.Pod) (*kind, Amount) {
 	return k, want
 }
 
+// Tell has the Oracle hear of everything so far. There must be no Attempt under
+// way.
+func (c *Cluster) Tell() error {
+	_, err := c.open()
+	return err
+}
+
 // open is the Oracle, told of everything so far.
 func (c *Cluster) open() (Oracle, error) {
 	if c.opened == nil {
