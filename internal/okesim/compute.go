@@ -22,6 +22,7 @@ type wireInstance struct {
 	Metadata              map[string]string `json:"metadata"`
 	FreeformTags          map[string]string `json:"freeformTags"`
 	CapacityReservationID string            `json:"capacityReservationId,omitempty"`
+	MaintenanceRebootDue  string            `json:"timeMaintenanceRebootDue,omitempty"`
 	Preemptible           *wirePreemptibles `json:"preemptibleInstanceConfig,omitempty"`
 }
 
@@ -45,7 +46,7 @@ func (s *Sim) wireInstance(i *instance) wireInstance {
 	w := wireInstance{ID: i.ID, Name: i.Name, CompartmentID: i.CompartmentID, Region: s.regionKey(), AD: i.AvailabilityDomain, FaultDomain: i.FaultDomain,
 		Shape: i.Shape, State: i.State, Created: wireTime(i.Created), ImageID: i.ImageID,
 		Source:   wireSource{SourceType: "image", ImageID: i.ImageID, BootVolumeGB: i.BootVolumeGB},
-		Metadata: i.Metadata, FreeformTags: i.tags, CapacityReservationID: i.place.CapacityReservationID,
+		Metadata: i.Metadata, FreeformTags: i.tags, CapacityReservationID: i.place.CapacityReservationID, MaintenanceRebootDue: wireTime(i.maintenance),
 		ShapeConfig: wireInstanceShape{OCPUs: i.OCPUs, MemoryGB: i.MemoryGB, VCPUs: int(i.OCPUs * float32(sh.VCPUsPerOCPU)), GPUs: sh.GPUs, GPU: sh.GPU,
 			Processor: sh.Processor, MaxVNICs: sh.vnics(i.OCPUs), Gbps: gbps}}
 	if i.Preemptible {
@@ -135,6 +136,9 @@ func (s *Sim) act(i *instance, action string) error {
 	case "STOP", "SOFTSTOP":
 		s.stop(i, func() {})
 	case "RESET", "SOFTRESET", "DIAGNOSTICREBOOT", "REBOOTMIGRATE":
+		if action == "REBOOTMIGRATE" {
+			i.maintenance = time.Time{} // it is on another host now
+		}
 		s.stop(i, func() { s.start(i, func() {}) })
 	case "START":
 		s.start(i, func() {})
@@ -166,7 +170,7 @@ func (s *Sim) start(i *instance, then func()) {
 
 // onward runs do after d, unless something else has happened to the instance by then.
 func (s *Sim) onward(i *instance, in string, d time.Duration, do func()) {
-	s.after(d, func() {
+	s.stage(d, func() {
 		if i.State == in {
 			do()
 		}

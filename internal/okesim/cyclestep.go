@@ -129,6 +129,6 @@ func (s *Sim) cancelWork(w *workRequest) error {
 	w.Status = workCanceling
 	w.log("Canceling %s", w.Operation)
 	w.pool.cycling.stopping = true
-	s.after(s.opt.Latency.Accept, func() { s.step(w.pool) })
+	s.stage(s.opt.Latency.Accept, func() { s.step(w.pool) })
 	return nil
 }

@@ -163,5 +163,4 @@ func (s *Sim) beginCycling(p *pool, how Cycling, w *workRequest) {
 	for _, n := range p.stale() {
 		c.spots = append(c.spots, spot{n.place, n.fd})
 	}
-	s.after(s.opt.Latency.Accept, func() { s.step(p) })
 }

@@ -47,7 +47,7 @@ func (s *Sim) Reconcile(pool string) (workRequestID string, err error) {
 		case n.inst == nil && n.fault != nil:
 			n.fault, n.launch = nil, w
 			w.open++
-			s.after(s.opt.Latency.Accept, func() { s.launchNode(p, n) })
+			s.stage(s.opt.Latency.Accept, func() { s.launchNode(p, n) })
 		}
 	}
 	s.reconcile(p, w)

@@ -48,6 +48,7 @@ type outbox struct {
 
 // emit queues an event for OnEvent. The caller holds mu.
 func (s *Sim) emit(t EventType, i *instance) {
+	s.trace("event %s %s", t, i.ID)
 	if s.opt.OnEvent == nil {
 		return
 	}

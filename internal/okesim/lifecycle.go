@@ -29,7 +29,7 @@ func (s *Sim) launchNode(p *pool, n *node) {
 	n.inst = s.newInstance(p, n, sh)
 	n.launch.log("Launched instance %s for node %s", n.inst.ID, n.name)
 	s.emit(InstanceProvisioning, n.inst)
-	s.after(s.opt.Latency.Provision, func() { s.bootNode(n) })
+	s.stage(s.opt.Latency.Provision, func() { s.bootNode(n) })
 }
 
 func (s *Sim) newInstance(p *pool, n *node, sh Shape) *instance {
@@ -61,7 +61,7 @@ func (s *Sim) bootNode(n *node) {
 	n.inst.Boots++
 	if n.state == nodeCreating {
 		n.state = nodeUpdating
-		s.after(s.opt.Latency.Boot, func() { s.activate(n) })
+		s.stage(s.opt.Latency.Boot, func() { s.activate(n) })
 	}
 }
 
@@ -70,11 +70,11 @@ func (s *Sim) activate(n *node) {
 		return
 	}
 	if n.inst.State != stateRunning { // stopped while it booted: look again when it may have come back
-		s.after(max(s.opt.Latency.Boot, time.Second), func() { s.activate(n) })
+		s.stage(max(s.opt.Latency.Boot, time.Second), func() { s.activate(n) })
 		return
 	}
 	if n.doom.late() {
-		s.after(s.opt.Latency.Register, func() { s.giveUp(n) })
+		s.stage(s.opt.Latency.Register, func() { s.giveUp(n) })
 		return
 	}
 	n.state, n.joined = nodeActive, true
@@ -122,7 +122,7 @@ func (s *Sim) remove(p *pool, n *node, replace bool, w *workRequest) {
 	w.log("Deleting node %s", n.name)
 	s.endLaunch(n)
 	s.endRestart(n)
-	s.after(s.opt.Latency.Accept, func() {
+	s.stage(s.opt.Latency.Accept, func() {
 		s.evict(n, w.evict, func(emptied bool) {
 			switch {
 			case !emptied:
@@ -167,7 +167,7 @@ func (s *Sim) terminateNode(p *pool, n *node) {
 	}
 	n.inst.set(stateTerminating)
 	s.emit(InstanceTerminating, n.inst)
-	s.after(s.opt.Latency.Terminate, func() {
+	s.stage(s.opt.Latency.Terminate, func() {
 		if n.inst.State != stateTerminated { // it may have been killed meanwhile: then there is no host to give back
 			n.inst.set(stateTerminated)
 			s.returnHost(n.inst)

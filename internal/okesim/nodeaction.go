@@ -96,7 +96,7 @@ func (s *Sim) restart(p *pool, n *node, w *workRequest, whileDown func()) {
 		s.stopCycling(p, w)
 		s.endRestart(n)
 	}
-	s.after(s.opt.Latency.Accept, func() {
+	s.stage(s.opt.Latency.Accept, func() {
 		if !still() {
 			return
 		}

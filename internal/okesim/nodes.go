@@ -134,7 +134,7 @@ func (s *Sim) addNodeAt(p *pool, w *workRequest, at spot) {
 	n.name = fmt.Sprintf("oke-c%s-n%s-s%s-%d", tail(p.spec.ClusterID), tail(p.id), tail(n.place.SubnetID), n.slot)
 	p.nodes = append(p.nodes, n)
 	w.open++
-	s.after(s.opt.Latency.Accept, func() { s.launchNode(p, n) })
+	s.stage(s.opt.Latency.Accept, func() { s.launchNode(p, n) })
 }
 
 // nextPlacement is the placement with the fewest entries, the first of them on a tie.

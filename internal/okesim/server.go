@@ -10,72 +10,6 @@ import (
 	"time"
 )
 
-// Base paths: the API versions of the three services. They live on hosts of their own in Oracle's cloud; here one handler
-// serves all, as their paths do not clash.
-const (
-	okePath   = "/20180222"
-	corePath  = "/20160918" // Compute and Identity
-	limitPath = "/20190729"
-)
-
-// A route is one operation of the API.
-type route struct {
-	op     string // its name in Oracle's documentation; Calls and FailNext know it by this
-	method string
-	path   string
-	serve  func(*Sim, *call) (*answer, error) // runs with Sim.mu held
-}
-
-// routes is everything that the emulator serves.
-var routes = []route{
-	// Container Engine
-	{"ListClusters", "GET", okePath + "/clusters", (*Sim).serveListClusters},
-	{"GetCluster", "GET", okePath + "/clusters/{cluster}", (*Sim).serveGetCluster},
-	{"UpdateCluster", "PUT", okePath + "/clusters/{cluster}", (*Sim).serveUpdateCluster},
-	{"ListAddons", "GET", okePath + "/clusters/{cluster}/addons", (*Sim).serveListAddons},
-	{"GetAddon", "GET", okePath + "/clusters/{cluster}/addons/{addon}", (*Sim).serveGetAddon},
-	{"GetClusterOptions", "GET", okePath + "/clusterOptions/{option}", (*Sim).serveGetClusterOptions},
-	{"ListNodePools", "GET", okePath + "/nodePools", (*Sim).serveListNodePools},
-	{"GetNodePool", "GET", okePath + "/nodePools/{pool}", (*Sim).serveGetNodePool},
-	{"CreateNodePool", "POST", okePath + "/nodePools", (*Sim).serveCreateNodePool},
-	{"UpdateNodePool", "PUT", okePath + "/nodePools/{pool}", (*Sim).serveUpdateNodePool},
-	{"DeleteNodePool", "DELETE", okePath + "/nodePools/{pool}", (*Sim).serveDeleteNodePool},
-	{"DeleteNode", "DELETE", okePath + "/nodePools/{pool}/node/{node}", (*Sim).serveDeleteNode},
-	{"RebootClusterNode", "POST", okePath + "/clusters/{cluster}/nodes/{node}/actions/reboot", (*Sim).serveRebootClusterNode},
-	{"ReplaceBootVolumeClusterNode", "POST", okePath + "/clusters/{cluster}/nodes/{node}/actions/replaceBootVolume", (*Sim).serveReplaceBootVolumeClusterNode},
-	{"ListVirtualNodePools", "GET", okePath + "/virtualNodePools", (*Sim).serveListVirtualNodePools},
-	{"GetVirtualNodePool", "GET", okePath + "/virtualNodePools/{pool}", (*Sim).serveGetVirtualNodePool},
-	{"ListVirtualNodes", "GET", okePath + "/virtualNodePools/{pool}/virtualNodes", (*Sim).serveListVirtualNodes},
-	{"GetVirtualNode", "GET", okePath + "/virtualNodePools/{pool}/virtualNodes/{node}", (*Sim).serveGetVirtualNode},
-	{"CreateVirtualNodePool", "POST", okePath + "/virtualNodePools", (*Sim).refuseVirtual},
-	{"UpdateVirtualNodePool", "PUT", okePath + "/virtualNodePools/{pool}", (*Sim).refuseVirtual},
-	{"DeleteVirtualNodePool", "DELETE", okePath + "/virtualNodePools/{pool}", (*Sim).refuseVirtual},
-	{"GetNodePoolOptions", "GET", okePath + "/nodePoolOptions/{option}", (*Sim).serveGetNodePoolOptions},
-	{"ListWorkRequests", "GET", okePath + "/workRequests", (*Sim).serveListWorkRequests},
-	{"GetWorkRequest", "GET", okePath + "/workRequests/{work}", (*Sim).serveGetWorkRequest},
-	{"DeleteWorkRequest", "DELETE", okePath + "/workRequests/{work}", (*Sim).serveDeleteWorkRequest},
-	{"ListWorkRequestErrors", "GET", okePath + "/workRequests/{work}/errors", (*Sim).serveListWorkRequestErrors},
-	{"ListWorkRequestLogs", "GET", okePath + "/workRequests/{work}/logs", (*Sim).serveListWorkRequestLogs},
-
-	// Compute
-	{"ListInstances", "GET", corePath + "/instances", (*Sim).serveListInstances},
-	{"GetInstance", "GET", corePath + "/instances/{instance}", (*Sim).serveGetInstance},
-	{"InstanceAction", "POST", corePath + "/instances/{instance}", (*Sim).serveInstanceAction},
-	{"TerminateInstance", "DELETE", corePath + "/instances/{instance}", (*Sim).serveTerminateInstance},
-	{"ListShapes", "GET", corePath + "/shapes", (*Sim).serveListShapes},
-	{"ListImages", "GET", corePath + "/images", (*Sim).serveListImages},
-	{"GetImage", "GET", corePath + "/images/{image}", (*Sim).serveGetImage},
-	{"CreateComputeCapacityReport", "POST", corePath + "/computeCapacityReports", (*Sim).serveCreateComputeCapacityReport},
-
-	// Limits
-	{"ListLimitValues", "GET", limitPath + "/limitValues", (*Sim).serveListLimitValues},
-	{"GetResourceAvailability", "GET", limitPath + "/services/{service}/limits/{limit}/resourceAvailability", (*Sim).serveGetResourceAvailability},
-
-	// Identity
-	{"ListAvailabilityDomains", "GET", corePath + "/availabilityDomains", (*Sim).serveListAvailabilityDomains},
-	{"ListFaultDomains", "GET", corePath + "/faultDomains", (*Sim).serveListFaultDomains},
-}
-
 // maxBody bounds a request body; the largest real one is a pool with long cloud-init scripts.
 const maxBody = 1 << 20
 
@@ -105,42 +39,63 @@ func (s *Sim) requestID(r *http.Request) string {
 	return fmt.Sprintf("%s/%016X", r.Header.Get("opc-request-id"), s.requests)
 }
 
-// serve is the way of every request: who are you, is a fault armed, what do you want, and the answer.
+// serve is the way of every request: who are you, is a fault armed, what do you want, may you, and the answer.
 func (s *Sim) serve(w http.ResponseWriter, r *http.Request, route route) {
+	status := s.respond(w, r, route)
+	s.traceCall(route.op, r.URL.Path, status)
+	if status == 0 {
+		panic(http.ErrAbortHandler) // closes the connection
+	}
+}
+
+// respond returns the status of the answer, 0 if the connection is to be cut.
+func (s *Sim) respond(w http.ResponseWriter, r *http.Request, route route) (status int) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
-		writeError(w, errUnparsable(err), 0)
-		return
+		return writeError(w, errUnparsable(err), 0)
 	}
 	who, err := s.authenticate(r, body)
 	if err != nil {
-		writeError(w, err, 0)
-		return
+		return writeError(w, err, 0)
 	}
 	fault := s.nextFault(route.op)
-	if !fault.wait(r.Context()) {
-		return // the caller went away
+	if !fault.wait(r.Context()) || fault.Lost {
+		return 0 // the caller went away, or was never heard
 	}
 	if fault.Status != 0 && !fault.Drop {
 		code, message := fault.words()
-		writeError(w, &Error{fault.Status, code, message}, fault.RetryAfter)
-		return
+		return writeError(w, &Error{fault.Status, code, message}, fault.RetryAfter)
+	}
+	if past, ok := s.remembered(r.URL.RequestURI()); ok && fault.Stale && r.Method == http.MethodGet {
+		return past.write(w)
 	}
 	a, err := s.apply(route, &call{Request: r, body: body, principal: who})
 	if fault.Drop {
-		panic(http.ErrAbortHandler) // closes the connection: done, but nobody hears of it
+		return 0 // done, but nobody hears of it
 	}
 	if err != nil {
-		writeError(w, err, 0)
-		return
+		return writeError(w, err, 0)
 	}
-	a.write(w)
+	out := a.render()
+	if r.Method == http.MethodGet {
+		s.remember(r.URL.RequestURI(), out)
+	}
+	if fault.Truncate && len(out.text) > 1 {
+		w.Header().Set("Content-Length", strconv.Itoa(len(out.text)))
+		out.text = out.text[:len(out.text)/2]
+		out.write(w)
+		return 0
+	}
+	return out.write(w)
 }
 
 func (s *Sim) apply(route route, c *call) (*answer, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.caller = c.principal
+	if err := s.permit(route, c); err != nil {
+		return nil, err
+	}
 	return route.serve(s, c)
 }
 
@@ -167,15 +122,33 @@ func (a *answer) with(key, value string) *answer {
 	return a
 }
 
-func (a *answer) write(w http.ResponseWriter) {
-	for key, value := range a.header {
+// render encodes the body: text as it is, everything else as JSON.
+func (a *answer) render() rendered {
+	var text []byte
+	switch body := a.body.(type) {
+	case nil:
+	case []byte:
+		text = body
+	default:
+		b, err := json.Marshal(body)
+		if err != nil {
+			panic(err) // every body is made of strings, numbers, and JSON that was parsed before
+		}
+		text = append(b, '\n')
+	}
+	return rendered{a, text}
+}
+
+func (r rendered) write(w http.ResponseWriter) (status int) {
+	if r.body != nil {
+		w.Header().Set("Content-Type", "application/json")
+	}
+	for key, value := range r.header {
 		w.Header().Set(key, value)
 	}
-	if a.body == nil {
-		w.WriteHeader(a.status)
-		return
-	}
-	writeJSON(w, a.status, a.body)
+	w.WriteHeader(r.status)
+	_, _ = w.Write(r.text) // the only error is a caller who went away
+	return r.status
 }
 
 func writeJSON(w http.ResponseWriter, status int, body any) {
@@ -184,11 +157,12 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	_ = json.NewEncoder(w).Encode(body) // the only error is a caller who went away
 }
 
-func writeError(w http.ResponseWriter, err error, retryAfter time.Duration) {
+func writeError(w http.ResponseWriter, err error, retryAfter time.Duration) (status int) {
 	e := &Error{http.StatusInternalServerError, "InternalError", err.Error()}
 	errors.As(err, &e)
 	if retryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int((retryAfter+time.Second-1)/time.Second)))
 	}
 	writeJSON(w, e.Status, map[string]string{"code": e.Code, "message": e.Message})
+	return e.Status
 }

@@ -1,6 +1,8 @@
 package okesim
 
 import (
+	"io"
+	"math/rand/v2"
 	"net/http"
 	"sync"
 	"time"
@@ -20,6 +22,13 @@ type Options struct {
 	// OnEvent, if set, is called for each change of an instance: outside all locks, one call at a time, in order.
 	// It may call back into the Sim, but not Close.
 	OnEvent func(Event)
+	// Seed of the dice: of Jitter, and of faults that strike by chance.
+	Seed uint64
+	// Jitter makes each stage longer or shorter by up to this part of it: 0.3 is ±30 %.
+	Jitter float64
+	// Trace, if set, gets a line for each request, event and finished work request, with the time since New. Two runs that ask for the
+	// same in the same order with one seed write the same lines.
+	Trace io.Writer
 	// Kubernetes, if set, evicts pods before the service takes a node away, as OKE does on the cluster's own API server.
 	Kubernetes Kubernetes
 	// BootVolumeFrom says what a node gets by ReplaceBootVolumeClusterNode: the "pool"'s present release (the default), or again
@@ -78,6 +87,7 @@ type Sim struct {
 	virtual     []*VirtualPool       // in order of creation
 	instances   []*instance          // in order of launch, terminated ones for an hour
 	byInstance  map[string]*instance // the same by OCID
+	consoles    []*consoleHistory    // in order of capture
 	images      []*Image             // in order of seeding
 	work        []*workRequest       // in order of acceptance
 	capacity    map[hostKey]int      // free hosts; absent means unlimited
@@ -90,6 +100,11 @@ type Sim struct {
 	evictions   map[string]*evicting  // by instance OCID
 	unkillable  []*brokenLaunches     // orders of BreakTerminations
 	faults      []*armedFault
+	answers     map[string]rendered // last ones by URI, for stale reads
+	refusals    map[string]int      // operation → status
+	policy      *Policy
+	dice        *rand.Rand
+	begun       time.Time
 	caller      Principal // of the last request
 	calls       map[string]int
 	requests    int
@@ -115,6 +130,10 @@ func New(opt Options) *Sim {
 		cores:       map[limitKey]int{},
 		keys:        map[string]credential{},
 		evictions:   map[string]*evicting{},
+		answers:     map[string]rendered{},
+		refusals:    map[string]int{},
+		dice:        rand.New(rand.NewPCG(opt.Seed, 0x6f6b6573696d)),
+		begun:       time.Now(),
 		calls:       map[string]int{},
 		retries:     map[string]retryMemory{},
 	}

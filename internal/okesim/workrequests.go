@@ -71,7 +71,7 @@ func (s *Sim) newClusterWork(c *Cluster, operation string, change func()) *workR
 	w := s.newRecord(WorkRequest{Operation: operation, CompartmentID: c.CompartmentID, ClusterID: c.ID})
 	w.action, w.open = "UPDATED", 2
 	s.begin(w)
-	s.after(s.opt.Latency.Accept+s.opt.Latency.Boot, func() { change(); s.release(w) })
+	s.stage(s.opt.Latency.Accept+s.opt.Latency.Boot, func() { change(); s.release(w) })
 	return w
 }
 
@@ -87,13 +87,16 @@ func (s *Sim) newRecord(record WorkRequest) *workRequest {
 
 // begin plans the start of the work; until then nothing can finish it.
 func (s *Sim) begin(w *workRequest) {
-	s.after(s.opt.Latency.Accept, func() {
+	s.stage(s.opt.Latency.Accept, func() {
 		w.Started = time.Now()
 		if w.Status == workAccepted {
 			w.Status = workInProgress
 		}
 		w.log("Started %s", w.Operation)
 		s.release(w)
+		if w.pool != nil {
+			s.step(w.pool) // a cycle begins with its work request
+		}
 	})
 }
 
@@ -113,6 +116,7 @@ func (s *Sim) release(w *workRequest) {
 	}
 	w.Finished = time.Now()
 	w.log("Finished %s: %s", w.Operation, w.Status)
+	s.trace("work %s %s %s", w.Operation, w.ID, w.Status)
 	if w.pool == nil {
 		return
 	}
