@@ -2,8 +2,6 @@ package doctor
 
 import (
 	"context"
-	"fmt"
-	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -63,18 +61,15 @@ func (l *Loop) repair(ctx context.Context, r Repair) error {
 	if r.Act == ActNone || r.Act == ActReport {
 		return nil
 	}
-	record, err := kube.RepairRecordOf(r.Node.Object)
-	if err != nil && r.Act != ActWithdraw {
-		return fmt.Errorf("repair node %s: %w", r.Node.Name(), err)
-	}
-	return kube.PatchNode(ctx, l.Client, r.Node.Object, func(n *corev1.Node) { r.change(n, record, err == nil) })
+	return kube.PatchNode(ctx, l.Client, r.Node.Object, r.Change)
 }
 
-// change is what an act does to the Node in memory.
-func (r Repair) change(n *corev1.Node, record kube.RepairRecord, readable bool) {
+// Change is what the act does to the Node, in memory. A record that cannot be
+// read stays as it is: nothing is asked for over it (see refuse).
+func (r Repair) Change(n *corev1.Node) {
 	now := r.Now.UTC().Truncate(time.Second)
-	record = slices.Clone(record)
-	open := len(record) > 0 && record[len(record)-1].Done == nil
+	record, err := kube.RepairRecordOf(n)
+	open := err == nil && len(record) > 0 && record[len(record)-1].Done == nil
 	switch r.Act {
 	case ActRequest:
 		if n.Annotations == nil {
@@ -86,7 +81,7 @@ func (r Repair) change(n *corev1.Node, record kube.RepairRecord, readable bool) 
 	case ActWithdraw:
 		if _, asked, _ := kube.ParseRepairRequest(n.Annotations[v1alpha1.AnnotationCycle]); asked {
 			delete(n.Annotations, v1alpha1.AnnotationCycle)
-			if open && readable { // nobody has acted on it: it was none
+			if open { // nobody has acted on it: it was none
 				kube.SetRepairRecord(n, record[:len(record)-1])
 			}
 		}

@@ -128,7 +128,7 @@ func (c *clinic) examine(t testing.TB) []Case {
 func (c *clinic) decide(t testing.TB) ([]Case, Plan) {
 	t.Helper()
 	cases := c.examine(t)
-	return cases, Decide(cases[0].Patient.Look.Snapshot, cases, c.history.confirm(cases), c.policy)
+	return cases, Decide(cases[0].Patient.Look.Snapshot, cases, c.history.Confirm(cases), c.policy)
 }
 
 func (c *clinic) caseOf(t testing.TB, node string) Case {

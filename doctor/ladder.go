@@ -50,6 +50,9 @@ func attempts(record kube.RepairRecord, now time.Time) kube.RepairRecord {
 // climb says which action comes next, or why none does.
 func climb(c Case, f Finding, record kube.RepairRecord, l limits) (next kube.RepairAction, reason RepairReason, message string) {
 	check, _ := checkOf(f.Check)
+	if neverReady(c.Patient.Node) {
+		check.First = check.Action // nothing runs on it yet, and its first boot did not help
+	}
 	ladder := rungs(check, l)
 	past := attempts(record, c.Patient.Now)
 	switch {

@@ -85,7 +85,7 @@ func (l *Loop) Once(ctx context.Context) (Report, error) {
 	s, err := l.Observer.Observe(ctx)
 	if err != nil {
 		l.metrics.errors.WithLabelValues("observe").Inc()
-		l.history.blind(started)
+		l.history.Blind(started)
 		return Report{}, fmt.Errorf("examine nodes: %w", err)
 	}
 	reader := l.Reader
@@ -94,14 +94,14 @@ func (l *Loop) Once(ctx context.Context) (Report, error) {
 	}
 	leases, leasesErr := ReadLeases(ctx, reader)
 	if leasesErr != nil {
-		l.history.blind(s.Now) // the one live read: the cache would never tell
+		l.history.Blind(s.Now) // the one live read: the cache would never tell
 	}
 	look := NewLook(s, leases, leasesErr, l.history)
 	cases := Judge(ctx, look, l.runner, l.Policy)
 	if err := ctx.Err(); err != nil {
 		return Report{}, fmt.Errorf("examine nodes: %w", err) // half an examination is none
 	}
-	plan := Decide(s, cases, l.history.confirm(cases), l.Policy)
+	plan := Decide(s, cases, l.history.Confirm(cases), l.Policy)
 	errs := l.act(ctx, plan)
 	l.record(cases, plan)
 	l.metrics.observe(cases, plan, started)

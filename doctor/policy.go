@@ -82,8 +82,8 @@ func limitsOf(pool *world.Pool) limits {
 	if brake == nil {
 		brake = &v1alpha1.BrakeSpec{}
 	}
-	young := 20 * time.Minute  // OKE calls a VM node that has not joined by then lost
-	settle := 10 * time.Minute // as long as it had to be broken
+	young := 20 * time.Minute // OKE calls a VM node that has not joined by then lost
+	settle := 5 * time.Minute // ours; a virtual machine boots in two
 	if slowToStart(pool.Cloud.Shape) {
 		young = time.Hour         // NVSentinel's and Karpenter's OCI provider's hour for launch with drivers
 		settle = 20 * time.Minute // the reboot time-out of Oracle's unreleased repairer, which is for bare metal
@@ -93,13 +93,13 @@ func limitsOf(pool *world.Pool) limits {
 		after:      duration(spec.After, 10*time.Minute), // GKE, AKS, machine-controller-manager
 		young:      duration(spec.Young, young),
 		settle:     duration(spec.Settle, settle),
-		cooldown:   duration(spec.Cooldown, time.Hour), // the same repairer
-		attempts:   number(spec.MaxAttempts, 3),           // the same, and AKS' three rounds
-		parallel:   number(spec.MaxParallel, 1),           // machine-controller-manager
-		maxBroken:  intstr.FromString("20%"),              // Karpenter, EKS
-		inCluster:  number(brake.MaxBrokenInCluster, 10),  // ours: half the share of a pool
-		inZone:     number(brake.MaxBrokenInZone, 55),     // kube-controller-manager --unhealthy-zone-threshold
-		sameFault:  number(brake.SameFault, 3),            // ours, after Huawei's limit per identical fault
+		cooldown:   duration(spec.Cooldown, time.Hour),   // the same repairer
+		attempts:   number(spec.MaxAttempts, 3),          // the same, and AKS' three rounds
+		parallel:   number(spec.MaxParallel, 1),          // machine-controller-manager
+		maxBroken:  intstr.FromString("20%"),             // Karpenter, EKS
+		inCluster:  number(brake.MaxBrokenInCluster, 10), // ours: half the share of a pool
+		inZone:     number(brake.MaxBrokenInZone, 55),    // kube-controller-manager --unhealthy-zone-threshold
+		sameFault:  number(brake.SameFault, 3),           // ours, after Huawei's limit per identical fault
 		window:     duration(brake.Window, 10*time.Minute),
 		notJoining: number(brake.NotJoining, 2),          // ours: one machine may be a lemon
 		hold:       duration(brake.Hold, 30*time.Minute), // ours; NVSentinel's holds until a person resets it

@@ -26,8 +26,8 @@ type PoolRecord struct {
 // maxRecent bounds the record on the Pool.
 const maxRecent = 32
 
-// dailyLimit is how many repairs a pool gets in 24 hours: a tenth of its nodes,
-// at least three. More is no run of bad machines.
+// dailyLimit is how many nodes of a pool are repaired in 24 hours: a tenth of
+// them, at least three. More is no run of bad machines.
 func dailyLimit(nodes int) int { return min(max(3, nodes/10), maxRecent) }
 
 func recordOf(s *world.Snapshot, b Brake, repairs []Repair) PoolRecord {

@@ -54,6 +54,8 @@ const (
 	ReasonUnproven RepairReason = "StrongerNotProven"
 	// ReasonInVain: repair did not help against this on another node.
 	ReasonInVain RepairReason = "InVainElsewhere"
+	// ReasonSpreading: another node has just begun to fail the same check.
+	ReasonSpreading RepairReason = "MaySpread"
 	// ReasonPoolLimit: the pool has had all its repairs of a day.
 	ReasonPoolLimit RepairReason = "PoolLimit"
 	// ReasonRecordUnreadable: what was tried before is not known.
@@ -94,21 +96,21 @@ func refuse(s *world.Snapshot, c Case, brake Brake, l limits, sight Sight, polic
 	if reason, message := forbidden(s, c.Patient); reason != "" {
 		return opinion{f.Check, "", reason, message}
 	}
-	if due := dueAt(c, f, l); s.Now.Before(due) {
-		return opinion{f.Check, "", ReasonTooEarly, "a repair is asked for at " + clock(due)}
-	}
 	if grown := c.Patient.Node.Created().Add(l.young); s.Now.Before(grown) {
 		return opinion{f.Check, "", ReasonTooYoung, "it is left alone until " + clock(grown) + ", for it is new"}
-	}
-	if brake.Closed {
-		return opinion{f.Check, "", ReasonBraked, brake.Message}
 	}
 	record, err := kube.RepairRecordOf(c.Patient.Node.Object)
 	if err != nil {
 		return opinion{f.Check, "", ReasonRecordUnreadable, err.Error() + ": a person must look"}
 	}
 	action, reason, message := climb(c, f, record, l)
-	if reason != "" {
+	if due := dueAt(c, f, action, l); s.Now.Before(due) {
+		return opinion{f.Check, "", ReasonTooEarly, "a repair is asked for at " + clock(due)}
+	}
+	switch {
+	case brake.Closed:
+		return opinion{f.Check, "", ReasonBraked, brake.Message}
+	case reason != "":
 		return opinion{f.Check, "", reason, message}
 	}
 	if ok, lacking := proof(c, f, sight, action.Destructive(), policy); !ok {
@@ -143,26 +145,36 @@ func forbidden(s *world.Snapshot, p Patient) (RepairReason, string) {
 	return "", ""
 }
 
-// repairable is the first failure that may ask for a repair: its check allows
-// it, its evidence is a state and no memory or log line, and the cluster dates
-// it.
-func repairable(c Case) (Finding, bool) {
+// repairable is the failure that asks for a repair: its check allows it, its
+// evidence is a state and no memory or log line, and the cluster dates it. The
+// first of them, unless a later one knows better what does not help.
+func repairable(c Case) (asks Finding, found bool) {
+	var weakest Action
 	for _, f := range c.failures() {
 		check, _ := checkOf(f.Check)
-		if check.Action != ActionNone && check.Evidence == EvidenceLevel && !f.Since.IsZero() {
-			return f, true
+		if check.Action == ActionNone || check.Evidence != EvidenceLevel || f.Since.IsZero() {
+			continue
+		}
+		if !found || check.First > weakest {
+			asks, weakest, found = f, check.First, true
 		}
 	}
-	return Finding{}, false
+	return asks, found
 }
 
-// dueAt is when the node has been broken for long enough: both the verdict and
-// this very failure must have stood, since the verdict may be older for another
-// reason.
-func dueAt(c Case, f Finding, l limits) time.Time {
+// dueAt is when the node has been broken for long enough for an action: both the
+// verdict and this very failure must have stood, since the verdict may be older
+// for another reason. A node that was never Ready has waited out its grace.
+func dueAt(c Case, f Finding, action kube.RepairAction, l limits) time.Time {
 	since := condemnedAt(c)
 	if f.Since.After(since) {
 		since = f.Since
+	}
+	switch {
+	case neverReady(c.Patient.Node):
+		return since
+	case action == kube.RepairReboot && !c.Patient.Node.Ready():
+		return since.Add(l.after / 2)
 	}
 	return since.Add(l.after)
 }

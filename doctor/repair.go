@@ -94,6 +94,7 @@ func Decide(s *world.Snapshot, cases []Case, sight Sight, policy Policy) Plan {
 		}
 	}
 	leaveInVain(plan.Repairs)
+	awaitSpread(s, cases, plan.Repairs)
 	allot(s, plan.Repairs, policy)
 	for _, b := range plan.Brakes {
 		plan.Records = append(plan.Records, recordOf(s, b, plan.Repairs))
@@ -184,6 +185,29 @@ func leaveInVain(repairs []Repair) {
 	}
 }
 
+// awaitSpread puts a destructive action off while another node of the cluster has
+// only just begun to fail the same check: too few for the brake, and enough to
+// wait whether there will be more. Nothing is lost but time.
+func awaitSpread(s *world.Snapshot, cases []Case, repairs []Repair) {
+	for i := range repairs {
+		r := &repairs[i]
+		if r.Action == "" || !r.Action.Destructive() {
+			continue
+		}
+		for _, c := range cases {
+			n := c.Patient.Node
+			if n == r.Node || n.Mark != nil || !c.fails() {
+				continue
+			}
+			for _, f := range c.failures() {
+				if until := onset(c, f).Add(limitsOf(r.Pool).hold); f.Check == r.Check && s.Now.Before(until) {
+					r.refused(ReasonSpreading, fmt.Sprintf("%s began to fail on %s too at %s: whether it spreads is awaited until %s", r.Check, n.Name(), clock(onset(c, f)), clock(until)))
+				}
+			}
+		}
+	}
+}
+
 // allot gives what may be done at once to those who are broken longest: a number
 // for each pool, one for the cluster, and in each the repairs under way count.
 func allot(s *world.Snapshot, repairs []Repair, policy Policy) {
@@ -197,10 +221,10 @@ func allot(s *world.Snapshot, repairs []Repair, policy Policy) {
 	sort.SliceStable(order, func(i, j int) bool { return order[i].Since.Before(order[j].Since) })
 	for _, r := range order {
 		limit := limitsOf(r.Pool).parallel
-		recent, daily := repairsOf(s, r.Pool), dailyLimit(len(r.Pool.Nodes))
+		others, daily := othersRepaired(s, r), dailyLimit(len(r.Pool.Nodes))
 		switch {
-		case len(recent) >= daily:
-			r.refused(ReasonPoolLimit, fmt.Sprintf("%d repairs in the pool within 24 hours; at most %d = 10%% of its nodes, at least 3: a person must look", len(recent), daily))
+		case others >= daily:
+			r.refused(ReasonPoolLimit, fmt.Sprintf("%d other nodes of the pool were repaired within 24 hours; at most %d = 10%% of its nodes, at least 3: a person must look", others, daily))
 		case inPool[r.Pool] >= limit:
 			r.refused(ReasonParallel, fmt.Sprintf("%d nodes of the pool are in repair; at most %d", inPool[r.Pool], limit))
 		case inCluster >= policy.ClusterParallel:
@@ -210,6 +234,17 @@ func allot(s *world.Snapshot, repairs []Repair, policy Policy) {
 			inCluster++
 		}
 	}
+}
+
+// othersRepaired is how many other nodes of the pool were repaired in a day.
+func othersRepaired(s *world.Snapshot, r *Repair) int {
+	others := map[string]bool{}
+	for _, x := range repairsOf(s, r.Pool) {
+		if x.Node != r.Node.Name() {
+			others[x.Node] = true
+		}
+	}
+	return len(others)
 }
 
 // underway counts repairs that were asked for and have not ended. A node that

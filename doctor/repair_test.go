@@ -84,7 +84,17 @@ func TestDecideOnOneNode(t *testing.T) {
 		{name: "repair off", tell: func(c *clinic) { c.pool().Spec.Repair.Mode = v1alpha1.RepairOff }, silent: true},
 		{name: "no repair spec", tell: func(c *clinic) { c.pool().Spec.Repair = nil }, silent: true},
 		{name: "well", tell: func(c *clinic) { c.ready(corev1.ConditionTrue, time.Hour) }, silent: true},
-		{name: "condemned 9 minutes ago", tell: func(c *clinic) { c.condemn("n1", 9*time.Minute) }, reason: ReasonTooEarly},
+		{name: "condemned 4 minutes ago", tell: func(c *clinic) { c.condemn("n1", 4*time.Minute) }, reason: ReasonTooEarly},
+		{name: "condemned 9 minutes ago, and it would be replaced", tell: func(c *clinic) {
+			c.condemn("n1", 9*time.Minute)
+			c.pool().Spec.Repair.Actions = []v1alpha1.RepairAction{v1alpha1.ActionReplace}
+		}, reason: ReasonTooEarly},
+		{name: "it may spread", tell: func(c *clinic) {
+			c.roomy()
+			c.condemn("n1", 40*time.Minute)
+			c.condemn("n2", 5*time.Minute)
+			c.pool().Spec.Repair.Actions = []v1alpha1.RepairAction{v1alpha1.ActionReplace}
+		}, reason: ReasonSpreading},
 		{name: "condemned long ago for something else", tell: func(c *clinic) { c.ready(corev1.ConditionUnknown, time.Minute) }, reason: ReasonTooEarly},
 		{name: "silent for long, condemned just now", tell: func(c *clinic) {
 			set(c.node("n1"), v1alpha1.NodeConditionProblem, corev1.ConditionFalse, c.Now.Add(-time.Hour))
@@ -271,10 +281,10 @@ func TestBrakeCauses(t *testing.T) {
 		{"it was over half an hour ago", func(c *clinic) { c.remember(BrakeZone, 30*time.Minute) }, BrakeOpen},
 		{"we were blind", func(c *clinic) {
 			for _, ago := range []time.Duration{8, 5, 2} {
-				c.history.blind(c.Now.Add(-ago * time.Minute))
+				c.history.Blind(c.Now.Add(-ago * time.Minute))
 			}
 		}, BrakeBlind},
-		{"we were blind once", func(c *clinic) { c.history.blind(c.Now.Add(-time.Minute)) }, BrakeOpen},
+		{"we were blind once", func(c *clinic) { c.history.Blind(c.Now.Add(-time.Minute)) }, BrakeOpen},
 		{"the replacement fails as the node did", func(c *clinic) {
 			c.repaired("gone", v1alpha1.ActionReplace, ready.ID, 50*time.Minute)
 			c.young("n1", 45*time.Minute)

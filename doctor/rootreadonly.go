@@ -21,7 +21,8 @@ var rootReadOnly = Check{
 	Evidence: EvidenceLevel,
 	Limits:   Limits{Source: "the mount table now; a kernel message about it would stay after a repair"},
 	Remedy:   "the kernel remounts a file system read-only after errors: look at dmesg for the disk, then replace the node",
-	Action:   ActionReplace, // once somebody else speaks against the node too
+	First:    ActionReplaceBootVolume, // a reboot brings the damage back
+	Action:   ActionReplace,           // once somebody else speaks against the node too
 	Run: func(_ context.Context, p Patient) Finding {
 		mounts, err := initMounts(p.Host)
 		if err != nil {

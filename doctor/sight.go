@@ -36,18 +36,18 @@ const confirmEvery = 5 * time.Second
 // maxBlind bounds what is remembered of blindness.
 const maxBlind = 32
 
-// blind notes a look that could not see the cluster.
-func (h *History) blind(at time.Time) {
+// Blind notes a look that could not see the cluster.
+func (h *History) Blind(at time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.sight.Blind = append(h.sight.Blind, at)
 	h.sight.Blind = h.sight.Blind[max(len(h.sight.Blind)-maxBlind, 0):]
 }
 
-// confirm counts the failures of a look and gives what is known now. A failure
+// Confirm counts the failures of a look and gives what is known now. A failure
 // that was not seen begins anew; one that could not be looked for keeps its
 // count.
-func (h *History) confirm(cases []Case) Sight {
+func (h *History) Confirm(cases []Case) Sight {
 	if h == nil {
 		return Sight{}
 	}

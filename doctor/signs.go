@@ -88,8 +88,11 @@ func (w triage) zoneLost() sign {
 }
 
 // sameFault is one check that began to fail on several nodes of the cluster
-// within minutes. A node that is being worked on has its reasons to fail.
+// within minutes. A node that is being worked on has its reasons to fail. While
+// so many still fail it holds twice as long: what they share may be repaired by
+// others, and if not, they are repaired one by one at last.
 func (w triage) sameFault() sign {
+	hold := w.limits.hold
 	began := map[string][]time.Time{}
 	for _, c := range w.all {
 		if n := c.Patient.Node; c.Verdict.Status != "" && n.Mark == nil {
@@ -102,13 +105,20 @@ func (w triage) sameFault() sign {
 	for _, c := range w.own {
 		for _, f := range c.failures() {
 			at, n, ok := burst(began[f.Check], w.limits.sameFault, w.limits.window)
-			if c.fails() && ok && at.After(latest.at) {
+			if at = at.Add(hold); c.fails() && ok && at.After(latest.at) {
 				latest = sign{true, BrakeSameFault, fmt.Sprintf("%s began to fail on %d nodes of the cluster within %s, the last at %s; at most %d",
-					f.Check, n, w.limits.window, clock(at), w.limits.sameFault-1), at}
+					f.Check, n, w.limits.window, clock(at.Add(-hold)), w.limits.sameFault-1), earlier(at, w.s.Now)}
 			}
 		}
 	}
 	return latest
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // onset is when a failure began: as the cluster dates it, else when the node
