@@ -20,12 +20,12 @@ type workload struct {
 // The emulated cloud needs three seconds to make a machine; whatever waits for
 // one has them in its figure.
 func workloads() []workload {
-	return []workload{
+	return append([]workload{
 		{"playground/start", "an OKE cluster from nothing to ready nodes", start},
 		{"playground/scale", "pods that need one more node, five times", scale},
 		{"playground/cycle", "three nodes under load, turned over with a surge of one", cycle},
 		{"playground/daemon", "the daemon beside a cluster at rest", daemon},
-	}
+	}, repairs()...)
 }
 
 func names() string {
