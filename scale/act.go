@@ -54,7 +54,10 @@ func (l *Loop) act(ctx context.Context, plan *Plan) []error {
 		if !failed("remove", l.patch(ctx, r.node.Object, func(n *corev1.Node) { r.mark(n, plan.Now) })) {
 			l.Log.Info(r.String())
 			l.sayRemoval(r)
-			l.metrics.removed(r.Reason)
+			l.metrics.removed(r)
+			if v := plan.poolVerdict(r.Pool); v != nil {
+				v.noteTime(plan.Now, l.Policy, false)
+			}
 		}
 	}
 	return errs
@@ -123,6 +126,9 @@ func (l *Loop) grow(ctx context.Context, plan *Plan, g Grow) error {
 		l.sayFailed(g.pool.Object, err.Error())
 		l.metrics.failed([]Fault{{Class: faultOf(err).String(), Count: 1}})
 		return err
+	}
+	if v := plan.poolVerdict(g.Pool); v != nil {
+		v.noteTime(plan.Now, l.Policy, true)
 	}
 	l.Log.Info(g.String())
 	l.sayGrowth(g)

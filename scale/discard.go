@@ -68,6 +68,7 @@ func (l *Loop) discard(ctx context.Context, d Discard) error {
 	}
 	l.Log.Info(d.String())
 	l.sayFailed(d.pool.Object, d.String())
+	l.metrics.oldRemoved.Inc()
 	l.metrics.failed([]Fault{{Class: cloudprovider.FaultRegistration.String(), Count: 1}})
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/scale/buffer"
 )
 
 // Reasons of events, as users of cluster-autoscaler know them.
@@ -15,8 +16,13 @@ const (
 	eventTriggered    = "TriggeredScaleUp"
 	eventNotTriggered = "NotTriggerScaleUp"
 	eventFailed       = "FailedToScaleUpGroup"
+	eventGroup        = "ScaledUpGroup"
 	eventRemoved      = "ScaleDown"
 	eventRemovedEmpty = "ScaleDownEmpty"
+	eventMaxNodes     = "MaxNodesTotalReached"
+	eventUnhealthy    = "ClusterUnhealthy"
+	eventLimit        = "ScaleUpLimited"
+	eventRunaway      = "ScaleUpRunaway"
 )
 
 // maxPodEvents bounds the events of one look: at 60,000 pending pods the events
@@ -24,6 +30,9 @@ const (
 const maxPodEvents = 200
 
 func (l *Loop) say(about, related runtime.Object, kind, reason, action, note string) {
+	if pod, ok := about.(*corev1.Pod); ok && buffer.Owner(pod) != "" {
+		return // there is no such object to say anything about
+	}
 	if l.Events != nil {
 		l.Events.Eventf(about, related, kind, reason, action, "%s", note)
 	}
@@ -34,6 +43,8 @@ func (l *Loop) sayGrowth(g Grow) {
 	if g.pool.ScaleSpec() != nil {
 		most = int(g.pool.ScaleSpec().MaxSize)
 	}
+	l.say(g.pool.Object, nil, corev1.EventTypeNormal, eventGroup, "ScaleUp",
+		fmt.Sprintf("scale-up: group %s size set to %d instead of %d (max: %d)", g.Pool, g.To, g.From, most))
 	for i, pod := range g.pods {
 		if i == maxPodEvents {
 			break
@@ -97,4 +108,36 @@ func (v Verdict) key() string {
 		key += "," + p.Pool + "=" + string(p.Reason)
 	}
 	return key
+}
+
+// sayPools tells each Pool once that a limit or the fuse keeps it from growing.
+func (l *Loop) sayPools(plan Plan) {
+	told := map[string]Reason{}
+	for _, v := range plan.Pools {
+		event := ""
+		switch {
+		case v.Reason == ClusterAtMaxNodes:
+			event = eventMaxNodes
+		case v.Reason == Runaway:
+			event = eventRunaway
+		case skippedFor[v.Reason] != "":
+			event = eventLimit
+		}
+		if event == "" || v.pool.Object == nil {
+			continue
+		}
+		told[v.Pool] = v.Reason
+		if l.toldPools[v.Pool] != v.Reason {
+			l.say(v.pool.Object, nil, corev1.EventTypeWarning, event, "ScaleUp", oneLine(v.String()))
+		}
+	}
+	l.toldPools = told
+	if now := braked(plan); now != l.toldBrake {
+		l.toldBrake = now
+		for _, v := range plan.Pools {
+			if now && v.pool.Object != nil && v.Reason != ScaleOff {
+				l.say(v.pool.Object, nil, corev1.EventTypeWarning, eventUnhealthy, "ScaleDown", "so many nodes are broken or lost that nothing is let go")
+			}
+		}
+	}
 }

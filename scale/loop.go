@@ -14,6 +14,7 @@ import (
 
 	"github.com/tidemill/tidemill/cloudprovider"
 	"github.com/tidemill/tidemill/internal/world"
+	"github.com/tidemill/tidemill/scale/buffer"
 )
 
 // Loop carries plans out: observe, decide, act, record, wait. What it keeps in
@@ -31,9 +32,22 @@ type Loop struct {
 	// Wake, if not nil, asks for a look at once: a pod became pending.
 	Wake <-chan struct{}
 
+	// Wishes reads buffers and requests for room; nil when nobody's are served.
+	Wishes *buffer.Source
+	// Live reads ConfigMaps from the API server; nil when none is read or written.
+	Live client.Reader
+	// ConfigNamespace is that of the ConfigMaps, default kube-system; StatusName
+	// the one the status is told in, "" for none.
+	ConfigNamespace, StatusName string
+
+	prioritiesVersion, prioritiesError string
+
 	metrics *metrics
 	seen    map[types.UID]bool   // pending pods of the last look
 	told    map[types.UID]string // what was last said of a pod that is not helped
+
+	toldPools map[string]Reason // what was last said of a pool that a limit holds
+	toldBrake bool
 }
 
 // Pods of one Deployment are created one after the other: a look waits until no
@@ -78,12 +92,18 @@ func (l *Loop) Once(ctx context.Context) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
+	l.readPriorities(ctx)
+	s, wishes := l.wish(ctx, s)
 	plan, err := l.decide(s)
 	if err != nil {
 		return Plan{}, err
 	}
 	errs := l.act(ctx, &plan)
 	errs = append(errs, l.record(ctx, s, plan)...)
+	errs = append(errs, l.grant(ctx, s, wishes, plan)...)
+	if err := l.writeStatus(ctx, s, plan); err != nil {
+		errs = append(errs, err)
+	}
 	for _, err := range errs {
 		l.Log.Warn("act", "verb", "scale", "error", err)
 	}

@@ -5,7 +5,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/tidemill/tidemill/internal/kube"
 	"github.com/tidemill/tidemill/internal/world"
+	"github.com/tidemill/tidemill/scale/buffer"
 )
 
 // metrics have cluster-autoscaler's names where the meaning is the same, so
@@ -20,6 +22,9 @@ type metrics struct {
 	errors        *prometheus.CounterVec
 	seconds       *prometheus.HistogramVec
 	toResize      prometheus.Histogram
+
+	prioritiesInvalid prometheus.Gauge
+	*surface
 }
 
 func newMetrics() *metrics {
@@ -30,6 +35,10 @@ func newMetrics() *metrics {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "cluster_autoscaler", Name: name, Help: help}, labels)
 	}
 	return &metrics{
+		surface: newSurface(),
+		prioritiesInvalid: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "tidemill_scale_priorities_invalid", Help: "1 while the priority expander's ConfigMap cannot be read and older rules hold.",
+		}),
 		unschedulable: gauge("unschedulable_pods_count", "Pending pods that fit no node there is or on its way."),
 		nodes: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: "cluster_autoscaler", Name: "nodes_count", Help: "Nodes and machines of pools by state.",
@@ -58,9 +67,9 @@ func newMetrics() *metrics {
 func (l *Loop) Register(r prometheus.Registerer) error {
 	l.init()
 	m := l.metrics
-	for _, c := range []prometheus.Collector{
-		m.unschedulable, m.nodes, m.unneeded, m.up, m.failedUps, m.down, m.errors, m.seconds, m.toResize,
-	} {
+	for _, c := range append(m.surface.collectors(),
+		m.unschedulable, m.nodes, m.unneeded, m.up, m.failedUps, m.down, m.errors, m.seconds, m.toResize, m.prioritiesInvalid,
+	) {
 		if err := r.Register(c); err != nil {
 			return err
 		}
@@ -76,7 +85,13 @@ func (m *metrics) time(function string) func() {
 
 func (m *metrics) grown(g Grow, now time.Time) {
 	m.up.Add(float64(g.To - g.From))
+	for _, name := range accelerators(g.pool) {
+		m.gpusUp.WithLabelValues(name).Add(float64(g.To - g.From))
+	}
 	for _, pod := range g.pods {
+		if buffer.Owner(pod) != "" {
+			continue // it has not waited: it does not exist
+		}
 		m.toResize.Observe(max(0, now.Sub(pod.CreationTimestamp.Time).Seconds()))
 	}
 }
@@ -84,21 +99,34 @@ func (m *metrics) grown(g Grow, now time.Time) {
 func (m *metrics) failed(faults []Fault) {
 	for _, f := range faults {
 		m.failedUps.WithLabelValues(f.Class).Inc()
+		m.creationsFailed.Add(float64(f.Count))
 	}
 }
 
-func (m *metrics) removed(r Reason) {
+func (m *metrics) removed(r Removal) {
 	word := "underutilized"
-	if r == Empty {
+	switch r.Reason {
+	case Empty:
 		word = "empty"
+	case Unready, NeverReady:
+		word = "unready"
 	}
 	m.down.WithLabelValues(word).Inc()
+	for name, q := range r.node.Object.Status.Allocatable {
+		if gpu(name) && !q.IsZero() {
+			m.gpusDown.WithLabelValues(word, string(name)).Inc()
+		}
+	}
 }
 
 // look sets what a look saw.
-func (m *metrics) look(s *world.Snapshot, plan Plan) {
+func (m *metrics) look(s *world.Snapshot, plan Plan, p Policy) {
+	m.surface.look(s, plan, p)
 	unschedulable := 0
 	for _, v := range plan.Verdicts {
+		if v.pod != nil && buffer.Owner(v.pod) != "" {
+			continue
+		}
 		if v.Help == HelpGrowth || v.Help == HelpKept || v.news() {
 			unschedulable++
 		}
@@ -136,3 +164,6 @@ func stateOf(n *world.Node, now time.Time) string {
 	}
 	return "unready"
 }
+
+// scaleMark is whether scaling has let the node go.
+func scaleMark(n *world.Node) bool { return n.Mark != nil && n.Mark.Cause == kube.CauseScaleDown }
