@@ -17,7 +17,8 @@ demo: build ## tell the whole story on a cluster of its own; with CI=true it end
 	@$(BIN)/playground demo --tidemill $(BIN)/tidemill $(if $(CI),--ci) $(DEMO_FLAGS)
 
 test: ## run every test
-	go test -timeout 30m ./...
+	go test -timeout 40m ./...
+	cd manifests/charttest && go test ./...
 
 check: lint race ## what a change must pass beside the tests
 
@@ -26,7 +27,7 @@ lint: ## gofmt, vet, staticcheck, generated files up to date
 	go vet ./...
 	go tool -modfile=internal/tools/go.mod staticcheck ./...
 	$(MAKE) --no-print-directory generate
-	git diff --exit-code -- api manifests/crd cloudprovider/externalgrpc/wire
+	git diff --exit-code -- api manifests/base/crd manifests/chart/files cloudprovider/externalgrpc/wire
 
 race: ## the light packages under the race detector
 	go test -race -timeout 15m $(LIGHT)
@@ -36,7 +37,9 @@ bench: ## print figures, one a line: workload, metric, value, unit
 
 generate: ## deep copies and the CRD from api/, the plugin's messages from their .proto
 	go tool -modfile=internal/tools/go.mod controller-gen object paths=./api/...
-	go tool -modfile=internal/tools/go.mod controller-gen crd paths=./api/... output:crd:dir=manifests/crd
+	go tool -modfile=internal/tools/go.mod controller-gen crd paths=./api/... output:crd:dir=manifests/base/crd
+	cp manifests/base/crd/tidemill.dev_pools.yaml manifests/chart/files/crd.yaml
+	cp manifests/base/rbac.yaml manifests/base/admission.yaml manifests/chart/files/
 	cd internal/tools && go run ./protogen ../../cloudprovider/externalgrpc/wire/externalgrpc.proto
 
 build: ## bin/tidemill and bin/playground

@@ -3,27 +3,26 @@
 // themselves: the playground and the demo run with exactly these rights and this
 // CRD, so that a missing rule is found before a user finds it.
 //
-//	crd/               the Pool resource; generated from api/, never edited
-//	namespace.yaml     tidemill-system, Pod Security "restricted"
-//	rbac.yaml          the ServiceAccount and all that it may do
-//	admission.yaml     who may change tidemill's annotations
-//	networkpolicy.yaml who may talk to the daemon, and whom it may talk to
-//	deployment.yaml    two replicas, one leads
-//	pdb.yaml           one of them stays
+//	base/          what is installed: the CRD (generated from api/), namespace with
+//	               Pod Security "restricted", rights, who may annotate, who may
+//	               talk to whom, two replicas, a budget that keeps one of them
+//	overlays/      the base under other circumstances: without a key, in a private
+//	               cluster, beside the stock cluster-autoscaler
+//	chart/         the same objects for helm; charttest/ proves that they are
 package manifests
 
 import _ "embed" // the directives below
 
-//go:embed crd/tidemill.dev_pools.yaml
+//go:embed base/crd/tidemill.dev_pools.yaml
 var crd []byte
 
-//go:embed namespace.yaml
+//go:embed base/namespace.yaml
 var namespace []byte
 
-//go:embed rbac.yaml
+//go:embed base/rbac.yaml
 var rbac []byte
 
-//go:embed admission.yaml
+//go:embed base/admission.yaml
 var admission []byte
 
 // CRD is the CustomResourceDefinition of Pools, one YAML document.

@@ -39,13 +39,13 @@ func objects(t *testing.T) map[string][]runtime.Object {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := filepath.Glob("*.yaml")
+	files, err := filepath.Glob("base/*.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
 	out := map[string][]runtime.Object{}
-	for _, file := range append(files, "crd/tidemill.dev_pools.yaml") {
-		if file == "kustomization.yaml" {
+	for _, file := range append(files, "base/crd/tidemill.dev_pools.yaml") {
+		if filepath.Base(file) == "kustomization.yaml" {
 			continue
 		}
 		text, err := os.ReadFile(file)
@@ -107,7 +107,7 @@ func all[T runtime.Object](t *testing.T) []T {
 }
 
 func TestKustomizationListsEverything(t *testing.T) {
-	text, err := os.ReadFile("kustomization.yaml")
+	text, err := os.ReadFile("base/kustomization.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func TestKustomizationListsEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	for file := range objects(t) {
-		if !slices.Contains(k.Resources, file) {
+		if !slices.Contains(k.Resources, strings.TrimPrefix(file, "base/")) {
 			t.Errorf("%s is not in kustomization.yaml", file)
 		}
 	}
@@ -249,7 +249,7 @@ func TestBindingsMatch(t *testing.T) {
 // The embedded text is the file: what programs install is what users install.
 func TestEmbedded(t *testing.T) {
 	for file, got := range map[string][]byte{
-		"crd/tidemill.dev_pools.yaml": manifests.CRD(), "namespace.yaml": manifests.Namespace(), "rbac.yaml": manifests.RBAC(), "admission.yaml": manifests.Admission(),
+		"base/crd/tidemill.dev_pools.yaml": manifests.CRD(), "base/namespace.yaml": manifests.Namespace(), "base/rbac.yaml": manifests.RBAC(), "base/admission.yaml": manifests.Admission(),
 	} {
 		want, err := os.ReadFile(file)
 		if err != nil {

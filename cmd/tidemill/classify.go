@@ -28,7 +28,7 @@ func classify(err error) *failure {
 	case apierrors.IsUnauthorized(err):
 		return &failure{exitBlind, err, []string{"the API server does not accept the credentials of this kubeconfig; renew them, or pick another with --context"}}
 	case apierrors.IsForbidden(err):
-		return &failure{exitBlind, err, []string{"the user of this kubeconfig may not do that; manifests/rbac.yaml lists what tidemill needs"}}
+		return &failure{exitBlind, err, []string{"the user of this kubeconfig may not do that; manifests/base/rbac.yaml lists what tidemill needs"}}
 	case apierrors.IsTimeout(err), apierrors.IsServerTimeout(err), apierrors.IsServiceUnavailable(err), apierrors.IsTooManyRequests(err), apierrors.IsInternalError(err):
 		return &failure{exitBlind, err, []string{"the API server is there but does not answer properly; try again"}}
 	case errors.As(err, &dns), errors.As(err, &dial):

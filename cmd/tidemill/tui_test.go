@@ -36,7 +36,7 @@ func TestReport(t *testing.T) {
 		{"no CRD", fmt.Errorf("list: %w", &meta.NoKindMatchError{}), exitBlind, "kubectl apply -k manifests"},
 		{"wrong key", fmt.Errorf("list: %w", cloudprovider.ErrUnauthorized), exitBlind, "fingerprint"},
 		{"kubeconfig expired", apierrors.NewUnauthorized("no"), exitBlind, "renew them"},
-		{"no right", apierrors.NewForbidden(pools, "p", errors.New("no")), exitBlind, "manifests/rbac.yaml"},
+		{"no right", apierrors.NewForbidden(pools, "p", errors.New("no")), exitBlind, "manifests/base/rbac.yaml"},
 		{"server busy", apierrors.NewServiceUnavailable("no"), exitBlind, "try again"},
 		{"nobody there", fmt.Errorf("list: %w", &url.Error{Op: "Get", URL: "http://x", Err: syscall.ECONNREFUSED}), exitBlind, "reachable from here"},
 		{"anything else", errors.New("x"), exitNo, ""},

@@ -30,6 +30,9 @@ type Options struct {
 	// Dir receives logs, the watcher's record and, as long as it runs, the cluster;
 	// "" means the cluster's own directory, which goes when the cluster does.
 	Dir string
+	// Audit makes the API server write down what the daemon asks for, see
+	// [Env.RightsUsed].
+	Audit bool
 	// Say, if set, is told what is going on while the cluster comes up.
 	Say func(string)
 }
@@ -124,6 +127,9 @@ func (e *Env) startCluster(ctx context.Context) (err error) {
 			return fmt.Errorf("create log: %w", err)
 		}
 		options.Log, options.Dir = log, e.clusterDir()
+		if e.options.Audit {
+			options.Audit = &playground.Audit{Path: e.auditPath(), Users: []string{account}}
+		}
 	}
 	if e.Cluster, err = playground.Start(ctx, options); err != nil {
 		return err

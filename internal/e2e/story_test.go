@@ -7,7 +7,7 @@ import (
 
 // TestStory is `make demo` without the terminal.
 func TestStory(t *testing.T) {
-	env := open(t, Options{})
+	env := open(t, Options{Audit: true})
 	figures, err := Tell(t.Context(), env, Story, Listener{
 		End: func(o Outcome) {
 			t.Logf("(%s) %s: %.1f s: %s", o.Step.ID, o.Step.Title, o.Took.Seconds(), strings.Join(o.Checked, "; "))
@@ -19,6 +19,7 @@ func TestStory(t *testing.T) {
 	for _, l := range figures.Lines() {
 		t.Logf("%s: %s %s", l.Name, l.Value, l.Unit)
 	}
+	rightsMatch(t, env)
 }
 
 func TestPick(t *testing.T) {
