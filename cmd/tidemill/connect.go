@@ -27,6 +27,9 @@ import (
 type ociFlags struct {
 	config, profile, region, endpoint, compartment, cluster string
 	auth, containerEngine, compute, bundle                  string
+
+	prices string     // the ConfigMap's namespace/name
+	book   *priceBook // once there is a provider
 }
 
 func (o *ociFlags) register(f *pflag.FlagSet) {
@@ -40,6 +43,7 @@ func (o *ociFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&o.bundle, "oci-ca-bundle", env("", "TIDEMILL_OCI_CA_BUNDLE", "OCI_CLI_CERT_BUNDLE", "OCI_DEFAULT_CERTS_PATH"), "`file` of authorities to trust beside the system's, PEM (env TIDEMILL_OCI_CA_BUNDLE, OCI_CLI_CERT_BUNDLE, OCI_DEFAULT_CERTS_PATH)")
 	f.StringVar(&o.compartment, "compartment-id", env("", "TIDEMILL_COMPARTMENT_ID", "OCI_COMPARTMENT_ID"), "`OCID` of the node pools' compartment (default: found out on an OKE node; env TIDEMILL_COMPARTMENT_ID, OCI_COMPARTMENT_ID)")
 	f.StringVar(&o.cluster, "cluster-id", env("", "TIDEMILL_CLUSTER_ID", "OCI_CLUSTER_ID"), "`OCID` of the OKE cluster (default: found out on an OKE node; env TIDEMILL_CLUSTER_ID, OCI_CLUSTER_ID)")
+	f.StringVar(&o.prices, "prices", env(ownNamespace()+"/tidemill-prices", "TIDEMILL_PRICES"), "`namespace/name` of a ConfigMap with prices over the shipped ones, if there is one (env TIDEMILL_PRICES)")
 }
 
 // envDuration is the first variable that holds a duration, or the fallback. What
@@ -113,10 +117,13 @@ func (o *ociFlags) provider(ctx context.Context, log *slog.Logger) (cloudprovide
 	if err != nil {
 		return nil, usage(err)
 	}
+	if o.book, err = openPrices(o.prices, log); err != nil {
+		return nil, err
+	}
 	p, err := oke.New(ctx, oke.Options{
 		Auth: who, ConfigFile: o.config, Profile: o.profile, Region: o.region, CABundle: o.bundle,
 		Endpoint: o.endpoint, ContainerEngineEndpoint: o.containerEngine, ComputeEndpoint: o.compute,
-		CompartmentID: o.compartment, ClusterID: o.cluster, Log: log,
+		CompartmentID: o.compartment, ClusterID: o.cluster, Log: log, Prices: o.book.now,
 	})
 	if err != nil {
 		return nil, blind(err, "--oci-auth says who to be; --oci-config and --oci-profile name the file and the section with user, fingerprint, tenancy, region and key_file")

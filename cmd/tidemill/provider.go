@@ -190,6 +190,7 @@ func (g *globals) pluginCluster(ctx context.Context, f providerFlags) (*external
 	if err != nil {
 		return nil, err
 	}
+	g.oci.book.from(c.client)
 	// managedFields are half the size of an object and nobody reads them.
 	reader, err := cache.New(config, cache.Options{Scheme: c.client.Scheme(), DefaultTransform: cache.TransformStripManagedFields()})
 	if err != nil {

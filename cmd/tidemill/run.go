@@ -126,6 +126,7 @@ func (g *globals) daemon(ctx context.Context, f runFlags) error {
 	if err != nil {
 		return err
 	}
+	g.oci.book.from(c.client)
 	log.Info("starting", "version", thisBuild().Version, "server", c.server, "serverVersion", c.version, "cluster", g.oci.cluster, "dryRun", f.dryRun)
 	fleet := cloudprovider.NewFleet(provider, cloudprovider.FleetOptions{
 		DryRun: f.dryRun, Refresh: f.refresh, OnWrite: logWrites(log),
