@@ -2,6 +2,7 @@ package scale
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -14,8 +15,13 @@ func (s *shrinking) judgeNode(c *candidate) {
 	p, n := c.pool, c.node
 	atMin := s.left(p) <= int(p.spec.MinSize)
 	attempt, movers, why, message := s.unneeded(c)
+	if why == NoPlaceForPod && s.replace(c) {
+		return
+	}
 	if why != "" {
-		s.stay(p, n, why, message, !why.says() && !unneededSince(n).IsZero())
+		// While nodes are coming, what has no place may have one in a minute.
+		open := why.says() || why == NoPlaceForPod && len(s.coming) > 0
+		s.stay(p, n, why, message, !open && !unneededSince(n).IsZero())
 		return
 	}
 	if atMin {
@@ -72,7 +78,17 @@ func (s *shrinking) waitFor(p *pool) time.Duration {
 // at one time is the cycle's to say, and the pods' budgets'.
 func (s *shrinking) maxDrains(p *pool) int { return max(s.p.MaxDrains, p.base/20) }
 
+// threshold is the share of a node from which on it is needed. What may be
+// consolidated has none: it goes whenever its pods fit elsewhere.
 func (s *shrinking) threshold(p *pool) float64 {
+	if p.consolidates() {
+		return math.Inf(1)
+	}
+	return s.underused(p)
+}
+
+// underused is the share of a node below which it counts as underused.
+func (s *shrinking) underused(p *pool) float64 {
 	if down := p.spec.Down; down != nil && down.UtilizationPercent != nil {
 		return float64(*down.UtilizationPercent) / 100
 	}
@@ -178,6 +194,9 @@ func (s *shrinking) letGo(c *candidate, movers []*corev1.Pod) {
 	switch {
 	case c.bad != "":
 		r.Reason, r.Message = c.bad, "for "+span(s.s.Now.Sub(c.since))
+	case len(movers) > 0 && c.used >= s.underused(p):
+		r.Reason = Cheaper
+		r.Message += fmt.Sprintf(", %.0f%% used, and all of it fits elsewhere", 100*c.used)
 	case len(movers) > 0:
 		r.Reason = Underused
 		r.Message += fmt.Sprintf(", %.0f%% used", 100*c.used)

@@ -70,6 +70,9 @@ type Grow struct {
 	Waste float64 `json:"waste"`
 	// Pods that the new nodes are for, "namespace/name".
 	Pods []string `json:"pods,omitempty"`
+	// Replaces are nodes that cost more than the new one that is to carry their
+	// pods; Message says how much.
+	Replaces []string `json:"replaces,omitempty"`
 	// Headroom is how many of the new nodes are there for the loss of a zone, and
 	// Message which and why.
 	Headroom int    `json:"headroom,omitempty"`

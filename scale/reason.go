@@ -106,6 +106,8 @@ const (
 	PDBConflict Reason = "PDBConflict"
 	// ZoneLoss: without the node the pods of one zone would not fit in the others.
 	ZoneLoss Reason = "ZoneLoss"
+	// Replacing: a cheaper node is on its way, or asked for, to carry its pods.
+	Replacing Reason = "Replacing"
 	// NoPlaceForPod: a pod fits no other node.
 	NoPlaceForPod Reason = "NoPlaceForPod"
 	// NotExamined: this look tried as many nodes as it may.

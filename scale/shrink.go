@@ -26,6 +26,7 @@ type shrinking struct {
 	gone, drains     map[*pool]int
 	zones            *zones // of the pools that must outlive a zone, see zoneLoss
 	empties          int
+	tried            int    // nodes that a cheaper one was sought for
 	losses           int    // nodes whose leaving was tried with each zone lost
 	simulated        int    // nodes whose pods the real plugins were asked about
 	braked, deferred string // why nothing goes in this look, "" when it may

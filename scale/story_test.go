@@ -147,6 +147,8 @@ func tellPool(t *testing.T, w *worldtest.World, name string, p words) {
 	backoff, failures, desired := p.duration(t, "backoff", "0s"), p.number(t, "failures", 0), p.number(t, "run", -1)
 	_, noDown := p["nodown"]
 	p.take("nodown", "")
+	_, consolidate := p["consolidate"]
+	p.take("consolidate", "")
 	_, headroom := p["headroom"]
 	p.take("headroom", "")
 	opts = append(opts, func(o *v1alpha1.Pool) {
@@ -156,6 +158,9 @@ func tellPool(t *testing.T, w *worldtest.World, name string, p words) {
 		}
 		if desired >= 0 {
 			o.Status.Cycle = &v1alpha1.CycleStatus{Request: "r", Desired: int32(desired)}
+		}
+		if consolidate {
+			o.Spec.Scale.Down = &v1alpha1.ScaleDownSpec{Consolidate: true}
 		}
 		if headroom {
 			o.Spec.Scale.ZoneLossHeadroom = true
@@ -174,8 +179,10 @@ func tellPool(t *testing.T, w *worldtest.World, name string, p words) {
 		}
 	}
 	gpus, taint := p.take("gpus", ""), p.take("taint", "")
+	price := p.number(t, "cents", 0)
 	for i := range cp.Placements {
 		n := &cp.Placements[i].Template
+		cp.Placements[i].Price = float64(price) / 100
 		if gpus != "" {
 			n.Status.Allocatable["nvidia.com/gpu"] = resource.MustParse(gpus)
 		}

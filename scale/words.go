@@ -30,6 +30,9 @@ func (g Grow) String() string {
 	if g.Cycle {
 		s += " by way of its cycle"
 	}
+	if len(g.Replaces) > 0 {
+		return fmt.Sprintf("%s to replace node %s for %s", s, strings.Join(g.Replaces, ", "), g.Message)
+	}
 	room := ""
 	if g.Headroom > 0 {
 		room = fmt.Sprintf("%s for the loss of a zone, %s", count(g.Headroom, "node"), g.Message)

@@ -71,6 +71,11 @@ type ScaleDownSpec struct {
 	// +kubebuilder:validation:Maximum=100
 	// +optional
 	UtilizationPercent *int32 `json:"utilizationPercent,omitempty"`
+	// consolidate lets a node go whenever all of its pods fit elsewhere, however
+	// full it is, and replaces a node by one of a cheaper pool that would carry
+	// its pods: the new one comes first. It needs prices for the latter.
+	// +optional
+	Consolidate bool `json:"consolidate,omitempty"`
 }
 
 // ScaleStatus is a record: what a restarted daemon must still know.

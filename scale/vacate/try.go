@@ -94,7 +94,7 @@ func (a *Attempt) ask(pods []*corev1.Pod, kinds []*kind, wants []Amount) (*Refus
 	o.Fork()
 	a.asked = true
 	o.RemoveNode(a.node.object.Name)
-	among := a.c.standing()
+	among := a.c.Standing()
 	for i, pod := range pods {
 		if kinds[i] != nil {
 			continue
@@ -110,8 +110,8 @@ func (a *Attempt) ask(pods []*corev1.Pod, kinds []*kind, wants []Amount) (*Refus
 	return nil, nil
 }
 
-// standing are the names of the destinations that are left.
-func (c *Cluster) standing() []string {
+// Standing are the names of the destinations that are left, in order.
+func (c *Cluster) Standing() []string {
 	names := make([]string, 0, len(c.places))
 	for _, p := range c.places {
 		if !p.gone {
