@@ -201,7 +201,11 @@ func (s *shrinking) letGo(c *candidate, movers []*corev1.Pod) {
 		r.Reason = Underused
 		r.Message += fmt.Sprintf(", %.0f%% used", 100*c.used)
 	}
+	cooling, why := s.cooling(p)
 	switch {
+	case cooling != "":
+		s.stay(p, n, cooling, why, false)
+		return
 	case s.braked != "":
 		s.stay(p, n, Braked, s.braked, false)
 		return
