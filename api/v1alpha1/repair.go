@@ -38,7 +38,9 @@ type RepairSpec struct {
 	// +kubebuilder:default=DryRun
 	// +optional
 	Mode RepairMode `json:"mode,omitempty"`
-	// after is how long a node must have been broken. Default 10m.
+	// after is how long a node must have been broken. Default 10m. A node that is
+	// not Ready may be rebooted after half of it: by default Kubernetes evicts its
+	// pods after 5m anyway.
 	// +optional
 	After *metav1.Duration `json:"after,omitempty"`
 	// actions are what may be done, in any order; the weakest that can help is
@@ -54,7 +56,7 @@ type RepairSpec struct {
 	// +optional
 	Young *metav1.Duration `json:"young,omitempty"`
 	// settle is how long an action has to show that it helped before a stronger
-	// one is asked for. Default 10m; 20m on bare metal and GPU shapes.
+	// one is asked for. Default 5m; 20m on bare metal and GPU shapes.
 	// +optional
 	Settle *metav1.Duration `json:"settle,omitempty"`
 	// cooldown is how long a node that recovered after a repair is left alone when

@@ -1,6 +1,9 @@
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
 
 // PoolStatus is how the pool is. Each verb writes its own part by server-side
 // apply under its own field owner; no part is read back by the verb that could
@@ -32,6 +35,13 @@ type PoolStatus struct {
 	// +optional
 	Activity string `json:"activity,omitempty"`
 
+	// learned is what registered nodes have taught about the next one, the newest
+	// lesson first. It is a record: a pool that has no node left keeps it.
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=3
+	// +optional
+	Learned []LearnedTemplate `json:"learned,omitempty"`
+
 	// scale is scaling's record of this pool.
 	// +optional
 	Scale *ScaleStatus `json:"scale,omitempty"`
@@ -56,6 +66,42 @@ type ReleaseStatus struct {
 	Kubernetes string `json:"kubernetes,omitempty"`
 	Image      string `json:"image,omitempty"`
 	ImageName  string `json:"imageName,omitempty"`
+}
+
+// LearnedTemplate is what the nodes of one make have in common.
+type LearnedTemplate struct {
+	// shape, kubernetes and image say what was made.
+	Shape string `json:"shape,omitempty"`
+	// +optional
+	Kubernetes string `json:"kubernetes,omitempty"`
+	// +optional
+	Image string `json:"image,omitempty"`
+	// promised is the capacity that the cloud's description of the pool lets
+	// expect, before anything was learned.
+	// +optional
+	Promised corev1.ResourceList `json:"promised,omitempty"`
+
+	// since is when this make was first seen: a node that is younger is of it for
+	// certain.
+	Since metav1.Time `json:"since"`
+	// nodes is how many nodes taught it at the last look that had any.
+	// +optional
+	Nodes int32 `json:"nodes,omitempty"`
+
+	// capacity and allocatable are the least that any of them had.
+	// +optional
+	Capacity corev1.ResourceList `json:"capacity,omitempty"`
+	// +optional
+	Allocatable corev1.ResourceList `json:"allocatable,omitempty"`
+	// labels and taints are those that all young ones had and that the cloud's
+	// description of the pool does not have.
+	// +kubebuilder:validation:MaxProperties=48
+	// +optional
+	Labels map[string]string `json:"labels,omitempty"`
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	// +optional
+	Taints []corev1.Taint `json:"taints,omitempty"`
 }
 
 // Condition types of a Pool.

@@ -33,6 +33,13 @@ func Join(o Objects, cloud cloudprovider.Cloud, now time.Time) *Snapshot {
 	}
 	s.joinNodes(sorted(o.Nodes), cloud, byNode)
 	s.joinPools(sorted(o.Pools), cloud)
+	for _, p := range s.Pools {
+		if p.Object != nil {
+			p.Learned = p.Object.Status.Learned
+		}
+		p.Learned = Learn(p.Cloud, p.Nodes, p.Learned, now)
+		p.Cloud = Taught(p.Cloud, p.Learned)
+	}
 	return s
 }
 

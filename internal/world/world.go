@@ -94,7 +94,10 @@ type Pool struct {
 	// Object is the user's Pool, the one whose claim stands if there are several;
 	// nil until discovery has made it: then no verb may act.
 	Object *v1alpha1.Pool
-	Cloud  cloudprovider.NodePool
+	// Cloud is the cloud's side, its templates corrected by what was learned.
+	Cloud cloudprovider.NodePool
+	// Learned are the lessons that corrected them, for the mirror to keep.
+	Learned []v1alpha1.LearnedTemplate
 	// Nodes are in order of instance ID, then name.
 	Nodes []*Node
 }

@@ -229,7 +229,7 @@ func TestNothingIsWrittenTwice(t *testing.T) {
 func stand(p *v1alpha1.Pool, part Part) {
 	p.Status.NodePoolID, p.Status.Shape, p.Status.Size, p.Status.Ready = part.NodePoolID, part.Shape, part.Size, part.Ready
 	p.Status.Outdated, p.Status.Draining, p.Status.Release, p.Status.Activity = part.Outdated, part.Draining, part.Release, part.Activity
-	p.Status.Conditions = part.Conditions
+	p.Status.Conditions, p.Status.Learned = part.Conditions, part.Learned
 }
 
 func TestUnready(t *testing.T) {

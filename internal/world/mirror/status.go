@@ -16,15 +16,16 @@ import (
 
 // Part is the mirror's part of [v1alpha1.PoolStatus]: the fields it owns.
 type Part struct {
-	NodePoolID string                  `json:"nodePoolID,omitempty"`
-	Shape      string                  `json:"shape,omitempty"`
-	Size       int32                   `json:"size"`
-	Ready      int32                   `json:"ready"`
-	Outdated   int32                   `json:"outdated"`
-	Draining   int32                   `json:"draining"`
-	Release    *v1alpha1.ReleaseStatus `json:"release,omitempty"`
-	Activity   string                  `json:"activity,omitempty"`
-	Conditions []metav1.Condition      `json:"conditions,omitempty"`
+	NodePoolID string                     `json:"nodePoolID,omitempty"`
+	Shape      string                     `json:"shape,omitempty"`
+	Size       int32                      `json:"size"`
+	Ready      int32                      `json:"ready"`
+	Outdated   int32                      `json:"outdated"`
+	Draining   int32                      `json:"draining"`
+	Release    *v1alpha1.ReleaseStatus    `json:"release,omitempty"`
+	Activity   string                     `json:"activity,omitempty"`
+	Learned    []v1alpha1.LearnedTemplate `json:"learned,omitempty"`
+	Conditions []metav1.Condition         `json:"conditions,omitempty"`
 }
 
 // partOf reads what stands of the mirror's part.
@@ -32,7 +33,7 @@ func partOf(p *v1alpha1.Pool) Part {
 	s := p.Status
 	part := Part{
 		NodePoolID: s.NodePoolID, Shape: s.Shape, Size: s.Size, Ready: s.Ready, Outdated: s.Outdated,
-		Draining: s.Draining, Release: s.Release, Activity: s.Activity,
+		Draining: s.Draining, Release: s.Release, Activity: s.Activity, Learned: s.Learned,
 	}
 	for _, t := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionUpToDate} {
 		if c := find(s.Conditions, t); c != nil {
@@ -60,7 +61,7 @@ func poolPart(s *world.Snapshot, p *world.Pool) Part {
 		NodePoolID: string(p.Cloud.ID), Shape: p.Cloud.Shape, Size: int32(p.Cloud.Size),
 		Ready: int32(t.available), Outdated: int32(t.outdated), Draining: int32(t.draining),
 		Release:  &v1alpha1.ReleaseStatus{Kubernetes: p.Cloud.Release.Kubernetes, Image: p.Cloud.Release.Image, ImageName: p.Cloud.Release.ImageName},
-		Activity: activity(p, t),
+		Activity: activity(p, t), Learned: p.Learned,
 	}
 	err := s.CloudErr
 	if err == nil {
