@@ -65,7 +65,7 @@ func newRoot(arg0 string, stdout, stderr io.Writer) *cobra.Command {
 	})
 	g.register(root)
 	for _, c := range []*cobra.Command{
-		newRun(g), newStatus(g), newPlan(g), newCycle(g), newDoctor(g), newProvider(g), newVersion(g),
+		newRun(g), newStatus(g), newPlan(g), newCycle(g), newDoctor(g), newProvider(g), newCleanup(g), newVersion(g),
 	} {
 		root.AddCommand(c)
 	}
