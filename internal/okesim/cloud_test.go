@@ -1,8 +1,11 @@
 package okesim
 
 import (
+	"crypto/rsa"
 	"errors"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -54,13 +57,35 @@ func newCloud(t *testing.T, opt Options) *cloud {
 	return c
 }
 
+// testKey is one API key for all tests, as making one takes a while: the files of an OCI configuration, and what a Sim must know.
+var testKey = sync.OnceValue(func() (k struct {
+	dir, id string
+	key     *rsa.PublicKey
+}) {
+	dir, err := os.MkdirTemp("", "okesim-test")
+	if err != nil {
+		panic(err)
+	}
+	s := New(Options{})
+	if _, err := s.NewCredentials(dir, ""); err != nil {
+		panic(err)
+	}
+	k.dir, k.id = dir, s.KeyIDs()[0]
+	c, _ := s.credential(k.id)
+	k.key = c.key
+	return k
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	_ = os.RemoveAll(testKey().dir)
+	os.Exit(code)
+}
+
 func (c *cloud) credentials() common.ConfigurationProvider {
 	c.t.Helper()
-	path, err := c.NewCredentials(c.t.TempDir(), c.server.URL)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	p, err := common.ConfigurationProviderFromFileWithProfile(path, "DEFAULT", "")
+	c.AddKey(testKey().id, testKey().key)
+	p, err := common.ConfigurationProviderFromFileWithProfile(filepath.Join(testKey().dir, "config"), "DEFAULT", "")
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -146,3 +146,14 @@ func (c *cloud) listPools() error {
 	_, err := c.oke.ListNodePools(c.t.Context(), containerengine.ListNodePoolsRequest{CompartmentId: &compartment})
 	return err
 }
+
+func TestRevokedKeyIsRefused(t *testing.T) {
+	c := newCloud(t, Options{VerifySignatures: true})
+	if err := c.listPools(); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range c.KeyIDs() {
+		c.RevokeKey(id)
+	}
+	wantRefusal(t, c.listPools(), 401, "NotAuthenticated")
+}

@@ -1,7 +1,10 @@
 package okesim
 
 import (
+	"net/http"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/oracle/oci-go-sdk/v65/common"
 	"github.com/oracle/oci-go-sdk/v65/containerengine"
@@ -99,8 +102,6 @@ func TestUpdateCluster(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = update(containerengine.UpdateClusterDetails{Name: common.String("n")})
-	wantRefusal(t, err, 409, "IncorrectState")
 	w := c.finished(work)
 	if w.OperationType != containerengine.WorkRequestOperationTypeClusterUpdate || len(w.Resources) != 1 || *w.Resources[0].EntityType != "cluster" {
 		t.Errorf("work request %+v", w)
@@ -112,5 +113,21 @@ func TestUpdateCluster(t *testing.T) {
 	if *r.KubernetesVersion != "v1.34.1" || r.Type != containerengine.ClusterTypeEnhancedCluster || r.LifecycleState != containerengine.ClusterLifecycleStateActive ||
 		*r.Endpoints.PublicEndpoint != "192.0.2.1:6443" || *r.Endpoints.PrivateEndpoint != "10.0.0.1:6443" || *r.Endpoints.Kubernetes != "192.0.2.1:6443" || !*r.EndpointConfig.IsPublicIpEnabled {
 		t.Errorf("cluster %+v", r.Cluster)
+	}
+}
+
+func TestOneClusterUpdateAtATime(t *testing.T) {
+	s := New(Options{Latency: Latency{Boot: time.Hour}})
+	t.Cleanup(s.Close)
+	id := s.AddCluster(Cluster{})
+	for _, want := range []int{202, 409} {
+		r, err := http.NewRequest("PUT", "http://oci/20180222/clusters/"+id, strings.NewReader(`{"name":"n"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := s.Do(r)
+		if err != nil || a.StatusCode != want {
+			t.Errorf("%v, %v, want %d", a, err, want)
+		}
 	}
 }
