@@ -1,0 +1,155 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+
+	"github.com/tidemill/tidemill/internal/kube"
+	"github.com/tidemill/tidemill/internal/playground"
+)
+
+// foreign are the groups of objects whose CRDs belong to others.
+var foreign = map[string]bool{"cert-manager.io": true, "monitoring.coreos.com": true}
+
+// TestInstall applies everything that is shipped to a real API server: strictly,
+// so that a misspelt field is an error, and with Pod Security in force, so that
+// the pods are judged as a user's cluster judges them.
+func TestInstall(t *testing.T) {
+	ctx := within(t, 3*time.Minute)
+	cluster, err := playground.Start(ctx, playground.Options{Pools: OnePool(0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Stop)
+	scheme, err := kube.NewScheme()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.New(cluster.RESTConfig(), client.Options{Scheme: scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c = client.WithFieldValidation(c, metav1.FieldValidationStrict)
+	for _, name := range shipped(t) {
+		t.Run(name, func(t *testing.T) { applyAll(ctx, t, c, read(t, name)) })
+	}
+	// The judge must be able to say no, else the above proves nothing.
+	lax := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "lax", Namespace: namespace}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "a", Image: "a"}}}}
+	if err := c.Create(ctx, lax, client.DryRunAll); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "PodSecurity") {
+		t.Errorf("a pod without a security context: %v, want a refusal by Pod Security", err)
+	}
+	misspelt := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "tidemill.dev/v1alpha1", "kind": "Pool", "metadata": map[string]any{"name": "misspelt"},
+		"spec": map[string]any{"nodePoolID": "a", "scale": map[string]any{"minSize": int64(1), "maxSize": int64(2), "maxSice": int64(3)}},
+	}}
+	if err := c.Create(ctx, misspelt, client.DryRunAll); err == nil || !strings.Contains(err.Error(), "maxSice") {
+		t.Errorf("a misspelt field: %v, want it to be named", err)
+	}
+}
+
+// shipped are the base, the overlays, and what the chart renders.
+func shipped(t *testing.T) []string {
+	t.Helper()
+	overlays, err := filepath.Glob("../../manifests/overlays/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rendered, err := filepath.Glob("../../manifests/chart/testdata/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := append(append([]string{"../../manifests"}, overlays...), rendered...)
+	if len(all) < 7 {
+		t.Fatalf("only %d things are shipped: %v", len(all), all)
+	}
+	return all
+}
+
+// read gives the objects of a kustomization or of a file of documents.
+func read(t *testing.T, path string) []*unstructured.Unstructured {
+	t.Helper()
+	var text []byte
+	var err error
+	if strings.HasSuffix(path, ".yaml") {
+		text, err = os.ReadFile(path)
+	} else {
+		out, failed := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), path)
+		if failed != nil {
+			t.Fatalf("kustomize build: %v", failed)
+		}
+		text, err = out.AsYaml()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects, err := documents(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return objects
+}
+
+func applyAll(ctx context.Context, t *testing.T, c client.Client, objects []*unstructured.Unstructured) {
+	t.Helper()
+	applied, pods := 0, 0
+	for _, o := range objects {
+		if foreign[o.GroupVersionKind().Group] {
+			continue
+		}
+		if err := c.Apply(ctx, client.ApplyConfigurationFromUnstructured(o.DeepCopy()), client.FieldOwner("installer"), client.ForceOwnership); err != nil {
+			t.Errorf("apply %s %s: %v", o.GetKind(), o.GetName(), err)
+			continue
+		}
+		applied++
+		template, ok, err := templateOf(o)
+		if err != nil {
+			t.Error(err)
+		}
+		if !ok {
+			continue
+		}
+		pods++
+		pod := &corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}
+		pod.Name, pod.Namespace = "judged", o.GetNamespace()
+		if err := c.Create(ctx, pod, client.DryRunAll); err != nil {
+			t.Errorf("a pod of %s %s: %v", o.GetKind(), o.GetName(), err)
+		}
+	}
+	t.Logf("%d objects applied, %d kinds of pods admitted", applied, pods)
+	if applied == 0 || pods == 0 {
+		t.Error("nothing was tested")
+	}
+}
+
+// templateOf is the pod of a workload.
+func templateOf(o *unstructured.Unstructured) (corev1.PodTemplateSpec, bool, error) {
+	convert := runtime.DefaultUnstructuredConverter.FromUnstructured
+	switch o.GetKind() {
+	case "Deployment":
+		var d appsv1.Deployment
+		err := convert(o.Object, &d)
+		return d.Spec.Template, true, err
+	case "DaemonSet":
+		var d appsv1.DaemonSet
+		err := convert(o.Object, &d)
+		return d.Spec.Template, true, err
+	case "Pod", "Job", "StatefulSet", "CronJob":
+		return corev1.PodTemplateSpec{}, false, fmt.Errorf("%s %s is not judged: teach templateOf", o.GetKind(), o.GetName())
+	}
+	return corev1.PodTemplateSpec{}, false, nil
+}
