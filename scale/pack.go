@@ -10,12 +10,13 @@ type packing struct {
 	room int // nodes that the pool may get
 	used int // nodes up to the last with a pod; those after it are spare
 	at   map[string]int
+	last string // node that was found
 }
 
 // pack puts as many of the pods as it can on new nodes of the pool, each on the
 // first that it fits. The nodes stay in the simulation.
 func (d *decision) pack(p *pool, pods []*waiting) *option {
-	k := &packing{d: d, o: &option{pool: p}, row: d.sim.Row(nil), room: p.room(), at: map[string]int{}}
+	k := &packing{d: d, o: &option{pool: p, pods: make([]*waiting, 0, len(pods))}, row: d.sim.Row(nil), room: p.room(), at: map[string]int{}}
 	for len(pods) > 0 {
 		run := d.run(pods)
 		k.put(pods[:run])
@@ -32,8 +33,10 @@ func (d *decision) pack(p *pool, pods []*waiting) *option {
 
 // put packs like pods.
 func (k *packing) put(like []*waiting) {
+	pods := k.d.podsOf(like)
 	for {
-		like = like[k.d.putRun(k.row, like, k.found):]
+		n := k.d.putPods(k.row, like, pods, k.found)
+		like, pods = like[n:], pods[n:]
 		if len(like) == 0 || !k.open() {
 			return
 		}
@@ -57,5 +60,7 @@ func (k *packing) open() bool {
 
 func (k *packing) found(w *waiting, node string) {
 	k.o.pods = append(k.o.pods, w)
-	k.used = max(k.used, k.at[node]+1)
+	if node != k.last {
+		k.last, k.used = node, max(k.used, k.at[node]+1)
+	}
 }

@@ -146,12 +146,21 @@ func (d *decision) run(pods []*waiting) int {
 
 // putRun puts like pods on the row and says how many: the first so many.
 func (d *decision) putRun(row *fit.Row, like []*waiting, found func(*waiting, string)) int {
+	return d.putPods(row, like, d.podsOf(like), found)
+}
+
+// podsOf are the pods of those that wait. The list holds until the next call.
+func (d *decision) podsOf(like []*waiting) []*corev1.Pod {
 	d.scratch = d.scratch[:0]
 	for _, w := range like {
 		d.scratch = append(d.scratch, w.pod)
 	}
+	return d.scratch
+}
+
+func (d *decision) putPods(row *fit.Row, like []*waiting, pods []*corev1.Pod, found func(*waiting, string)) int {
 	at := 0
-	return row.Put(like[0].class, d.scratch, func(_ *corev1.Pod, node string) {
+	return row.Put(like[0].class, pods, func(_ *corev1.Pod, node string) {
 		found(like[at], node)
 		at++
 	})

@@ -36,24 +36,36 @@ func (t *text) message(m interface{ Marshal() ([]byte, error) }) {
 	t.str(string(b))
 }
 
+// quantity spells an amount: whole numbers and thousandths quickly, since a
+// quantity's own way of writing itself is slow.
 func (t *text) quantity(q resource.Quantity) {
 	if n, ok := q.AsInt64(); ok {
+		t.flag(false)
+		t.int(n)
+		return
+	}
+	if n := q.MilliValue(); q.CmpInt64(1<<40) < 0 && q.Cmp(*resource.NewMilliQuantity(n, q.Format)) == 0 {
 		t.flag(true)
 		t.int(n)
 		return
 	}
-	t.flag(false)
+	*t = append(*t, 2)
 	t.str(q.String())
 }
 
 func (t *text) list(r corev1.ResourceList) {
 	t.int(int64(len(r)))
-	switch cpu, ok := r[corev1.ResourceCPU]; {
-	case len(r) == 0:
+	if len(r) == 0 {
 		return
-	case len(r) == 1 && ok:
-		t.str(string(corev1.ResourceCPU))
-		t.quantity(cpu)
+	}
+	// Nearly all pods ask for these two, in this order, and for nothing else.
+	cpu, ok := r[corev1.ResourceCPU]
+	t.flag(ok)
+	t.quantity(cpu)
+	memory, too := r[corev1.ResourceMemory]
+	t.flag(too)
+	t.quantity(memory)
+	if ok && too && len(r) == 2 {
 		return
 	}
 	var room [8]string
