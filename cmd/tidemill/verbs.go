@@ -16,6 +16,7 @@ import (
 	"github.com/tidemill/tidemill/internal/world"
 	"github.com/tidemill/tidemill/internal/world/mirror"
 	"github.com/tidemill/tidemill/scale"
+	"github.com/tidemill/tidemill/scale/buffer"
 )
 
 // newLoops makes the four loops over one observer: the mirror first, so that a
@@ -27,7 +28,13 @@ func newLoops(mgr manager.Manager, o *world.Observer, fleet *cloudprovider.Fleet
 	}
 	c, tell, logOf := mgr.GetClient(), mgr.GetEventRecorder("tidemill"), func(name string) *slog.Logger { return log.With("loop", name) }
 	m := &mirror.Loop{Client: c, Observer: o, Events: tell, Log: logOf("mirror"), Interval: f.interval, Wake: b.mirror.C}
-	s := &scale.Loop{Client: c, Observer: o, Fleet: fleet, Events: tell, Log: logOf("scale"), Interval: f.interval, Wake: b.scale.C, Policy: f.scale.policy()}
+	s := &scale.Loop{
+		Client: c, Observer: o, Fleet: fleet, Events: tell, Log: logOf("scale"), Interval: f.interval, Wake: b.scale.C, Policy: f.scale.policy(),
+		Live: mgr.GetAPIReader(), Wishes: &buffer.Source{Live: mgr.GetAPIReader()}, ConfigNamespace: f.scale.namespace, StatusName: f.scale.status,
+	}
+	if f.scale.proactive {
+		s.Wishes.Cached = mgr.GetCache()
+	}
 	y := &cycle.Loop{
 		Client: c, Observer: o, Fleet: fleet, Events: tell, Log: logOf("cycle"), Interval: f.interval, Wake: b.cycle.C,
 		Live: mgr.GetAPIReader(), Clientset: clientset,
