@@ -75,7 +75,9 @@ func change(o *corev1.Node, s Step) {
 		kube.KeepFromScaleDown(o)
 	case Forget:
 		kube.AllowScaleDown(o)
-		delete(o.Annotations, v1alpha1.AnnotationRenewed)
+		if !s.Keep {
+			delete(o.Annotations, v1alpha1.AnnotationRenewed)
+		}
 	case Skip:
 		tainted := kube.RemoveTaint(o, v1alpha1.TaintOutdated)
 		kube.Unmark(o)

@@ -23,9 +23,13 @@ func (d *decision) green(run *v1alpha1.CycleStatus, todo []stale) *Wait {
 	if strategyOf(nil, run) != v1alpha1.StrategyBlueGreen || inWork(todo) > 0 {
 		return nil
 	}
+	old := map[*world.Node]bool{}
+	for _, n := range todo {
+		old[n.Node] = true
+	}
 	ready := 0
 	for _, n := range d.pool.Nodes {
-		if d.born(n, run) && n.Available() && d.lacks[n] == "" {
+		if !old[n] && n.Available() && d.lacks[n] == "" {
 			ready++
 		}
 	}

@@ -20,12 +20,25 @@ func (d *decision) keep(todo []stale, aborted bool) {
 			continue
 		}
 		_, kept := n.Object.Annotations[v1alpha1.AnnotationScaleDownKept]
-		_, renewed := n.Object.Annotations[v1alpha1.AnnotationRenewed]
 		switch {
 		case want && !kept && n.Object.Annotations[v1alpha1.AnnotationScaleDownDisabled] != "true":
 			d.do(nodeStep(Keep, n))
 			count++
-		case len(todo) == 0 && kept, !want && kept, len(todo) == 0 && renewed:
+		case !want && kept:
+			s := nodeStep(Forget, n)
+			s.Keep = true // without the note of a new boot volume the node would be stale again
+			d.do(s)
+			count++
+		}
+	}
+}
+
+// forget takes the last notes off when the run's record goes. What a process
+// that dies in between leaves is found without a run, and taken off then.
+func (d *decision) forget() {
+	count := 0
+	for _, n := range d.pool.Nodes {
+		if n.Object != nil && carries(n) && !goingAway(n) && count < maxTaintsPerTick {
 			d.do(nodeStep(Forget, n))
 			count++
 		}

@@ -295,6 +295,7 @@ func (d *decision) finish(run *v1alpha1.CycleStatus, todo []stale, end *ending) 
 	d.endRecord(run.Request, outcome, message)
 	d.report.Cycle = nil
 	d.do(Step{Kind: FinishRun, Request: run.Request, Outcome: outcome, Message: message})
+	d.forget()
 }
 
 func coming(n *world.Node) bool {

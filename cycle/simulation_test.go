@@ -15,8 +15,6 @@ import (
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/cloudprovider"
 	"github.com/tidemill/tidemill/cloudprovider/fake"
-	"github.com/tidemill/tidemill/cycle/drain"
-	"github.com/tidemill/tidemill/internal/kube"
 	"github.com/tidemill/tidemill/internal/world"
 )
 
@@ -31,6 +29,10 @@ type setting struct {
 	surge, unavailable intstr.IntOrString
 	minAvailable       int
 	lag                int // looks by which the cache is behind
+	spec               func(*v1alpha1.CycleSpec)
+	basic              bool                   // the cloud offers no features of enhanced clusters
+	edit               func(*simulation, int) // what others do at each tick, nil for nothing
+	prepare            func(*corev1.Node)     // what a Node has when it registers
 }
 
 // tester is *testing.T or *rapid.T.
@@ -43,25 +45,32 @@ type tester interface {
 // simulation is a town, a cloud and the loop, under a clock that synctest turns.
 // It watches the promises at each change.
 type simulation struct {
-	t     tester
-	set   setting
-	town  *town
-	cloud *fake.Cloud
-	id    cloudprovider.PoolID
-	loop  *Loop
-	past  []*town // what lagging caches show
-	flaky int     // calls of the cloud that may fail
-	last  string  // the plan that was made last
-	pods  int     // made so far
+	t       tester
+	set     setting
+	town    *town
+	cloud   *fake.Cloud
+	id      cloudprovider.PoolID
+	loop    *Loop
+	past    []*town // what lagging caches show
+	flaky   int     // calls of the cloud that may fail
+	last    string  // the plan that was made last
+	pods    int     // made so far
+	ticks   int
+	down    map[string]bool // machines that are restarting
+	boots   int
+	resized bool           // somebody has changed the pool's size
+	kept    map[string]int // how often each promise was put to the test
 }
 
 func newSimulation(t tester, set setting) *simulation {
-	s := &simulation{t: t, set: set}
+	s := &simulation{t: t, set: set, down: map[string]bool{}, kept: map[string]int{}}
 	s.town = &town{nodes: map[string]*corev1.Node{}, pods: map[string]*corev1.Pod{}, minAvailable: set.minAvailable}
 	s.town.watch = s.watchNode
+	s.town.evicted = func(allowed bool) { s.promise(invPDB, allowed, "a pod left against its budget") }
 	s.cloud = fake.New(fake.Options{
 		Latency:  fake.Latency{Launch: 20 * time.Second, Boot: 30 * time.Second, Delete: 40 * time.Second},
 		Releases: []cloudprovider.Release{newRelease, oldRelease},
+		Basic:    set.basic,
 	})
 	var zones []cloudprovider.Zone
 	for i := range set.zones {
@@ -72,6 +81,9 @@ func newSimulation(t tester, set setting) *simulation {
 		ObjectMeta: metav1.ObjectMeta{Name: "workers", UID: "pool", Annotations: map[string]string{}},
 		Spec: v1alpha1.PoolSpec{NodePoolID: string(s.id), Cycle: &v1alpha1.CycleSpec{
 			Mode: v1alpha1.CycleOnDemand, MaxSurge: &set.surge, MaxUnavailable: &set.unavailable}},
+	}
+	if set.spec != nil {
+		set.spec(s.town.pool.Spec.Cycle)
 	}
 	s.town.stamp(s.town.pool)
 	s.start()
@@ -86,7 +98,7 @@ func newSimulation(t tester, set setting) *simulation {
 // start makes a new process: nothing of an older one is left but the world.
 func (s *simulation) start() {
 	s.town.dead = false
-	fleet := cloudprovider.NewFleet(killableCloud{Cloud: s.cloud, w: s.town, delete: s.watchDelete, flaky: &s.flaky}, cloudprovider.FleetOptions{})
+	fleet := cloudprovider.NewFleet(killableCloud{Cloud: s.cloud, w: s.town, delete: s.watchDelete, release: s.watchRelease, flaky: &s.flaky}, cloudprovider.FleetOptions{})
 	s.loop = &Loop{
 		Client: s.town, Live: s.town, Clientset: townsfolk{w: s.town}, Fleet: fleet,
 		Observer: &world.Observer{Reader: reader{s}, Fleet: fleet, ControlPlane: func() string { return "v1.34.1" }},
@@ -115,8 +127,8 @@ func (s *simulation) until(done func() bool) time.Duration {
 	s.t.Helper()
 	began := time.Now()
 	for !done() {
-		if time.Since(began) > 6*time.Hour {
-			s.t.Fatalf("not done after six hours; the last plan was\n%s", s.last)
+		if time.Since(began) > s.patience() {
+			s.t.Fatalf("%s: not done after %s; the last plan was\n%s", invDeadline, s.patience(), s.last)
 		}
 		s.tick()
 	}
@@ -133,6 +145,11 @@ func (s *simulation) tick() {
 	plan, _ := s.loop.Once(context.Background())
 	s.last = words(plan)
 	s.watchCounts()
+	s.watchStatus()
+	s.ticks++
+	if s.set.edit != nil {
+		s.set.edit(s, s.ticks)
+	}
 	if s.town.dead {
 		s.start()
 	}
@@ -152,6 +169,7 @@ func (s *simulation) settle() {
 		if in.State == cloudprovider.Running && s.town.nodes[string(in.ID)] == nil {
 			s.register(in)
 		}
+		s.boot(in)
 	}
 	for name, n := range s.town.nodes {
 		if !there[name] {
@@ -168,9 +186,32 @@ func (s *simulation) register(in cloudprovider.Instance) {
 		Labels: map[string]string{corev1.LabelTopologyZone: string(in.Zone)}, Annotations: map[string]string{v1alpha1.AnnotationNodePoolID: string(s.id)}}}
 	n.Spec.ProviderID = string(in.ID)
 	n.Status.NodeInfo.KubeletVersion = in.Release.Kubernetes
+	n.Status.NodeInfo.BootID = "first"
 	n.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}
+	if s.set.prepare != nil {
+		s.set.prepare(n)
+	}
 	s.town.stamp(n)
 	s.town.nodes[n.Name] = n
+}
+
+// boot is the kubelet of a machine that is restarted: away, and back with another
+// boot ID and whatever release the machine has now.
+func (s *simulation) boot(in cloudprovider.Instance) {
+	n := s.town.nodes[string(in.ID)]
+	if n == nil || in.State == cloudprovider.Stopped == s.down[n.Name] {
+		return
+	}
+	s.down[n.Name] = !s.down[n.Name]
+	next := n.DeepCopy()
+	next.Status.Conditions[0].Status = corev1.ConditionFalse
+	if !s.down[n.Name] {
+		s.boots++
+		next.Status.Conditions[0].Status = corev1.ConditionTrue
+		next.Status.NodeInfo.BootID, next.Status.NodeInfo.KubeletVersion = fmt.Sprintf("boot-%d", s.boots), in.Release.Kubernetes
+	}
+	s.town.stamp(next)
+	s.town.nodes[n.Name] = next
 }
 
 // bury removes the Node of a machine that is gone. A pod on it was lost
@@ -213,7 +254,7 @@ func (s *simulation) schedule() {
 		best, cost := "", 1<<30
 		for name, n := range s.town.nodes {
 			c := load[name]*10 + len(n.Spec.Taints)*1000
-			if !n.Spec.Unschedulable && (c < cost || c == cost && name < best) {
+			if !n.Spec.Unschedulable && !s.down[name] && (c < cost || c == cost && name < best) {
 				best, cost = name, c
 			}
 		}
@@ -227,100 +268,12 @@ func (s *simulation) schedule() {
 	}
 }
 
-// ── the promises ──
-
-func (s *simulation) look() *world.Pool {
-	var objects world.Objects
-	var nodes corev1.NodeList
-	dead := s.town.dead
-	s.town.dead = false
-	if err := s.town.List(context.Background(), &nodes); err != nil {
-		s.t.Fatalf("list nodes: %v", err)
-	}
-	s.town.dead = dead
-	objects.Nodes, objects.Pools = nodes.Items, []v1alpha1.Pool{*s.town.pool}
-	pools, _ := s.cloud.Pools(context.Background())
-	instances, _ := s.cloud.Instances(context.Background(), s.id)
-	return world.Join(objects, cloudprovider.Cloud{Pools: pools, Instances: map[cloudprovider.PoolID][]cloudprovider.Instance{s.id: instances}}, time.Now()).Pools[0]
-}
-
-func (s *simulation) budget(desired int) Budget {
-	b, err := BudgetOf(s.town.pool.Spec.Cycle, desired, s.set.zones)
-	if err != nil {
-		s.t.Fatalf("budget: %v", err)
-	}
-	return b
-}
-
-// watchNode is called before a change of a Node: Floor, Replace-first, Zone.
-func (s *simulation) watchNode(before, after *corev1.Node) {
-	if before.Spec.Unschedulable || !after.Spec.Unschedulable {
-		return
-	}
-	pool := s.look()
-	if pool.Run() == nil {
-		s.t.Errorf("node %s is cordoned without a run", after.Name)
-		return
-	}
-	for _, n := range pool.Nodes {
-		if n.Object != nil && n.Object.UID == before.UID && !n.Available() {
-			return // it was not counted on before
-		}
-	}
-	b := s.budget(pool.Desired())
-	all, zones := pool.Counts()
-	if all.Available-1 < b.Floor() {
-		s.t.Errorf("floor: node %s is cordoned with %d available, %d must remain\n%s", after.Name, all.Available, b.Floor(), s.last)
-	}
-	zone := cloudprovider.Zone(after.Labels[corev1.LabelTopologyZone])
-	if zones[zone].Available-1 >= b.ZoneFloor() {
-		return
-	}
-	// The zone's floor yields only when nothing else can go on.
-	other := ""
-	for _, n := range pool.Nodes {
-		if n.Available() && n.Kubernetes() != pool.Cloud.Release.Kubernetes && zones[n.Zone()].Available-1 >= b.ZoneFloor() {
-			other = n.Name()
-		}
-	}
-	if other != "" || all.Coming+all.Disrupted > 0 {
-		s.t.Errorf("zone: node %s is cordoned with %d available in %s, %d must remain; %d are coming, %d going, and %q could go",
-			after.Name, zones[zone].Available, zone, b.ZoneFloor(), all.Coming, all.Disrupted, other)
-	}
-}
-
-// watchCounts is called after each look: Ceiling.
-func (s *simulation) watchCounts() {
-	pool := s.look()
-	all, _ := pool.Counts()
-	if limit := s.budget(pool.Desired()).Ceiling(); pool.Run() != nil && all.Instances > limit {
-		s.t.Errorf("ceiling: %d machines, at most %d\n%s", all.Instances, limit, s.last)
-	}
-}
-
-// watchDelete is called before a machine is deleted: No surprise delete.
-func (s *simulation) watchDelete(id cloudprovider.InstanceID) {
-	n := s.town.nodes[string(id)]
-	if n == nil {
-		return
-	}
-	mark, err := kube.MarkOf(n)
-	if err != nil || mark == nil || mark.Drained == nil || mark.InstanceID != string(id) || !n.Spec.Unschedulable {
-		s.t.Errorf("surprise: instance %s is deleted with mark %+v, %v", id, mark, err)
-		return
-	}
-	c := drain.Classify(n, s.town.podList("spec.nodeName="+n.Name), nil, time.Now())
-	if len(c.Evictable)+len(c.Leaving)+len(c.Blocked) > 0 {
-		s.t.Errorf("surprise: instance %s is deleted with pods on it", id)
-	}
-}
-
 // clean says what of tidemill's is left on nodes.
 func (s *simulation) clean() string {
 	var left []string
 	for name, n := range s.town.nodes {
 		for key := range n.Annotations {
-			if strings.HasPrefix(key, "tidemill.dev/") {
+			if strings.HasPrefix(key, "tidemill.dev/") || key == v1alpha1.AnnotationScaleDownDisabled && s.set.prepare == nil {
 				left = append(left, name+" has "+key)
 			}
 		}

@@ -93,9 +93,10 @@ type Step struct {
 	Until    *time.Time               `json:"until,omitempty"`
 	Action   kube.RepairAction        `json:"action,omitempty"`
 	Rung     string                   `json:"rung,omitempty"`
-	// Keep is whether a Taint also does what Keep does, in the same write.
-	Keep bool `json:"keep,omitempty"`
-	Cycling  *cloudprovider.Cycling   `json:"cycling,omitempty"`
+	// Keep is whether a Taint also does what Keep does, in the same write, and
+	// whether a Forget leaves the note of a new boot volume.
+	Keep    bool                   `json:"keep,omitempty"`
+	Cycling *cloudprovider.Cycling `json:"cycling,omitempty"`
 }
 
 // String reads like a sentence.

@@ -81,11 +81,15 @@ func (d *decision) pace(run *v1alpha1.CycleStatus, todo []stale, aborted bool) p
 			return p
 		}
 	}
-	canary := d.canary(run, spec, &p)
+	// Blue-green renews all at once by intent: its soak stands for the canary.
+	canary := true
+	if strategyOf(nil, run) != v1alpha1.StrategyBlueGreen {
+		canary = d.canary(run, spec, &p)
+		d.ramp(run, spec, todo, &p)
+	}
 	if p.hold == nil {
 		p.hold = d.gates(run, spec, canary)
 	}
-	d.ramp(run, spec, todo, &p)
 	return p
 }
 

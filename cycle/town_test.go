@@ -43,9 +43,12 @@ type town struct {
 	changes int  // by the process so far
 	killAt  int  // the change at which it dies; 0 never
 	after   bool // it dies after the change was made
-	dead    bool
+	// survives is a process that loses the answer and lives.
+	survives bool
+	dead     bool
 
-	watch func(before, after *corev1.Node) // sees each change of a Node
+	watch   func(before, after *corev1.Node) // sees each change of a Node
+	evicted func(allowed bool)               // sees each eviction that is granted
 }
 
 // change counts one change and does it, unless the process dies first.
@@ -55,7 +58,7 @@ func (w *town) change(do func() error) error {
 	}
 	w.changes++
 	if w.changes == w.killAt {
-		w.dead = true
+		w.dead = !w.survives
 		if w.after {
 			_ = do()
 		}
@@ -254,6 +257,9 @@ func (e folkEvictions) Evict(_ context.Context, ev *policyv1.Eviction) error {
 			err.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: policyv1.DisruptionBudgetCause, Message: "The disruption budget web needs more"}}
 			return err
 		}
+		if e.w.evicted != nil {
+			e.w.evicted(e.w.budget().Status.DisruptionsAllowed > 0)
+		}
 		delete(e.w.pods, ev.Name)
 		return nil
 	})
@@ -262,9 +268,10 @@ func (e folkEvictions) Evict(_ context.Context, ev *policyv1.Eviction) error {
 // killableCloud is the cloud as the process sees it.
 type killableCloud struct {
 	*fake.Cloud
-	w      *town
-	delete func(cloudprovider.InstanceID) // sees each deletion before it happens
-	flaky  *int                           // of its next calls every other fails or loses its answer
+	w       *town
+	delete  func(cloudprovider.InstanceID) // sees each deletion before it happens
+	release func(cloudprovider.Release)
+	flaky   *int // of its next calls every other fails or loses its answer
 }
 
 func (c killableCloud) write(do func() error) error {
@@ -300,7 +307,32 @@ func (c killableCloud) Resize(ctx context.Context, p cloudprovider.PoolID, from,
 }
 
 func (c killableCloud) SetRelease(ctx context.Context, p cloudprovider.PoolID, r cloudprovider.Release) error {
-	return c.write(func() error { return c.Cloud.SetRelease(ctx, p, r) })
+	return c.write(func() error {
+		c.release(r)
+		return c.Cloud.SetRelease(ctx, p, r)
+	})
+}
+
+func (c killableCloud) Reboot(ctx context.Context, p cloudprovider.PoolID, ids ...cloudprovider.InstanceID) error {
+	return c.write(func() error {
+		for _, id := range ids {
+			c.delete(id)
+		}
+		return c.Cloud.Reboot(ctx, p, ids...)
+	})
+}
+
+func (c killableCloud) ReplaceBootVolume(ctx context.Context, p cloudprovider.PoolID, ids ...cloudprovider.InstanceID) error {
+	return c.write(func() error {
+		for _, id := range ids {
+			c.delete(id)
+		}
+		return c.Cloud.ReplaceBootVolume(ctx, p, ids...)
+	})
+}
+
+func (c killableCloud) Cycle(ctx context.Context, p cloudprovider.PoolID, how cloudprovider.Cycling) error {
+	return c.write(func() error { return c.Cloud.Cycle(ctx, p, how) })
 }
 
 func (c killableCloud) Delete(ctx context.Context, p cloudprovider.PoolID, ids ...cloudprovider.InstanceID) error {

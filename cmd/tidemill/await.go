@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -109,11 +110,7 @@ func poolOutlook(p *v1alpha1.Pool, key, value, to string) outlook {
 		if s.Draining > 0 {
 			text += fmt.Sprintf(", %d draining", s.Draining)
 		}
-		if len(run.Blocked) > 0 {
-			b := run.Blocked[0]
-			text += fmt.Sprintf("; %s: %s: %s", b.Node, b.Reason, b.Message)
-		}
-		return outlook{text: text}
+		return outlook{text: text + eta(run, time.Now()) + waitsFor(p)}
 	}
 	// An upgrade to what every node already runs needs no run.
 	if to != "" && s.Release != nil && s.Release.Kubernetes == to && s.Outdated == 0 && isTrue(p, v1alpha1.ConditionUpToDate) {
@@ -123,6 +120,36 @@ func poolOutlook(p *v1alpha1.Pool, key, value, to string) outlook {
 		return outlook{text: "the request was taken back", done: true}
 	}
 	return outlook{text: "asked; waiting for the daemon"}
+}
+
+// eta is when the run will be over if it goes on as it has; nothing before the
+// first node was replaced.
+func eta(run *v1alpha1.CycleStatus, now time.Time) string {
+	if run.Replaced == 0 || run.Stale == 0 || run.StartedAt.IsZero() {
+		return ""
+	}
+	left := now.Sub(run.StartedAt.Time) / time.Duration(run.Replaced) * time.Duration(run.Stale)
+	if left < 90*time.Second {
+		return fmt.Sprintf(", about %s left", left.Round(time.Second))
+	}
+	return fmt.Sprintf(", about %s left", left.Round(time.Minute))
+}
+
+// waitsFor is what the pool waits for, and each of its nodes.
+func waitsFor(p *v1alpha1.Pool) string {
+	text := ""
+	for _, c := range p.Status.Conditions {
+		if _, rest, ok := strings.Cut(c.Message, "; "); ok && c.Type == v1alpha1.ConditionCycling {
+			text += "; " + c.Reason + ": " + rest
+		}
+	}
+	for i, b := range p.Status.Cycle.Blocked {
+		if i == 3 {
+			return text + "; and more, see kubectl get pool " + p.Name + " -o yaml"
+		}
+		text += fmt.Sprintf("; %s: %s: %s", b.Node, b.Reason, b.Message)
+	}
+	return text
 }
 
 func isTrue(p *v1alpha1.Pool, condition string) bool {

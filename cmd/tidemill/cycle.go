@@ -22,19 +22,25 @@ nodes that run something else are replaced.
 
 It sets an annotation, as you could by hand; the daemon does the work, within
 the pool's surge and its PodDisruptionBudgets. Without --wait the command returns
-at once. Ending the wait does not end the run.`
+at once. Ending the wait does not end the run.
+
+--pause, --resume, --abort, --rollback and --approve steer a run under way, each
+by an annotation too.`
 
 const cycleExample = `  # turn a pool over to a new version and watch
   %[1]s cycle workers --to v1.35.0 --wait
   # replace every node once
   %[1]s cycle workers
   # replace one node; "pool/" and "node/" tell names apart that are both
-  %[1]s cycle node/10.0.1.7 --wait --timeout 30m`
+  %[1]s cycle node/10.0.1.7 --wait --timeout 30m
+  # turn the pool back to what it ran before
+  %[1]s cycle workers --rollback --wait`
 
 type cycleFlags struct {
 	to      string
 	wait    bool
 	timeout time.Duration
+	controlFlags
 }
 
 func newCycle(g *globals) *cobra.Command {
@@ -46,6 +52,7 @@ func newCycle(g *globals) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&f.to, "to", "", "Kubernetes `version` to turn the pool over to, such as v1.35.0")
 	cmd.Flags().BoolVarP(&f.wait, "wait", "w", false, "show progress until it has succeeded or was refused")
+	f.add(cmd)
 	cmd.Flags().DurationVar(&f.timeout, "timeout", 0, "longest wait; 0 waits for as long as it takes")
 	return cmd
 }
@@ -68,7 +75,7 @@ func (f cycleFlags) check() error {
 	case f.timeout > 0 && !f.wait:
 		return usage(errors.New("--timeout without --wait"))
 	}
-	return nil
+	return f.controlFlags.check(f.to)
 }
 
 func (g *globals) cycle(ctx context.Context, name string, f cycleFlags) error {
@@ -82,6 +89,9 @@ func (g *globals) cycle(ctx context.Context, name string, f cycleFlags) error {
 	target, err := resolve(ctx, c.client, name)
 	if err != nil {
 		return err
+	}
+	if len(f.chosen()) > 0 {
+		return g.steer(ctx, c.client, target, f)
 	}
 	key, value := v1alpha1.AnnotationCycle, time.Now().UTC().Format(time.RFC3339Nano)
 	if f.to != "" {

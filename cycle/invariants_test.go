@@ -1,0 +1,203 @@
+package cycle
+
+import (
+	"flag"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"pgregory.net/rapid"
+
+	"github.com/tidemill/tidemill/api/v1alpha1"
+)
+
+// campaign lets the long tests enumerate everything; without it they take every
+// seventh case.
+var campaign = flag.Bool("campaign", false, "kill every strategy's run at every call")
+
+// plot is what happens in a random run.
+type plot struct {
+	set           setting
+	killAt        int
+	after         bool
+	flaky         int
+	capacity      int // of the first zone; negative is unlimited
+	restore       int // the tick at which it is unlimited again
+	version       string
+	brakes, edits bool
+}
+
+// anyPlot draws a pool, a strategy, a load, faults, edits and a death.
+func anyPlot(t *rapid.T) plot {
+	p := plot{set: anySetting(t), version: "v1.34.1", capacity: -1}
+	if p.set.lag = rapid.IntRange(0, 2).Draw(t, "lag2"); p.set.lag > 1 {
+		p.set.lag = 0
+	}
+	strategy := rapid.SampledFrom([]v1alpha1.CycleStrategy{"", v1alpha1.StrategySurge, v1alpha1.StrategyInPlace, v1alpha1.StrategyBootVolume, v1alpha1.StrategyBlueGreen}).Draw(t, "strategy")
+	windows := rapid.IntRange(0, 3).Draw(t, "windows") == 0
+	canary, ramp := rapid.IntRange(0, 2).Draw(t, "canary") == 0, rapid.IntRange(0, 2).Draw(t, "ramp") == 0
+	zoned := rapid.Bool().Draw(t, "order")
+	fallback := rapid.IntRange(0, 2).Draw(t, "fallback")
+	p.set.spec = func(s *v1alpha1.CycleSpec) {
+		s.Strategy = strategy
+		if windows {
+			s.Windows = []v1alpha1.CycleWindow{windowOf("0 */2 * * *", "35m", "Europe/Berlin")}
+		}
+		if canary {
+			s.Canary = &v1alpha1.CanarySpec{}
+		}
+		if ramp {
+			s.Ramp = &v1alpha1.RampSpec{}
+		}
+		if zoned {
+			s.Order = v1alpha1.OrderZone
+		}
+		s.BlueGreen = &v1alpha1.BlueGreenSpec{Soak: &metav1.Duration{Duration: 10 * time.Minute}}
+		s.Fallback = &v1alpha1.FallbackSpec{Unavailable: fallback == 1}
+	}
+	if b, _ := BudgetOf(&v1alpha1.CycleSpec{MaxSurge: &p.set.surge, MaxUnavailable: &p.set.unavailable}, p.set.size, p.set.zones); b.Surge == 0 || p.set.size <= 1 ||
+		strategy == v1alpha1.StrategyInPlace || strategy == v1alpha1.StrategyBootVolume || fallback == 1 {
+		// Whoever lets nodes go before others stand in cannot have a budget of pods
+		// that needs all of them.
+		p.set.minAvailable = 0
+	}
+	p.killAt, p.after = rapid.IntRange(0, 60).Draw(t, "killAt"), rapid.Bool().Draw(t, "after")
+	p.flaky = rapid.SampledFrom([]int{0, 0, 0, 40}).Draw(t, "flaky")
+	if rapid.IntRange(0, 3).Draw(t, "capacity?") == 0 {
+		p.capacity, p.restore = rapid.IntRange(0, 2).Draw(t, "capacity"), rapid.IntRange(60, 400).Draw(t, "restore")
+	}
+	p.edits, p.brakes = rapid.IntRange(0, 3).Draw(t, "edits") == 0, rapid.IntRange(0, 3).Draw(t, "brakes") == 0
+	if rapid.IntRange(0, 19).Draw(t, "version") == 0 {
+		p.version = "v1.35.0"
+	}
+	p.set.prepare = somebodys
+	return p
+}
+
+// somebodys lets every third node have been kept by a person before.
+func somebodys(n *corev1.Node) {
+	n.Annotations["theirs"] = ""
+	switch n.Name[len(n.Name)-1] % 3 {
+	case 0:
+		n.Annotations["theirs"], n.Annotations[v1alpha1.AnnotationScaleDownDisabled] = "yes", "true"
+	case 1:
+		n.Annotations[v1alpha1.AnnotationScaleDownDisabled] = "false"
+	}
+}
+
+// play lets the plot happen and checks the end.
+func (p plot) play(t tester) map[string]int {
+	s := newSimulation(t, p.set)
+	if p.capacity >= 0 {
+		s.cloud.SetCapacity("ZONE-1", p.capacity)
+	}
+	s.set.edit = func(s *simulation, tick int) { p.meddle(s, tick) }
+	request := v1alpha1.AnnotationUpgradeTo + "=" + p.version
+	b := s.budget(p.set.size)
+	s.ask(v1alpha1.AnnotationUpgradeTo, p.version)
+	s.town.killAt, s.town.after, s.flaky = p.killAt, p.after, p.flaky
+	s.until(func() bool { return s.ended(request) })
+	outcome, version := Succeeded, newRelease.Kubernetes
+	if b.Surge+b.Unavailable == 0 || p.version != "v1.34.1" {
+		outcome, version = Refused, oldRelease.Kubernetes
+	}
+	s.kept[invDeadline]++
+	s.kept[invNoDeadlock]++
+	s.checkEnd(outcome, version)
+	if p.killAt > 0 && s.town.changes >= p.killAt {
+		s.kept[invIdempotent]++
+	}
+	writes := len(s.writes())
+	s.promise(invRate, writes <= 12*p.set.size+60, "%d writes to the cloud for %d nodes", writes, p.set.size)
+	return s.kept
+}
+
+// meddle is what others do in mid-run.
+func (p plot) meddle(s *simulation, tick int) {
+	if p.capacity >= 0 && tick == p.restore {
+		s.cloud.SetCapacity("ZONE-1", -1)
+	}
+	if p.edits && tick == 25 {
+		s.change(func(o *v1alpha1.Pool) {
+			more := intstr.FromInt32(3)
+			o.Spec.Cycle.MaxSurge = &more
+		})
+	}
+	if p.brakes && (tick == 30 || tick == 90) {
+		// Half of the pool is away for ten minutes.
+		for i, n := range s.look().Nodes {
+			if n.Object == nil || len(n.Object.Status.Conditions) < 2 || s.down[n.Name()] ||
+				tick == 30 && (i%2 > 0 || n.Kubernetes() == newRelease.Kubernetes) {
+				continue
+			}
+			s.edit(n.Name(), func(o *corev1.Node) {
+				o.Status.Conditions[0].Status = corev1.ConditionTrue
+				if tick == 30 {
+					o.Status.Conditions[0].Status = corev1.ConditionUnknown
+				}
+			})
+		}
+	}
+}
+
+// TestInvariants plays random runs and tells of each promise whether it was kept;
+// one that was never put to the test is a failure too.
+func TestInvariants(t *testing.T) {
+	kept := map[string]int{}
+	rapid.Check(t, func(rt *rapid.T) {
+		p := anyPlot(rt)
+		inBubble(t, rt, func(t tester) {
+			for name, n := range p.play(t) {
+				kept[name] += n
+			}
+		})
+	})
+	for _, name := range []string{invFloor, invCeil, invPDB, invReplaceFirst, invOneOwner, invClean, invIdempotent, invDerivable, invMonotone,
+		invNoSurprise, invDeadline, invSize, invZone, invSkew, invQuiet, invBrake, invRate, invNoDeadlock} {
+		t.Run(name, func(t *testing.T) {
+			if kept[name] == 0 {
+				t.Errorf("no run has put it to the test")
+			}
+		})
+	}
+}
+
+// TestCrashInAnyStrategy kills a run of six nodes at its calls: before the call,
+// after it, and after it without an answer.
+func TestCrashInAnyStrategy(t *testing.T) {
+	for _, strategy := range []v1alpha1.CycleStrategy{v1alpha1.StrategySurge, v1alpha1.StrategyInPlace, v1alpha1.StrategyBootVolume, v1alpha1.StrategyBlueGreen, v1alpha1.StrategyDelegate} {
+		t.Run(string(strategy), func(t *testing.T) {
+			set := with(strategy, blueGreen)
+			set.size, set.pods, set.minAvailable, set.surge = 6, 9, 5, intstr.FromInt32(2)
+			if strategy == v1alpha1.StrategyDelegate {
+				set.pods, set.minAvailable = 0, 0
+			}
+			calls := 0
+			pass(t, set, func(_ *testing.T, s *simulation) {
+				s.upgraded()
+				calls = s.town.changes
+			})
+			every := 7
+			if *campaign {
+				every = 1
+			}
+			for k := 1 + calls%every; k <= calls; k += every {
+				for _, kind := range []string{"before", "after", "lost"} {
+					synctest.Test(t, func(t *testing.T) {
+						s := newSimulation(t, set)
+						s.town.killAt, s.town.after, s.town.survives = k, kind != "before", kind == "lost"
+						s.upgraded()
+						if t.Failed() {
+							t.Fatalf("%s call %d of %d", kind, k, calls)
+						}
+					})
+				}
+			}
+			fmt.Fprintf(t.Output(), "%d calls\n", calls)
+		})
+	}
+}

@@ -1,0 +1,238 @@
+package cycle
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/cloudprovider"
+	"github.com/tidemill/tidemill/cycle/drain"
+	"github.com/tidemill/tidemill/internal/kube"
+	"github.com/tidemill/tidemill/internal/world"
+)
+
+// The promises of a run, by the names under which other systems broke them.
+const (
+	invFloor        = "FLOOR"
+	invCeil         = "CEIL"
+	invPDB          = "PDB"
+	invReplaceFirst = "REPLACE-FIRST"
+	invOneOwner     = "ONE-OWNER"
+	invClean        = "EVENTUAL-CLEAN"
+	invIdempotent   = "IDEMPOTENT"
+	invDerivable    = "DERIVABLE"
+	invMonotone     = "MONOTONE"
+	invNoSurprise   = "NO-SURPRISE-DELETE"
+	invDeadline     = "DEADLINE"
+	invSize         = "SIZE"
+	invZone         = "ZONE"
+	invSkew         = "SKEW"
+	invQuiet        = "QUIET"
+	invBrake        = "BRAKE"
+	invRate         = "RATE"
+	invNoDeadlock   = "NO-DEADLOCK"
+)
+
+// promise counts that a promise was put to the test, and says so if it was broken.
+func (s *simulation) promise(name string, ok bool, format string, args ...any) {
+	s.kept[name]++
+	if !ok {
+		s.t.Errorf(name+": "+format+"\n%s", append(args, s.last)...)
+	}
+}
+
+// patience is how long any run may take here.
+func (s *simulation) patience() time.Duration {
+	if len(s.town.pool.Spec.Cycle.Windows) > 0 {
+		return 72 * time.Hour
+	}
+	return 8 * time.Hour
+}
+
+func (s *simulation) look() *world.Pool {
+	var objects world.Objects
+	var nodes corev1.NodeList
+	dead := s.town.dead
+	s.town.dead = false
+	if err := s.town.List(context.Background(), &nodes); err != nil {
+		s.t.Fatalf("list nodes: %v", err)
+	}
+	s.town.dead = dead
+	objects.Nodes, objects.Pools = nodes.Items, []v1alpha1.Pool{*s.town.pool}
+	pools, _ := s.cloud.Pools(context.Background())
+	instances, _ := s.cloud.Instances(context.Background(), s.id)
+	return world.Join(objects, cloudprovider.Cloud{Pools: pools, Instances: map[cloudprovider.PoolID][]cloudprovider.Instance{s.id: instances}}, time.Now()).Pools[0]
+}
+
+func (s *simulation) budget(desired int) Budget {
+	spec, run := s.town.pool.Spec.Cycle, s.town.pool.Status.Cycle
+	b, err := BudgetOf(spec, desired, s.set.zones)
+	if err != nil {
+		s.t.Fatalf("budget: %v", err)
+	}
+	if b = b.For(strategyOf(spec, run)); run != nil && (run.Rung == rungUnavailable || run.Rung == rungBootVolume) {
+		b.Unavailable = max(b.Unavailable, 1)
+	}
+	return b
+}
+
+// watchNode is called before a change of a Node: Floor, Replace-first, Zone.
+func (s *simulation) watchNode(before, after *corev1.Node) {
+	s.watchOwner(before, after)
+	if before.Spec.Unschedulable || !after.Spec.Unschedulable {
+		return
+	}
+	pool := s.look()
+	if pool.Run() == nil {
+		s.t.Errorf("node %s is cordoned without a run", after.Name)
+		return
+	}
+	s.watchCordon(pool, after)
+	for _, n := range pool.Nodes {
+		if n.Object != nil && n.Object.UID == before.UID && !n.Available() {
+			return // it was not counted on before
+		}
+	}
+	b := s.budget(pool.Desired())
+	all, zones := pool.Counts()
+	s.promise(invFloor, all.Available-1 >= b.Floor(), "node %s is cordoned with %d available, %d must remain", after.Name, all.Available, b.Floor())
+	if b.Unavailable == 0 {
+		s.promise(invReplaceFirst, all.Available > pool.Desired(), "node %s is cordoned and nothing stands in: %d are available of %d", after.Name, all.Available, pool.Desired())
+	}
+	zone := cloudprovider.Zone(after.Labels[corev1.LabelTopologyZone])
+	s.kept[invZone]++
+	if zones[zone].Available-1 >= b.ZoneFloor() {
+		return
+	}
+	// The zone's floor yields only when nothing else can go on.
+	other := ""
+	for _, n := range pool.Nodes {
+		if n.Available() && n.Kubernetes() != pool.Cloud.Release.Kubernetes && zones[n.Zone()].Available-1 >= b.ZoneFloor() {
+			other = n.Name()
+		}
+	}
+	if other != "" || all.Coming+all.Disrupted > 0 {
+		s.t.Errorf("zone: node %s is cordoned with %d available in %s, %d must remain; %d are coming, %d going, and %q could go",
+			after.Name, zones[zone].Available, zone, b.ZoneFloor(), all.Coming, all.Disrupted, other)
+	}
+}
+
+// watchCounts is called after each look: Ceiling.
+func (s *simulation) watchCounts() {
+	pool := s.look()
+	all, _ := pool.Counts()
+	if pool.Run() == nil || s.resized {
+		return
+	}
+	limit := s.budget(pool.Desired()).Ceiling()
+	s.promise(invCeil, all.Instances <= limit, "%d machines, at most %d", all.Instances, limit)
+}
+
+// watchDelete is called before a machine is deleted: No surprise delete.
+func (s *simulation) watchDelete(id cloudprovider.InstanceID) {
+	n := s.town.nodes[string(id)]
+	if n == nil {
+		return
+	}
+	mark, err := kube.MarkOf(n)
+	if err != nil || mark == nil || mark.Drained == nil || mark.InstanceID != string(id) || !n.Spec.Unschedulable {
+		s.promise(invNoSurprise, false, "instance %s is deleted with mark %+v, %v", id, mark, err)
+		return
+	}
+	c := drain.Classify(n, s.town.podList("spec.nodeName="+n.Name), nil, time.Now())
+	s.promise(invNoSurprise, len(c.Evictable)+len(c.Leaving)+len(c.Blocked) == 0, "instance %s is deleted with pods on it", id)
+}
+
+// watchOwner is called at each change of a Node: what somebody else did stays.
+func (s *simulation) watchOwner(before, after *corev1.Node) {
+	mark, err := kube.MarkOf(before)
+	if before.Spec.Unschedulable && !after.Spec.Unschedulable {
+		s.promise(invOneOwner, err == nil && mark != nil && mark.Cordoned, "node %s is uncordoned, and it was not tidemill that cordoned it", after.Name)
+	}
+	if v := before.Annotations[v1alpha1.AnnotationScaleDownDisabled]; v == "true" && before.Annotations["theirs"] != "" {
+		s.promise(invOneOwner, after.Annotations[v1alpha1.AnnotationScaleDownDisabled] == v, "node %s loses an annotation that is somebody's", after.Name)
+	}
+	if mark != nil && after.Annotations[v1alpha1.AnnotationDisruption] != "" {
+		now, err := kube.MarkOf(after)
+		s.promise(invOneOwner, err == nil && now.Cause == mark.Cause && now.Since.Equal(mark.Since), "node %s changes hands: %+v → %+v", after.Name, mark, now)
+	}
+}
+
+// watchCordon is called before a node is cordoned.
+func (s *simulation) watchCordon(pool *world.Pool, after *corev1.Node) {
+	spec, run := s.town.pool.Spec.Cycle, pool.Run()
+	mark, err := kube.MarkOf(after)
+	if err != nil || mark == nil {
+		s.promise(invOneOwner, false, "node %s is cordoned without a mark: %v", after.Name, err)
+		return
+	}
+	extra := mark.Reason == string(Surplus) || mark.Reason == string(JoinTimeout) || mark.Reason == string(Requested)
+	var node *world.Node
+	broke := 0
+	for _, n := range pool.Nodes {
+		if n.Object != nil && n.Object.UID == after.UID {
+			node = n
+		}
+		if broken(n) {
+			broke++
+		}
+	}
+	if !extra {
+		fresh := node.Kubernetes() == pool.Cloud.Release.Kubernetes && node.Instance.Release == pool.Cloud.Release && !node.Created().Before(run.StartedAt.Time)
+		s.promise(invMonotone, !fresh, "up-to-date node %s is taken", after.Name)
+	}
+	open, _, err := windowsAt(spec.Windows, time.Now())
+	aborted := s.annotation(v1alpha1.AnnotationAbort) != "" && run.AbortSeen != s.annotation(v1alpha1.AnnotationAbort)
+	if len(spec.Windows) > 0 && mark.Cause == kube.CauseCycle && mark.Reason != string(JoinTimeout) && !aborted {
+		s.promise(invQuiet, err == nil && open, "node %s is begun outside of every window", after.Name)
+	}
+	all, _ := pool.Counts()
+	b := s.budget(pool.Desired())
+	if broke > b.Brake() {
+		s.promise(invBrake, all.Available >= b.Floor(), "node %s is taken while %d are broken and %d are available", after.Name, broke, all.Available)
+	}
+	if limit := max(len(run.FailedJoins), 0); mark.Reason == string(Outdated) {
+		s.promise(invBrake, limit < 3, "node %s is taken after %d failed joins", after.Name, limit)
+	}
+}
+
+func (s *simulation) annotation(key string) string { return s.town.pool.Annotations[key] }
+
+// watchStatus is called after each look: the record is small, and a process that
+// knows nothing would decide the same.
+func (s *simulation) watchStatus() {
+	text, err := json.Marshal(s.town.pool)
+	s.promise(invRate, err == nil && len(text) < 16<<10, "the Pool has %d bytes", len(text))
+	if s.town.dead || s.ticks%7 != 0 || s.set.lag > 0 || s.flaky > 0 {
+		return
+	}
+	snapshot, err := s.loop.Observer.Observe(context.Background())
+	if err != nil || snapshot.CloudErr != nil {
+		return
+	}
+	policy := s.loop.Policy
+	policy.Drains = s.loop.drains
+	fresh := Decide(snapshot, s.loop.Policy)
+	same := Decide(snapshot, policy)
+	s.promise(invDerivable, steps(fresh) == steps(same), "a new process would decide\n%s\nand this one\n%s", steps(fresh), steps(same))
+}
+
+func steps(p Plan) string {
+	out := ""
+	for _, s := range p.Steps {
+		if s.Kind != Skip {
+			out += s.String() + "\n"
+		}
+	}
+	return out
+}
+
+// watchRelease is called before a pool gets another release.
+func (s *simulation) watchRelease(r cloudprovider.Release) {
+	s.promise(invSkew, skew(r.Kubernetes, "v1.34.1") == "", "the pool is given %s", r.Kubernetes)
+	open, _, _ := windowsAt(s.town.pool.Spec.Cycle.Windows, time.Now())
+	s.promise(invQuiet, open, "the pool is given %s outside of every window", r.Kubernetes)
+}
