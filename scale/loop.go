@@ -42,9 +42,10 @@ type Loop struct {
 
 	prioritiesVersion, prioritiesError string
 
-	metrics *metrics
-	seen    map[types.UID]bool   // pending pods of the last look
-	told    map[types.UID]string // what was last said of a pod that is not helped
+	metrics   *metrics
+	seen      map[types.UID]bool    // pending pods of the last look
+	told      map[types.UID]string  // what was last said of a pod that is not helped
+	toldNodes map[types.UID]telling // what was last said of a node that stays
 
 	toldPools map[string]Reason // what was last said of a pool that a limit holds
 	toldBrake bool

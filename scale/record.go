@@ -24,6 +24,7 @@ func (l *Loop) record(ctx context.Context, s *world.Snapshot, plan Plan) []error
 		}
 	}
 	l.sayUnhelped(plan)
+	l.sayStaying(plan)
 	l.sayPools(plan)
 	l.metrics.look(s, plan, l.Policy.withDefaults())
 	return errs

@@ -188,7 +188,7 @@ func (s *shrinking) forget(p *pool) {
 
 // stay writes why a node stays, and stops its timer if clear is set.
 func (s *shrinking) stay(p *pool, n *world.Node, why Reason, message string, clear bool) {
-	s.plan.Nodes = append(s.plan.Nodes, NodeVerdict{n.Name(), p.Name, why, message})
+	s.plan.Nodes = append(s.plan.Nodes, NodeVerdict{n.Name(), p.Name, why, message, n})
 	if clear {
 		s.plan.Timers = append(s.plan.Timers, Timer{Node: n.Name(), Pool: p.Name, node: n})
 	}

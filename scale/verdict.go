@@ -90,4 +90,6 @@ type NodeVerdict struct {
 	Pool    string `json:"pool"`
 	Reason  Reason `json:"reason"`
 	Message string `json:"message,omitempty"`
+
+	node *world.Node
 }
