@@ -17,18 +17,16 @@ func TestContract(t *testing.T) {
 		for _, form := range []string{"", "null", "absent"} {
 			t.Run(fmt.Sprintf("writes on updating %s, missing id %q", writes, form), func(t *testing.T) {
 				providertest.Run(t, func(t *testing.T) providertest.Harness {
-					return newWorld(t, okesim.Options{PageSize: 3, WritesOnUpdating: writes, IDForm: form}).harness()
+					w := newWorld(t, okesim.Options{PageSize: 3, WritesOnUpdating: writes, IDForm: form})
+					return w.in(okesim.Cluster{Name: "native", CNI: "OCI_VCN_IP_NATIVE"}).harness()
 				})
 			})
 		}
 	}
 	t.Run("basic cluster", func(t *testing.T) {
 		providertest.Run(t, func(t *testing.T) providertest.Harness {
-			w := newWorld(t, okesim.Options{PageSize: 3})
-			w.cluster = w.sim.AddCluster(okesim.Cluster{Name: "basic", Type: "BASIC_CLUSTER"})
-			w.Provider = w.driver()
-			h := w.harness()
-			h.Basic = true
+			h := newWorld(t, okesim.Options{PageSize: 3}).in(okesim.Cluster{Name: "basic", Type: "BASIC_CLUSTER"}).harness()
+			h.Basic, h.AddVirtual = true, nil
 			return h
 		})
 	})
@@ -40,12 +38,30 @@ func (w *world) harness() providertest.Harness {
 		AddPool: func(name string, size int) cloudprovider.PoolID {
 			return w.addPool(okesim.Pool{Name: name, Size: size})
 		},
+		AddVirtual:  w.addVirtual,
 		RemovePool:  func(id cloudprovider.PoolID) { w.removePool(id) },
 		SetSize:     func(id cloudprovider.PoolID, size int) { w.setSizeBehind(id, size) },
 		SetCapacity: func(n int) { w.sim.SetCapacity(testShape, w.sim.AvailabilityDomains()[0], n) },
 		Settle:      w.settle,
 		Inject:      w.inject,
 	}
+}
+
+// in moves the world to another cluster.
+func (w *world) in(c okesim.Cluster) *world {
+	w.cluster = w.sim.AddCluster(c)
+	w.Provider = w.driver()
+	return w
+}
+
+func (w *world) addVirtual(name string, size int) cloudprovider.PoolID {
+	w.t.Helper()
+	id, err := w.sim.AddVirtualPool(okesim.VirtualPool{ClusterID: w.cluster, Name: name, Size: size,
+		Placements: []okesim.Placement{{AD: w.sim.AvailabilityDomains()[0], SubnetID: "ocid1.subnet.oc1.iad.nodes"}}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return cloudprovider.PoolID(id)
 }
 
 func (w *world) removePool(id cloudprovider.PoolID) {

@@ -14,7 +14,9 @@ import (
 // pools depend on it.
 type control struct {
 	kubernetes string // "v1.36.3"
-	basic      bool   // a basic cluster, which has no cycling and no virtual nodes
+	// compartment is the cluster's own; its node pools may be in another.
+	compartment string
+	basic       bool // a basic cluster, which has no cycling and no virtual nodes
 }
 
 // controlAge is how old it may be. An upgrade of the control plane takes longer,
@@ -35,7 +37,7 @@ func (p *Provider) controlPlane(ctx context.Context) (control, error) {
 	if err != nil {
 		return control{}, fmt.Errorf("read cluster %s: %w", p.cluster, err)
 	}
-	c := control{kubernetes: str(r.KubernetesVersion), basic: r.Type == containerengine.ClusterTypeBasicCluster}
+	c := control{kubernetes: str(r.KubernetesVersion), compartment: str(r.CompartmentId), basic: r.Type == containerengine.ClusterTypeBasicCluster}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.control = remembered[control]{c, time.Now()}

@@ -61,9 +61,7 @@ func TestInPlaceLostAnswer(t *testing.T) {
 }
 
 func TestReplaceBootVolumeRefusals(t *testing.T) {
-	w := newWorld(t, okesim.Options{})
-	w.cluster = w.sim.AddCluster(okesim.Cluster{Name: "basic", Type: "BASIC_CLUSTER"})
-	w.Provider = w.driver()
+	w := newWorld(t, okesim.Options{}).in(okesim.Cluster{Name: "basic", Type: "BASIC_CLUSTER"})
 	id := w.addPool(okesim.Pool{Size: 1})
 	in := w.running(id)[0]
 	err := w.ReplaceBootVolume(t.Context(), id, in)
@@ -161,8 +159,7 @@ func TestCycleRefusals(t *testing.T) {
 	if n := w.sim.Calls()["UpdateNodePool"]; n != 0 {
 		t.Errorf("%d writes for refusals", n)
 	}
-	w.cluster = w.sim.AddCluster(okesim.Cluster{Name: "basic", Type: "BASIC_CLUSTER"})
-	w.Provider = w.driver()
+	w.in(okesim.Cluster{Name: "basic", Type: "BASIC_CLUSTER"})
 	basic := w.addPool(okesim.Pool{Size: 1})
 	err := w.Cycle(t.Context(), basic, cloudprovider.Cycling{MaxSurge: 1})
 	if !errors.Is(err, cloudprovider.ErrNotSupported) || w.sim.Calls()["UpdateNodePool"] != 0 {

@@ -42,6 +42,7 @@ func (p *Provider) Instances(ctx context.Context, id cloudprovider.PoolID) ([]cl
 		in := &list[i]
 		if m, ok := machines[string(in.ID)]; ok {
 			in.Created, in.Release.Image, in.Release.ImageName = m.created, m.image, p.imageName(ctx, m.image)
+			in.Settings = m.made.settings(l.pool)
 			afterCompute(in, m)
 		} else if !in.ID.Placeholder() && in.State == cloudprovider.Running && inv.gone(string(in.ID)) {
 			in.State, in.Fault = cloudprovider.Stopped, &cloudprovider.Fault{Code: "InstanceNotFound", Message: "Compute knows of no such instance: it was terminated outside of OKE"}

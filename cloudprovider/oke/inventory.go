@@ -50,6 +50,7 @@ type machine struct {
 	state   core.InstanceLifecycleStateEnum
 	// since is when state was first seen, read when it was last.
 	since, read time.Time
+	made        made
 }
 
 const (
@@ -179,7 +180,7 @@ func (v *inventory) put(id string, in core.Instance, now time.Time) {
 }
 
 func machineOf(in core.Instance, now time.Time) machine {
-	m := machine{image: str(in.ImageId), state: in.LifecycleState, since: now, read: now}
+	m := machine{image: str(in.ImageId), state: in.LifecycleState, since: now, read: now, made: madeOf(in)}
 	if source, ok := in.SourceDetails.(core.InstanceSourceViaImageDetails); ok {
 		m.image = str(source.ImageId)
 	}

@@ -23,7 +23,6 @@ func labels(s containerengine.NodePoolSummary, c containerengine.NodePoolPlaceme
 		corev1.LabelTopologyZone: at, corev1.LabelFailureDomainBetaZone: at,
 		corev1.LabelTopologyRegion: region, corev1.LabelFailureDomainBetaRegion: region,
 		"node-role.kubernetes.io/node":          "",
-		"node.info/kubeletVersion":              minorOf(str(s.KubernetesVersion)),
 		"node.info.ds_proxymux_client":          "true",
 		"oci.oraclecloud.com/ip-family-ipv4":    "true",
 		"oci.oraclecloud.com/node.info.managed": "true",
@@ -43,14 +42,6 @@ func labels(s containerengine.NodePoolSummary, c containerengine.NodePoolPlaceme
 		l[str(kv.Key)] = str(kv.Value)
 	}
 	return l
-}
-
-// minorOf shortens "v1.34.1" to "v1.34".
-func minorOf(version string) string {
-	if i := strings.LastIndex(version, "."); strings.Count(version, ".") == 2 {
-		return version[:i]
-	}
-	return version
 }
 
 // regionKey is the region as an OCID spells it ("iad"), which is also how the

@@ -3,6 +3,7 @@ package oke
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -55,12 +56,33 @@ func (p *Provider) Pools(ctx context.Context) ([]cloudprovider.NodePool, error) 
 	if err != nil {
 		return nil, fmt.Errorf("list node pools of cluster %s: %w", p.cluster, err)
 	}
+	if len(summaries) == 0 {
+		if err := p.emptyForAReason(ctx); err != nil {
+			return nil, fmt.Errorf("list node pools of cluster %s: %w", p.cluster, err)
+		}
+	}
 	slices.SortFunc(summaries, func(a, b containerengine.NodePoolSummary) int { return cmp.Compare(str(a.Id), str(b.Id)) })
 	p.forgetOthers(summaries)
 	now := time.Now()
 	list := make([]cloudprovider.NodePool, len(summaries))
 	parallel(len(summaries), func(i int) { list[i] = p.describe(ctx, summaries[i], now) })
 	return append(list, p.virtualPools(ctx)...), ctx.Err() // whose IDs come after
+}
+
+// emptyForAReason tells a cluster without node pools from one that was asked for
+// in the wrong place: the service answers both with an empty list, and taken at
+// its word all pools would have been deleted.
+func (p *Provider) emptyForAReason(ctx context.Context) error {
+	c, err := p.controlPlane(ctx)
+	switch {
+	case errors.Is(err, cloudprovider.ErrNotFound):
+		return fmt.Errorf("compartment %s has no node pools of it, and %w", p.compartment, err)
+	case err != nil:
+		p.log.WarnContext(ctx, "no node pools, and the cluster cannot be read", "cluster", p.cluster, "err", err)
+	case c.compartment != p.compartment:
+		return fmt.Errorf("%w: compartment %s has no node pools of it; the cluster itself is in compartment %s: are they there?", cloudprovider.ErrNotFound, p.compartment, c.compartment)
+	}
+	return nil
 }
 
 // listPools reads the list to its end. Virtual node pools have a list of their
@@ -118,6 +140,8 @@ func (p *Provider) describe(ctx context.Context, s containerengine.NodePoolSumma
 	out.Health.Warnings, out.Preemptible = problems, preemptiblePool(s)
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	out.Settings = poolSettings(s.NodeShape, s.NodeShapeConfig, s.NodeSourceDetails, m.metadata.value)
+	p.warn(ctx, out, m.last.Health.Warnings)
 	if err != nil {
 		out.Health.Err = fmt.Errorf("read node pool %s (%s): %w", out.Name, id, err)
 		if m.last.ID == "" {
@@ -197,7 +221,7 @@ func (p *Provider) look(ctx context.Context, id cloudprovider.PoolID) (look, err
 
 // keptAge is how long a look that Pools took may serve Instances: both are called
 // one after the other, and a second look would double the cost of the first one.
-const keptAge = time.Second
+const keptAge = 3 * time.Second
 
 // recentLook is the look that Pools has just taken, once, or a new one. A write
 // ends it, see hold.

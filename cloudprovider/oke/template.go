@@ -1,6 +1,7 @@
 package oke
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"strings"
@@ -64,6 +65,15 @@ func template(s containerengine.NodePoolSummary, metadata map[string]string, sh 
 		list[i].Price = prices.node(size, c.PreemptibleNodeConfig != nil)
 	}
 	return list, append(kubelet.problems, hints.problems...)
+}
+
+// warn logs what is newly not understood of a pool.
+func (p *Provider) warn(ctx context.Context, pool cloudprovider.NodePool, told []string) {
+	for _, w := range pool.Health.Warnings {
+		if !slices.Contains(told, w) {
+			p.log.WarnContext(ctx, "node pool", "pool", pool.ID, "name", pool.Name, "ignored", w)
+		}
+	}
 }
 
 // taints are the kubelet's, those that OKE adds, and what tags say. That OKE
