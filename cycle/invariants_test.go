@@ -122,6 +122,7 @@ func (p plot) meddle(s *simulation, tick int) {
 		s.cloud.SetCapacity("ZONE-1", -1)
 	}
 	if p.edits && tick == 25 {
+		s.resized = true
 		s.change(func(o *v1alpha1.Pool) {
 			more := intstr.FromInt32(3)
 			o.Spec.Cycle.MaxSurge = &more

@@ -124,10 +124,14 @@ func (s *simulation) watchNode(before, after *corev1.Node) {
 func (s *simulation) watchCounts() {
 	pool := s.look()
 	all, _ := pool.Counts()
-	if pool.Run() == nil || s.resized {
+	if pool.Run() == nil {
 		return
 	}
 	limit := s.budget(pool.Desired()).Ceiling()
+	if s.resized { // somebody has lowered it below what is there
+		s.resized = all.Instances > limit
+		return
+	}
 	s.promise(invCeil, all.Instances <= limit, "%d machines, at most %d", all.Instances, limit)
 }
 
@@ -204,8 +208,7 @@ func (s *simulation) annotation(key string) string { return s.town.pool.Annotati
 // watchStatus is called after each look: the record is small, and a process that
 // knows nothing would decide the same.
 func (s *simulation) watchStatus() {
-	text, err := json.Marshal(s.town.pool)
-	s.promise(invRate, err == nil && len(text) < 16<<10, "the Pool has %d bytes", len(text))
+	s.promise(invRate, s.bytes() < 16<<10, "the Pool has %d bytes", s.bytes())
 	if s.town.dead || s.ticks%7 != 0 || s.set.lag > 0 || s.flaky > 0 {
 		return
 	}
@@ -218,6 +221,16 @@ func (s *simulation) watchStatus() {
 	fresh := Decide(snapshot, s.loop.Policy)
 	same := Decide(snapshot, policy)
 	s.promise(invDerivable, steps(fresh) == steps(same), "a new process would decide\n%s\nand this one\n%s", steps(fresh), steps(same))
+}
+
+func (s *simulation) bytes() int { return bytesOf(s.town.pool) }
+
+func bytesOf(p *v1alpha1.Pool) int {
+	text, err := json.Marshal(p)
+	if err != nil {
+		return 1 << 30
+	}
+	return len(text)
 }
 
 func steps(p Plan) string {

@@ -178,6 +178,11 @@ func (s *simulation) settle() {
 		}
 		s.examine(n)
 	}
+	for key, p := range s.town.pods {
+		if p.DeletionTimestamp != nil && !time.Now().Before(p.DeletionTimestamp.Time) {
+			delete(s.town.pods, key)
+		}
+	}
 	s.schedule()
 }
 

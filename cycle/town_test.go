@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -48,6 +49,7 @@ type town struct {
 	dead     bool
 
 	watch   func(before, after *corev1.Node) // sees each change of a Node
+	linger  func(*corev1.Pod) time.Duration  // how long an evicted pod needs to leave; nil for no time
 	evicted func(allowed bool)               // sees each eviction that is granted
 }
 
@@ -259,6 +261,12 @@ func (e folkEvictions) Evict(_ context.Context, ev *policyv1.Eviction) error {
 		}
 		if e.w.evicted != nil {
 			e.w.evicted(e.w.budget().Status.DisruptionsAllowed > 0)
+		}
+		if e.w.linger != nil {
+			leaving := pod.DeepCopy()
+			leaving.DeletionTimestamp = &metav1.Time{Time: time.Now().Add(e.w.linger(pod))}
+			e.w.pods[ev.Name] = leaving
+			return nil
 		}
 		delete(e.w.pods, ev.Name)
 		return nil

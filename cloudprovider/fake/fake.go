@@ -143,6 +143,14 @@ func (c *Cloud) SetSize(id cloudprovider.PoolID, size int) {
 	}
 }
 
+// SetLatency changes how long everything takes from now on, and what is under way
+// with it.
+func (c *Cloud) SetLatency(l Latency) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.options.Latency = l
+}
+
 // Configure changes a pool behind the caller's back, as somebody in the console
 // would. Its entries are not touched.
 func (c *Cloud) Configure(id cloudprovider.PoolID, change func(*Pool)) {
