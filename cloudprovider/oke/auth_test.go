@@ -273,3 +273,23 @@ func newKey(t *testing.T) *rsa.PrivateKey {
 	}
 	return key
 }
+
+// An empty list has a reason, or is an error: it would mean that all pools are
+// gone.
+func TestEmptyForAReason(t *testing.T) {
+	w := newWorld(t, okesim.Options{})
+	if list, err := w.Pools(t.Context()); err != nil || len(list) != 0 {
+		t.Errorf("a cluster without pools: %v, %v", list, err)
+	}
+	w.addPool(okesim.Pool{Size: 1})
+	elsewhere := w.driver()
+	elsewhere.compartment = w.sim.Tenancy()
+	if list, err := elsewhere.Pools(t.Context()); !errors.Is(err, cloudprovider.ErrNotFound) || !strings.Contains(err.Error(), "is in compartment "+w.sim.Compartment()) {
+		t.Errorf("another compartment: %v, %v", list, err)
+	}
+	other := w.driver()
+	other.cluster = "ocid1.cluster.oc1.iad.nobody"
+	if list, err := other.Pools(t.Context()); !errors.Is(err, cloudprovider.ErrNotFound) || !strings.Contains(err.Error(), "nobody") {
+		t.Errorf("another cluster: %v, %v", list, err)
+	}
+}

@@ -1,9 +1,11 @@
 // Package oke is the contract of cloudprovider on Oracle Kubernetes Engine,
 // through Oracle's own SDK.
 //
-//	Pools ──────► ListNodePools (all pages) ─┐
-//	Instances ──► GetNodePool ───────────────┼─► reads: tried again on 429, 5xx and a broken line
-//	              GetInstance, GetImage, ... ┘
+//	Pools ──────► ListNodePools (all pages) ──────────────┐
+//	Instances ──► GetNodePool, one for each pool ─────────┤
+//	              ListInstances, a minute, for all pools ─┼─► turnstile ─► reads: tried again on 429, 5xx, a broken line
+//	              work requests that failed, once each ───┘       ▲
+//	                                                              └─ a 429 shuts it for all calls of the service
 //
 //	Resize ─┐   ┌──────────────── look: GetNodePool, etag ◄───────────────┐
 //	Delete ─┼─► │ compare: done already? ──yes──► nil                     │ 412, 5xx, no answer
@@ -23,7 +25,16 @@
 // A launch that fails is no error of any call on OKE. The size is accepted, and
 // later the pool lists an entry with a nodeError and without an instance OCID.
 // Such entries are State Failed with a placeholder ID (instances.go) and go when
-// the size is lowered, which is the only way to be rid of them.
+// the size is lowered, which is the only way to be rid of them. Where the list does
+// not say why, or lacks the entry, the failed work request does (failures.go).
+//
+// OKE goes on calling a node ACTIVE whose machine somebody has stopped or
+// terminated in Compute. Compute's own list corrects it (inventory.go).
+//
+// Who the driver is: a user by key or session, the machine, the pod, or a resource
+// of OCI (auth.go). A refusal is explained by what can be known on this side: the
+// clock, the kind of an OCID, the IAM statement that the operation takes
+// (explain.go).
 //
 // This package alone imports Oracle's SDK.
 package oke
