@@ -200,6 +200,17 @@ func (s *Sim) DeleteNode(poolID, nodeID string, decrement bool, ifMatch string) 
 	return w.ID, nil
 }
 
+// DeleteNodeAfterEviction is DeleteNode as the API does it with overrideEvictionGraceDuration and isForceDeletionAfterOverrideGraceDuration.
+func (s *Sim) DeleteNodeAfterEviction(poolID, nodeID string, decrement bool, grace time.Duration, force bool) (workRequestID string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w, err := s.deleteNode(poolID, nodeID, decrement, "", eviction{min(grace, maxGrace), force})
+	if err != nil {
+		return "", err
+	}
+	return w.ID, nil
+}
+
 func (s *Sim) deleteNode(poolID, nodeID string, decrement bool, ifMatch string, how eviction) (*workRequest, error) {
 	p, err := s.writable(poolID, ifMatch)
 	if err != nil {

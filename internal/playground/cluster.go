@@ -36,6 +36,7 @@ type Cluster struct {
 
 	sim       *okesim.Sim
 	joiner    *joiner
+	evictor   *evictor
 	oci       *http.Server
 	endpoint  string
 	ociConfig string
@@ -51,6 +52,7 @@ type Cluster struct {
 // cluster. A start that fails leaves nothing behind.
 func Start(ctx context.Context, opts Options) (*Cluster, error) {
 	c := &Cluster{opts: opts.withDefaults(), joiner: newJoiner()}
+	c.evictor = newEvictor(c)
 	if err := c.start(ctx); err != nil {
 		c.Stop()
 		return nil, fmt.Errorf("start playground: %w", err)
@@ -125,6 +127,7 @@ func (c *Cluster) startParts(life context.Context) error {
 		return err
 	}
 	c.joiner.client = c.client
+	c.evictor.life = life
 	c.spawn(life, c.joiner.run)
 	return nil
 }
@@ -134,6 +137,7 @@ func (c *Cluster) startParts(life context.Context) error {
 func (c *Cluster) startCloud() (err error) {
 	options := c.opts.Cloud
 	options.OnEvent = c.joiner.observe
+	options.Kubernetes = c.evictor
 	options.VerifySignatures = true // as the real one; the config file has the key
 	c.sim = okesim.New(options)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -6,7 +6,8 @@
 //
 //	OCI clients ──HTTP──► okesim ──events──► joiner ──► Node objects ──┐
 //	                      OKE, Compute       (kubelet registration     │
-//	                                          and OCI's CCM)           ▼
+//	                            │             and OCI's CCM)           ▼
+//	                            └──► evictor ──► cordon, Evictions
 //	kubectl, tidemill ──TLS──► kube-apiserver ──► etcd         kwok: leases, conditions,
 //	                             ▲  RBAC, CRDs, admission       pods run, end, obey faults
 //	                             │

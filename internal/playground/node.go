@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
+	"strconv"
 	"strings"
 	"time"
 
@@ -180,11 +181,18 @@ func nodeInfo(i okesim.Instance) corev1.NodeSystemInfo {
 		kernel = "5.15.0-313.189.5.3.el8uek.aarch64"
 	}
 	return corev1.NodeSystemInfo{
-		MachineID: machine, SystemUUID: machine, BootID: hex.EncodeToString(sum[16:]),
+		MachineID: machine, SystemUUID: machine, BootID: bootID(i),
 		KernelVersion: kernel, OSImage: "Oracle Linux Server 8.10", OperatingSystem: "linux", Architecture: i.Arch,
 		ContainerRuntimeVersion: "cri-o://" + strings.TrimPrefix(minorOf(i.KubernetesVersion), "v") + ".0",
 		KubeletVersion:          i.KubernetesVersion,
 	}
+}
+
+// bootID is another one after each boot: by it a reboot is seen that was too
+// short for a heartbeat to be missed.
+func bootID(i okesim.Instance) string {
+	sum := sha256.Sum256([]byte(i.ID + strconv.Itoa(i.Boots)))
+	return hex.EncodeToString(sum[:16])
 }
 
 // zoneOf takes the tenancy's prefix off an availability domain:
