@@ -102,9 +102,12 @@ type Pool struct {
 	Nodes []*Node
 }
 
+// A virtual pool has no spec for any verb, whatever its Pool object says: that is
+// what keeps all of them from it.
+
 // ScaleSpec is the pool's scale spec, nil when scaling is off.
 func (p *Pool) ScaleSpec() *v1alpha1.ScaleSpec {
-	if p.Object == nil {
+	if p.Object == nil || p.Cloud.Virtual {
 		return nil
 	}
 	return p.Object.Spec.Scale
@@ -112,7 +115,7 @@ func (p *Pool) ScaleSpec() *v1alpha1.ScaleSpec {
 
 // CycleSpec is the pool's cycle spec, nil when cycling is off.
 func (p *Pool) CycleSpec() *v1alpha1.CycleSpec {
-	if p.Object == nil || p.Object.Spec.Cycle == nil || p.Object.Spec.Cycle.Mode == v1alpha1.CycleOff {
+	if p.Object == nil || p.Cloud.Virtual || p.Object.Spec.Cycle == nil || p.Object.Spec.Cycle.Mode == v1alpha1.CycleOff {
 		return nil
 	}
 	return p.Object.Spec.Cycle
@@ -120,7 +123,7 @@ func (p *Pool) CycleSpec() *v1alpha1.CycleSpec {
 
 // RepairSpec is the pool's repair spec, nil when repair is off.
 func (p *Pool) RepairSpec() *v1alpha1.RepairSpec {
-	if p.Object == nil || p.Object.Spec.Repair == nil || p.Object.Spec.Repair.Mode == v1alpha1.RepairOff {
+	if p.Object == nil || p.Cloud.Virtual || p.Object.Spec.Repair == nil || p.Object.Spec.Repair.Mode == v1alpha1.RepairOff {
 		return nil
 	}
 	return p.Object.Spec.Repair

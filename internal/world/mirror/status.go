@@ -63,11 +63,14 @@ func poolPart(s *world.Snapshot, p *world.Pool) Part {
 		Release:  &v1alpha1.ReleaseStatus{Kubernetes: p.Cloud.Release.Kubernetes, Image: p.Cloud.Release.Image, ImageName: p.Cloud.Release.ImageName},
 		Activity: activity(p, t), Learned: p.Learned,
 	}
+	if p.Cloud.Virtual {
+		part.Activity = "virtual, only shown"
+	}
 	err := s.CloudErr
 	if err == nil {
 		err = p.Cloud.Health.Err
 	}
-	ready := kube.Condition(p.Object, v1alpha1.ConditionReady, metav1.ConditionTrue, "NodePoolFound", "the node pool exists and is this Pool's alone")
+	ready := kube.Condition(p.Object, v1alpha1.ConditionReady, metav1.ConditionTrue, "NodePoolFound", found(p))
 	if err != nil {
 		ready = unavailable(p.Object, err)
 	}
