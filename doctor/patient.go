@@ -61,7 +61,8 @@ func (p Patient) Joining() bool {
 	return !p.Examined() && p.Now.Sub(p.Node.Created()) < p.Grace
 }
 
-// Leaving is whether the node is being deleted: what fails then is expected.
+// Leaving is whether the node is being deleted, or restarted: what fails then is
+// expected.
 func (p Patient) Leaving() bool {
 	n := p.Node
 	switch {
@@ -73,8 +74,9 @@ func (p Patient) Leaving() bool {
 		return true
 	}
 	// A drained node's machine is on its way out whether or not the cloud shows
-	// it already.
-	return n.Mark != nil && n.Mark.Drained != nil
+	// it already. One that is restarted where it stands is away and comes back: the
+	// executor waits for a verdict on it then.
+	return n.Mark != nil && n.Mark.Drained != nil && (!n.Mark.Stays() || !n.Ready())
 }
 
 // grace is how long a node of the pool may take: bare metal checks its memory

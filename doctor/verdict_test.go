@@ -12,6 +12,7 @@ import (
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/cloudprovider"
+	"github.com/tidemill/tidemill/internal/kube"
 	"github.com/tidemill/tidemill/internal/world/worldtest"
 )
 
@@ -55,6 +56,12 @@ func TestVerdict(t *testing.T) {
 		{"an old node with the same goes on", func(c *clinic) {
 			set(c.node("n1"), corev1.NodeDiskPressure, corev1.ConditionTrue, c.Now.Add(-time.Minute))
 		}, corev1.ConditionFalse, ReasonPassed},
+		{"restarted where it stands, and away", func(c *clinic) {
+			c.restart(kube.RepairReboot)
+			c.ready(corev1.ConditionUnknown, time.Minute)
+		}, "", ""},
+		{"restarted where it stands, and back", func(c *clinic) { c.restart(kube.RepairReplaceBootVolume) }, corev1.ConditionFalse, ReasonPassed},
+		{"drained to be replaced", func(c *clinic) { c.restart(kube.RepairReplace) }, "", ""},
 		{"leases that cannot be read close no gate", func(c *clinic) {
 			c.young("n1", time.Minute)
 			c.leasesErr = errors.New("forbidden")
@@ -93,6 +100,12 @@ func TestMessageFitsTheAPI(t *testing.T) {
 	if len(got) > maxMessage || !strings.HasSuffix(got, "...") || strings.ContainsRune(got, '�') {
 		t.Errorf("%d bytes: %q", len(got), got[len(got)-10:])
 	}
+}
+
+// restart marks n1 as drained for an action.
+func (c *clinic) restart(action kube.RepairAction) {
+	at := c.Now.Add(-5 * time.Minute)
+	kube.SetMark(c.node("n1"), kube.Mark{Cause: kube.CauseRepair, Action: action, Drained: &at})
 }
 
 // ail gives n1 one of the troubles that the API shows.

@@ -56,6 +56,12 @@ type Mark struct {
 	NodeUID    string `json:"nodeUID"`
 }
 
+// Stays is whether the machine outlives the disruption: it is restarted, and its
+// Node comes back.
+func (m *Mark) Stays() bool {
+	return m.Action == RepairReboot || m.Action == RepairReplaceBootVolume
+}
+
 // MarkOf reads the node's mark: nil if there is none. A mark that cannot be
 // read, or belongs to another Node, is an error: such a node is left alone.
 func MarkOf(n *corev1.Node) (*Mark, error) {
