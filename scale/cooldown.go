@@ -47,31 +47,37 @@ func failedAt(r *v1alpha1.ScaleStatus, p Policy) *metav1.Time {
 	return &at
 }
 
-// keepTimes carries the times that cooldowns count from into the new record for
-// as long as they matter; that the pool's failures are forgiven does not change
-// them.
-func (d *decision) keepTimes(p *pool) {
+// keepMemory carries into the new record what stands for itself: the times that
+// cooldowns count from, a fuse, and zones without capacity, each for as long as
+// it matters. That the pool's failures are forgiven does not change them.
+func (d *decision) keepMemory(p *pool) {
 	if p.spec == nil || p.Object.Status.Scale == nil {
 		return
 	}
 	old := p.Object.Status.Scale
-	keep := func(at *metav1.Time, delay time.Duration) *metav1.Time {
+	next := v1alpha1.ScaleStatus{}
+	if p.record != nil {
+		next = *p.record.DeepCopy()
+	}
+	recent := func(at *metav1.Time, delay time.Duration) *metav1.Time {
 		if at == nil || d.s.Now.Sub(at.Time) >= delay {
 			return nil
 		}
 		return at
 	}
-	up, down := keep(old.LastScaleUp, d.p.DelayAfterAdd), keep(old.LastScaleDown, d.p.DelayAfterDelete)
-	if p.record == nil && up == nil && down == nil {
-		return
+	next.LastScaleUp, next.LastScaleDown = recent(old.LastScaleUp, d.p.DelayAfterAdd), recent(old.LastScaleDown, d.p.DelayAfterDelete)
+	if next.Fuse = nil; old.Fuse != nil && d.s.Now.Before(old.Fuse.Until.Time) {
+		next.Fuse = old.Fuse.DeepCopy()
 	}
-	if p.record == nil {
-		p.record = &v1alpha1.ScaleStatus{}
-	} else {
-		p.record = p.record.DeepCopy()
+	next.Zones = nil
+	for _, z := range old.Zones {
+		// While the pool's failures are remembered so are those of its zones: the
+		// next wait is twice as long.
+		if d.s.Now.Before(z.Until.Time) || p.record != nil && d.s.Now.Sub(z.Until.Time) < d.p.BackoffForget {
+			next.Zones = append(next.Zones, z)
+		}
 	}
-	p.record.LastScaleUp, p.record.LastScaleDown = up, down
-	p.record = worth(p.record)
+	p.record = worth(&next)
 }
 
 // noteTime writes into the verdict's record that the pool was raised or

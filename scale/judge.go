@@ -5,7 +5,7 @@ package scale
 // are those for which pools are to grow.
 func (d *decision) judgeGrowth(pods []*waiting) {
 	for _, p := range d.pools {
-		d.keepTimes(p)
+		d.keepMemory(p)
 		d.noteZones(p)
 	}
 	d.avoidZones()

@@ -24,13 +24,9 @@ func (d *decision) fuse(p *pool, pods []*waiting) {
 		return
 	}
 	if p.record != nil && p.record.Fuse != nil {
-		if f := p.record.Fuse; d.s.Now.Before(f.Until.Time) {
-			p.reason, p.message = Runaway, f.Message+", until "+f.Until.UTC().Format("15:04:05 UTC")
-			return
-		}
-		p.record = p.record.DeepCopy()
-		p.record.Fuse = nil
-		p.record = worth(p.record)
+		f := p.record.Fuse
+		p.reason, p.message = Runaway, f.Message+", until "+f.Until.UTC().Format("15:04:05 UTC")
+		return
 	}
 	why := d.p.Fuse.Blown(d.newNodes(p))
 	if why == "" || !d.wanted(p, pods) {

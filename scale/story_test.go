@@ -42,7 +42,7 @@ func TestStories(t *testing.T) {
 			if len(a.Files) != 2 || a.Files[0].Name != "world" || a.Files[1].Name != "plan" {
 				t.Fatalf("%s: want the files world and plan", file)
 			}
-			plan, err := Decide(tell(t, string(a.Files[0].Data)).Snapshot(), Policy{})
+			plan, err := decideStory(t, string(a.Files[0].Data))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -124,6 +124,8 @@ func tell(t *testing.T, text string) *worldtest.World {
 			tellDaemonSet(w, name, pairs)
 		case "pdb":
 			tellPDB(t, w, name, pairs)
+		case "policy":
+			clear(pairs) // see policyOf
 		case "cloud":
 			w.Cloud.Err = fmt.Errorf("the cloud is %s", name)
 		default:
@@ -180,6 +182,7 @@ func tellPool(t *testing.T, w *worldtest.World, name string, p words) {
 	}
 	gpus, taint := p.take("gpus", ""), p.take("taint", "")
 	price := p.number(t, "cents", 0)
+	tellChoice(t, w, name, p)
 	for i := range cp.Placements {
 		n := &cp.Placements[i].Template
 		cp.Placements[i].Price = float64(price) / 100
@@ -283,6 +286,7 @@ func tellPods(t *testing.T, w *worldtest.World, name string, p words) {
 	}
 	add(podTraits(t, p))
 	add(worldtest.Labels[*corev1.Pod]("app", p.take("app", name)))
+	add(podTies(p))
 	for _, a := range p.list("annotation") {
 		k, v, _ := strings.Cut(a, ":")
 		add(worldtest.Annotations[*corev1.Pod](k, v))

@@ -29,9 +29,7 @@ func (d *decision) noteZones(p *pool) {
 	if p.record == nil || p.record.BackoffUntil == nil {
 		return
 	}
-	out := slices.DeleteFunc(slices.Clone(p.record.Zones), func(z v1alpha1.ZoneBackoff) bool {
-		return d.s.Now.Sub(z.Until.Time) > d.p.BackoffForget
-	})
+	out := slices.Clone(p.record.Zones)
 	for _, n := range p.failed {
 		if f := n.Instance.Fault; f == nil || f.Class != cloudprovider.FaultCapacity || n.Zone() == "" {
 			continue
