@@ -41,36 +41,52 @@ func Decide(s *world.Snapshot, p Policy) (Plan, error) {
 // decideWithout is Decide with these groups of pods left out, for what is said
 // of each.
 func decideWithout(s *world.Snapshot, p Policy, without map[string]string) (Plan, error) {
-	sim, err := fit.New(s)
+	d, err := newDecision(s, p, without)
 	if err != nil {
 		return Plan{}, fmt.Errorf("decide on scaling: %w", err)
 	}
-	d := &decision{s: s, p: p.withDefaults(), sim: sim, daemons: daemons(s), grown: map[*pool][]newNode{}, models: map[*corev1.Node]*fit.Model{}, words: map[fit.Reason]string{}, without: without}
+	d.helpPods()
+	d.shrink()
+	d.conclude()
+	return d.plan, nil
+}
+
+func newDecision(s *world.Snapshot, p Policy, without map[string]string) (*decision, error) {
+	sim, err := fit.New(s)
+	if err != nil {
+		return nil, err
+	}
+	d := &decision{
+		s: s, p: p.withDefaults(), sim: sim, daemons: daemons(s), without: without,
+		grown: map[*pool][]newNode{}, models: map[*corev1.Node]*fit.Model{}, words: map[fit.Reason]string{},
+		owner: map[string]*pool{},
+	}
 	d.plan.Now = s.Now
 	if d.chain, err = d.p.chain(d.seed()); err != nil {
-		return Plan{}, fmt.Errorf("decide on scaling: %w", err)
+		return nil, err
 	}
 	for _, wp := range s.Pools {
 		d.pools = append(d.pools, newPool(wp))
 	}
 	d.purse = newPurse(d)
-	d.furnish()
+	return d, nil
+}
 
-	waiting := d.leaveOut(d.sieve(s.Pending))
+// helpPods finds each pending pod a node that is there, is coming, is kept, or is
+// to be made, and says why where there is none.
+func (d *decision) helpPods() {
+	d.furnish()
+	waiting := d.leaveOut(d.sieve(d.s.Pending))
 	waiting = d.place(waiting, d.there, HelpExisting)
 	waiting = d.place(waiting, d.coming, HelpJoining)
 	waiting = d.hold(waiting)
 	d.judgePools()
 	waiting = d.keep(waiting)
 	d.judgeGrowth(waiting)
-	waiting = d.fillToMin(waiting)
-	waiting = d.grow(waiting)
+	waiting = d.growAll(waiting)
 	d.outlive()
+	d.weigh()
 	d.explain(waiting)
-	d.shrink()
-
-	d.conclude()
-	return d.plan, nil
 }
 
 // decision is one Decide under way.
@@ -96,7 +112,11 @@ type decision struct {
 	// serial numbers the simulated nodes.
 	serial  int
 	scratch []*corev1.Pod
+	one     [1]string
 	words   map[fit.Reason]string
+	// promised are the pods that new nodes are for, owner the pool of each of these.
+	promised []*waiting
+	owner    map[string]*pool
 }
 
 // pool is a world.Pool with what this plan makes of it.

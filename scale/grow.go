@@ -22,32 +22,39 @@ type option struct {
 
 // grow gives nodes to the pods that no node helps: what is cheapest for all of
 // them together first, where the policy chooses so, then the pool that the
-// expanders pick, then the next for those it left, each pool once. Pools with
-// accelerators come in first for pods that ask for one, and for the others only
-// when nothing else helps them.
+// expanders pick, then the next for those it left, each pool once in a round.
+// Pods that spread over pools of a zone each take turns: a round gives each zone a
+// node, and all of them are filled before the next. Pools with accelerators come
+// in first for pods that ask for one, and for the others only when nothing else
+// helps them.
 func (d *decision) grow(pods []*waiting) []*waiting {
 	for _, lastResort := range []bool{false, true} {
 		if len(pods) > 0 {
 			pods = d.mix(pods, lastResort)
 		}
-		done := map[*pool]bool{}
-		for len(pods) > 0 {
-			best := d.best(pods, lastResort, done)
-			if best == nil {
-				break
-			}
-			p := best.pool
-			done[p] = true
-			p.atMost = p.size + d.balance(best)
-			if o := d.pack(p, offered(p, pods, lastResort)); len(o.pods) > 0 {
-				pods = d.commit(o, pods)
-			}
-			p.atMost = -1
+		for before := -1; len(pods) > 0 && len(pods) != before; {
+			before = len(pods)
+			pods = d.round(pods, lastResort)
+			// What opened a node may have left room for pods that it was not offered.
+			pods = d.fillGrowth(pods)
 		}
-		// What opened a node may have left room for pods that it was not offered.
-		for _, p := range d.pools {
-			pods = d.fillGrowth(p, pods)
+	}
+	return pods
+}
+
+// round lets each pool grow once.
+func (d *decision) round(pods []*waiting, lastResort bool) []*waiting {
+	done := map[*pool]bool{}
+	for len(pods) > 0 {
+		best := d.best(pods, lastResort, done)
+		if best == nil {
+			break
 		}
+		p := best.pool
+		done[p] = true
+		p.atMost = p.size + d.balance(best)
+		pods = d.commit(d.pack(p, offered(p, pods, lastResort)), pods)
+		p.atMost = -1
 	}
 	return pods
 }
@@ -119,16 +126,31 @@ func (d *decision) commit(o *option, pods []*waiting) []*waiting {
 	return left
 }
 
-// fillGrowth puts pods on nodes that this plan adds anyway.
-func (d *decision) fillGrowth(p *pool, pods []*waiting) []*waiting {
-	if len(d.grown[p]) == 0 || len(pods) == 0 {
+// fillGrowth puts pods on nodes that this plan adds anyway, and those that mind
+// where others are on any node: what was added may be what they waited for.
+func (d *decision) fillGrowth(pods []*waiting) []*waiting {
+	var names []string
+	for _, p := range d.pools {
+		names = append(names, namesOf(d.grown[p])...)
+	}
+	if len(names) == 0 || len(pods) == 0 {
 		return pods
 	}
-	var placed []*waiting
-	left := d.put(d.sim.Row(namesOf(d.grown[p])), pods, func(w *waiting, _ string) { placed = append(placed, w) })
-	if len(placed) > 0 {
-		d.raise(p, nil, placed)
+	pods = d.put(d.sim.Row(names), pods, d.promise)
+	var others, minding []*waiting
+	for _, w := range pods {
+		if w.class.Plain() {
+			others = append(others, w)
+		} else {
+			minding = append(minding, w)
+		}
 	}
+	if len(minding) == 0 {
+		return pods
+	}
+	names = slices.Concat(d.there, d.coming, names)
+	left := append(others, d.putAll(d.sim.Row(names), minding, d.promise)...)
+	slices.SortFunc(left, waitingOrder)
 	return left
 }
 
@@ -144,13 +166,13 @@ func (d *decision) fillToMin(pods []*waiting) []*waiting {
 		}
 		if len(nodes) > 0 {
 			d.raise(p, nodes, nil)
-			pods = d.fillGrowth(p, pods)
 		}
 	}
-	return pods
+	return d.fillGrowth(pods)
 }
 
-// raise writes growth into the plan.
+// raise writes growth into the plan. Which pods it is for is written when all is
+// settled.
 func (d *decision) raise(p *pool, nodes []newNode, pods []*waiting) {
 	var g *Grow
 	for i := range d.plan.Grows {
@@ -164,12 +186,11 @@ func (d *decision) raise(p *pool, nodes []newNode, pods []*waiting) {
 	}
 	d.grown[p] = append(d.grown[p], nodes...)
 	p.size += len(nodes)
-	g.To, g.Waste = p.size, d.usage(d.grown[p]).idle()
-	g.Pods, g.pods = slices.Grow(g.Pods, len(pods)), slices.Grow(g.pods, len(pods))
+	g.To = p.size
+	for _, n := range nodes {
+		d.owner[n.name] = p
+	}
 	for _, w := range pods {
-		w.helped = true
-		g.Pods = append(g.Pods, w.name)
-		g.pods = append(g.pods, w.pod)
-		d.help(w, HelpGrowth, p.Name)
+		d.promise(w, w.node)
 	}
 }

@@ -59,6 +59,7 @@ func (k *packing) open() bool {
 }
 
 func (k *packing) found(w *waiting, node string) {
+	w.node = node
 	k.o.pods = append(k.o.pods, w)
 	if node != k.last {
 		k.last, k.used = node, max(k.used, k.at[node]+1)

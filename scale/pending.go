@@ -16,7 +16,10 @@ type waiting struct {
 	pod  *corev1.Pod
 	name string
 	*shape
-	helped bool // a verdict says by what
+	at int // place among all pending pods, which is by name
+
+	helped bool   // a new node is promised to it
+	node   string // that was found for it last
 }
 
 // shape is what pods of one class have in common.
@@ -35,7 +38,7 @@ func (d *decision) sieve(pending []*corev1.Pod) []*waiting {
 	room := make([]waiting, 0, len(pending)) // one allocation for all
 	var shapes []*shape
 	of := map[*fit.Class]*shape{}
-	for _, pod := range pending {
+	for i, pod := range pending {
 		if reason, message := d.passOver(pod); reason != "" {
 			d.refuse(pod, reason, message)
 			continue
@@ -47,17 +50,14 @@ func (d *decision) sieve(pending []*corev1.Pod) []*waiting {
 			of[class] = sh
 			shapes = append(shapes, sh)
 		}
-		room = append(room, waiting{pod: pod, name: podName(pod), shape: sh})
+		room = append(room, waiting{pod: pod, name: podName(pod), shape: sh, at: i})
 	}
 	d.prepare(shapes)
 	out := make([]*waiting, len(room))
 	for i := range room {
 		out[i] = &room[i]
 	}
-	// Stable, for pending pods come in the order of their names.
-	slices.SortStableFunc(out, func(a, b *waiting) int {
-		return cmp.Or(cmp.Compare(priority(b.pod), priority(a.pod)), cmp.Compare(a.size, b.size))
-	})
+	slices.SortFunc(out, waitingOrder)
 	return out
 }
 
@@ -112,7 +112,18 @@ func (d *decision) place(pods []*waiting, among []string, h Help) []*waiting {
 	if len(among) == 0 || len(pods) == 0 {
 		return pods
 	}
-	return d.put(d.sim.Row(among), pods, func(w *waiting, node string) { d.help(w, h, node) })
+	return d.putAll(d.sim.Row(among), pods, func(w *waiting, node string) { d.help(w, h, node) })
+}
+
+// putAll is put as often as it puts anything: pods that want to be with others
+// may come before these.
+func (d *decision) putAll(row *fit.Row, pods []*waiting, found func(*waiting, string)) []*waiting {
+	for minding := true; minding; {
+		before := len(pods)
+		pods = d.put(row, pods, found)
+		minding = len(pods) < before && slices.ContainsFunc(pods, func(w *waiting) bool { return !w.class.Plain() })
+	}
+	return pods
 }
 
 // put puts pods on the row, like ones at a time, and returns those it has no

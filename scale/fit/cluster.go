@@ -2,6 +2,7 @@ package fit
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -223,6 +224,16 @@ func (c *Cluster) Pods(node string) []*corev1.Pod {
 	out := make([]*corev1.Pod, len(n.pods))
 	for i := range n.pods {
 		out[i] = n.pods[i].pod
+	}
+	return out
+}
+
+// Names are the names of all nodes, in the order of their coming.
+func (c *Cluster) Names() []string {
+	list := slices.SortedFunc(maps.Values(c.nodes), func(a, b *node) int { return a.serial - b.serial })
+	out := make([]string, len(list))
+	for i, n := range list {
+		out[i] = n.name
 	}
 	return out
 }
