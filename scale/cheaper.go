@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sort"
 	"time"
+
+	"github.com/tidemill/tidemill/cloudprovider"
 )
 
 // A node that is not needed for want of room elsewhere, but whose pods a cheaper
@@ -80,42 +82,64 @@ func (s *shrinking) replacement(c *candidate) (*pool, float64) {
 	}
 	var pools []*pool
 	for _, q := range s.pools {
-		if next := s.nextPrice(q); next > 0 && next <= price*(1-worthwhile) && q.room() > 0 {
+		if next := s.nextPrice(q); next > 0 && next <= price*(1-worthwhile) && q.room() > 0 && !s.idle(q) {
 			pools = append(pools, q)
 		}
 	}
 	sort.SliceStable(pools, func(i, j int) bool { return s.nextPrice(pools[i]) < s.nextPrice(pools[j]) })
 	for _, q := range pools {
-		if s.carries(q, c) {
+		// The cloud picks the zone: wherever the node comes up it must do.
+		does := true
+		for _, zone := range q.Cloud.Zones() {
+			does = does && s.carries(q, zone, c)
+		}
+		if does {
 			return q, price - s.nextPrice(q)
 		}
 	}
 	return nil, 0
 }
 
-// nextPrice is what the pool's next node would cost an hour, 0 when that is not
-// known.
+// idle is whether a node of the pool stands empty. If that has not helped
+// another one will not.
+func (s *shrinking) idle(q *pool) bool {
+	for _, n := range q.Nodes {
+		if x := s.nodes[n.Name()]; n.Object != nil && x != nil && n.Mark == nil && len(movable(x.pods)) == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// nextPrice is what the pool's next node would cost an hour at most, 0 when that
+// is not known.
 func (s *shrinking) nextPrice(q *pool) float64 {
 	if q.spec == nil || len(q.Cloud.Placements) == 0 || q.Run() != nil || q.Cloud.Virtual {
 		return 0
 	}
-	return q.price(q.nextZone())
+	most := 0.0
+	for _, zone := range q.Cloud.Zones() {
+		price := q.price(zone)
+		if price <= 0 {
+			return 0
+		}
+		most = max(most, price)
+	}
+	return most
 }
 
 // carries is whether all pods of the node would find room on the other nodes and
-// one new node of the pool.
-func (s *shrinking) carries(q *pool, c *candidate) bool {
+// one new node of the pool in the zone, tried in the order in which a later look will: what
+// fits in one order may not in another, and the new node would have come in vain.
+func (s *shrinking) carries(q *pool, zone cloudprovider.Zone, c *candidate) bool {
 	if s.ground.Tell() != nil {
 		return false
 	}
 	s.sim.Fork()
 	defer s.sim.Revert()
 	s.sim.RemoveNode(c.node.Name())
-	to := append(s.ground.Standing(), s.addNew(q, q.template(q.nextZone()), ""))
-	for _, pod := range c.pods {
-		if stays(pod) {
-			continue
-		}
+	to := append(s.ground.Standing(), s.addNew(q, q.template(zone), ""))
+	for _, pod := range s.ground.InOrder(movable(c.pods)) {
 		if node, _ := s.sim.Schedule(unbound(pod), to); node == "" {
 			return false
 		}

@@ -116,12 +116,7 @@ func (s *shrinking) unneeded(c *candidate) (a *vacate.Attempt, movers []*corev1.
 
 // busy is whether anything runs on the node that would have to move.
 func (s *shrinking) busy(c *candidate) bool {
-	for _, pod := range c.pods {
-		if !stays(pod) {
-			return true
-		}
-	}
-	return false
+	return len(movable(c.pods)) > 0
 }
 
 // try moves the node's pods to other nodes in mind. If one of them must not or

@@ -18,6 +18,16 @@ func stays(pod *corev1.Pod) bool {
 	return mirror(pod) || ofDaemonSet(pod) || terminal(pod) || pod.DeletionTimestamp != nil
 }
 
+// movable are the pods that need a place elsewhere when their node goes.
+func movable(pods []*corev1.Pod) (out []*corev1.Pod) {
+	for _, pod := range pods {
+		if !stays(pod) {
+			out = append(out, pod)
+		}
+	}
+	return out
+}
+
 // mirror is whether the kubelet runs the pod from a file of its own.
 func mirror(pod *corev1.Pod) bool {
 	_, ok := pod.Annotations[corev1.MirrorPodAnnotationKey]

@@ -110,6 +110,20 @@ func (a *Attempt) ask(pods []*corev1.Pod, kinds []*kind, wants []Amount) (*Refus
 	return nil, nil
 }
 
+// InOrder are the pods in the order in which Try places them: the choosy ones,
+// then those that are placed by arithmetic.
+func (c *Cluster) InOrder(pods []*corev1.Pod) []*corev1.Pod {
+	var first, then []*corev1.Pod
+	for _, pod := range pods {
+		if k, _ := c.kindOf(pod); k == nil {
+			first = append(first, pod)
+		} else {
+			then = append(then, pod)
+		}
+	}
+	return append(first, then...)
+}
+
 // Standing are the names of the destinations that are left, in order.
 func (c *Cluster) Standing() []string {
 	names := make([]string, 0, len(c.places))
