@@ -25,7 +25,7 @@ func workloads() []workload {
 		{"playground/scale", "pods that need one more node, five times", scale},
 		{"playground/cycle", "three nodes under load, turned over with a surge of one", cycle},
 		{"playground/daemon", "the daemon beside a cluster at rest", daemon},
-	}, append(repairs(), driver()...)...)
+	}, append(append(repairs(), driver()...), turnovers()...)...)
 }
 
 func names() string {

@@ -174,7 +174,7 @@ func (d *decision) takeable(n stale) bool {
 	case n.reason == JoinTimeout || n.reason == Surplus:
 		return true
 	case d.lacks[n.Node] != "" && !n.request:
-		d.block(n.Node, NotComplete, d.lacks[n.Node])
+		// said for every newcomer already
 	case coming(n.Node) && !broken(n.Node) && !d.old(n.Node):
 		d.block(n.Node, NotExamined, fmt.Sprintf("the node is not available yet (%s)", n.Stage()))
 	default:

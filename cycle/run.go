@@ -29,6 +29,11 @@ func (d *decision) run(w wanted) {
 	end := d.ends(run)
 	todo := d.staleNodes(w, run, end != nil)
 	d.lacks = d.newcomers(run)
+	for _, n := range d.pool.Nodes {
+		if d.lacks[n] != "" {
+			d.block(n, NotComplete, d.lacks[n])
+		}
+	}
 	extra := d.extra(run, todo)
 	d.report.Floor, d.report.Ceiling, d.report.Stale = budget.Floor(), budget.Ceiling(), len(todo)
 	d.progress(run, len(todo), end != nil)

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -177,11 +178,12 @@ func (w *town) List(_ context.Context, list client.ObjectList, _ ...client.ListO
 
 func (w *town) podList(selector string) []corev1.Pod {
 	var out []corev1.Pod
-	for _, name := range slices.Sorted(maps.Keys(w.pods)) {
-		if p := w.pods[name]; selector == "" || selector == "spec.nodeName="+p.Spec.NodeName {
+	for _, p := range w.pods {
+		if selector == "" || selector == "spec.nodeName="+p.Spec.NodeName {
 			out = append(out, *p.DeepCopy())
 		}
 	}
+	slices.SortFunc(out, func(a, b corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
 	return out
 }
 

@@ -1,0 +1,76 @@
+package cycle
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/tidemill/tidemill/internal/world/worldtest"
+)
+
+// complete is a world in mid-run with a new node that has all that the old ones
+// have; each case takes one thing away.
+func complete() (*worldtest.World, *corev1.Node) {
+	w, p := gated()
+	p.Status.Cycle.Desired = 2
+	n := w.AddNode("workers", "new")
+	list := w.Cloud.Instances[worldtest.PoolID("workers")]
+	list[2].Created = w.Now.Add(-time.Second)
+	for i := range w.Objects.Nodes {
+		o := &w.Objects.Nodes[i]
+		o.Status.Allocatable["nvidia.com/gpu"] = resource.MustParse("8")
+		w.Objects.CSINodes = append(w.Objects.CSINodes, storagev1.CSINode{ObjectMeta: metav1.ObjectMeta{Name: o.Name},
+			Spec: storagev1.CSINodeSpec{Drivers: []storagev1.CSINodeDriver{{Name: "blockvolume.csi.oraclecloud.com"}}}})
+		pod := w.AddPod("network-"+o.Name, "1", "1Gi", worldtest.On(o.Name), worldtest.OwnedBy("DaemonSet", "network"))
+		pod.Spec.PriorityClassName = "system-node-critical"
+		pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+	}
+	return w, n
+}
+
+func TestANewNodeCountsWhenItIsComplete(t *testing.T) {
+	find := func(w *worldtest.World) *corev1.Node { return &w.Objects.Nodes[2] }
+	pod := func(w *worldtest.World) *corev1.Pod { return &w.Objects.Pods[2] }
+	for _, c := range []struct {
+		name, lacks string
+		spoil       func(*worldtest.World)
+	}{
+		{"complete", "", func(*worldtest.World) {}},
+		{"no GPU", "it offers no nvidia.com/gpu", func(w *worldtest.World) { delete(find(w).Status.Allocatable, "nvidia.com/gpu") }},
+		{"a GPU that is not ready", "it offers no nvidia.com/gpu", func(w *worldtest.World) { find(w).Status.Allocatable["nvidia.com/gpu"] = resource.MustParse("0") }},
+		{"no CSI driver", "CSI driver blockvolume.csi.oraclecloud.com is not registered", func(w *worldtest.World) { w.Objects.CSINodes[2].Spec.Drivers = nil }},
+		{"network not ready", "of critical DaemonSet", func(w *worldtest.World) { pod(w).Status.Conditions[0].Status = corev1.ConditionFalse }},
+		{"network not there", "has no pod on it", func(w *worldtest.World) { w.Objects.Pods = w.Objects.Pods[:2] }},
+		{"startup taint", "taint node.cilium.io/agent-not-ready keeps pods off", func(w *worldtest.World) {
+			find(w).Spec.Taints = []corev1.Taint{{Key: "node.cilium.io/agent-not-ready", Effect: corev1.TaintEffectNoSchedule}}
+		}},
+		{"a taint that all nodes of the pool have", "", func(w *worldtest.World) {
+			for i := range w.Objects.Nodes {
+				w.Objects.Nodes[i].Spec.Taints = []corev1.Taint{{Key: "dedicated", Effect: corev1.TaintEffectNoSchedule}}
+			}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w, _ := complete()
+			c.spoil(w)
+			plan := Decide(w.Snapshot(), Policy{})
+			marked := 0
+			for _, s := range plan.Steps {
+				if s.Kind == Mark {
+					marked++
+				}
+			}
+			if marked != map[bool]int{true: 1, false: 0}[c.lacks == ""] {
+				t.Errorf("%d nodes are taken:\n%s", marked, words(plan))
+			}
+			if c.lacks != "" && !strings.Contains(words(plan), c.lacks) {
+				t.Errorf("nothing says %q:\n%s", c.lacks, words(plan))
+			}
+		})
+	}
+}
