@@ -77,7 +77,9 @@ func climb(c Case, f Finding, record kube.RepairRecord, l limits) (next kube.Rep
 		}
 		return stronger[0], "", ""
 	}
-	if until := last.Done.Add(l.settle); c.Patient.Now.Before(until) {
+	// The executor has waited for a machine that does not come back; one that came
+	// back may need a while until what was wrong is seen to be right.
+	if until := last.Done.Add(l.settle); c.Patient.Node.Ready() && c.Patient.Now.Before(until) {
 		return "", ReasonSettling, fmt.Sprintf("the %s of %s has until %s to help", last.Action, clock(last.At), clock(until))
 	}
 	if len(stronger) == 0 {

@@ -15,7 +15,8 @@ const (
 	rebootTime = 4 * time.Minute
 	volumeTime = 12 * time.Minute
 	deleteTime = 2 * time.Minute
-	launchTime = 6 * time.Minute // of a virtual machine, from request to Ready
+	giveUp     = 20 * time.Minute // how long tidemill's executor waits for a machine to come back
+	launchTime = 6 * time.Minute  // of a virtual machine, from request to Ready
 )
 
 // action is what a policy does to a machine, weakest first.
@@ -57,6 +58,8 @@ type node struct {
 	until time.Time
 	drain time.Time // of the action: what happens before it
 	gone  bool
+	// patience is how much longer a policy waits for it to come back.
+	patience time.Duration
 	// ready and alarm are what is seen, since when.
 	ready, alarm           string
 	readySince, alarmSince time.Time
@@ -177,6 +180,9 @@ func (f *fleet) step() {
 // finish ends an action.
 func (f *fleet) finish(n *node) {
 	a := n.doing
+	if x := n.fault; x != nil && x.silent && a != replace && (x.cure == none || x.cure > a) && f.now.Before(n.until.Add(n.patience)) {
+		return // whoever restarted it waits whether it comes back
+	}
 	n.doing, n.lastDone = none, f.now
 	if a == replace {
 		n.gone = true

@@ -74,12 +74,13 @@ func (t *tidemill) execute(f *fleet) {
 		mark, _ := kube.MarkOf(o)
 		switch {
 		case mark == nil && asked && err == nil:
-			kube.SetMark(o, kube.Mark{Cause: kube.CauseRepair, Since: f.now})
+			kube.SetMark(o, kube.Mark{Cause: kube.CauseRepair, Since: f.now, Action: r.Action})
 			f.do(n, actions[r.Action])
+			n.patience = giveUp - rebootTime
 		case mark != nil && n.doing == none:
 			kube.Unmark(o)
 			delete(o.Annotations, v1alpha1.AnnotationCycle)
-		case mark != nil && n.doing == replace && !f.now.Before(n.drain) && mark.Drained == nil:
+		case mark != nil && n.doing != none && !f.now.Before(n.drain) && mark.Drained == nil:
 			at := f.now
 			mark.Drained = &at
 			kube.SetMark(o, *mark)

@@ -1,0 +1,159 @@
+package doctor
+
+import (
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/cloudprovider"
+	"github.com/tidemill/tidemill/internal/kube"
+)
+
+// tried puts attempts on n1's record: one for each action, the last of which
+// ended so long ago, the others an hour earlier each.
+func (c *clinic) tried(ended time.Duration, actions ...kube.RepairAction) {
+	var record kube.RepairRecord
+	for i, a := range actions {
+		done := c.Now.Add(-ended - time.Duration(len(actions)-1-i)*time.Hour)
+		record = append(record, kube.RepairAttempt{Action: a, Check: ready.ID, At: done.Add(-10 * time.Minute), Done: &done})
+	}
+	kube.SetRepairRecord(c.node("n1"), record)
+}
+
+func TestLadder(t *testing.T) {
+	metal := func(c *clinic) { c.Cloud.Pools[0].Shape = "BM.GPU.H100.8" }
+	only := func(a ...v1alpha1.RepairAction) func(*clinic) {
+		return func(c *clinic) { c.pool().Spec.Repair.Actions = a }
+	}
+	for _, x := range []struct {
+		name   string
+		tell   func(c *clinic)
+		action kube.RepairAction
+		reason RepairReason
+	}{
+		{"first", func(c *clinic) {}, kube.RepairReboot, ""},
+		{"rebooted, and not back", func(c *clinic) { c.tried(time.Minute, kube.RepairReboot) }, kube.RepairReplace, ""},
+		{"bare metal is worth a boot volume", func(c *clinic) {
+			metal(c)
+			c.tried(21*time.Minute, kube.RepairReboot)
+		}, kube.RepairReplaceBootVolume, ""},
+		{"so is what may not be replaced", func(c *clinic) {
+			only(v1alpha1.ActionReboot, v1alpha1.ActionReplaceBootVolume)(c)
+			c.tried(21*time.Minute, kube.RepairReboot)
+		}, kube.RepairReplaceBootVolume, ""},
+		{"only replacement", only(v1alpha1.ActionReplace), kube.RepairReplace, ""},
+		{"only reboots, in vain", func(c *clinic) {
+			only(v1alpha1.ActionReboot)(c)
+			c.tried(21*time.Minute, kube.RepairReboot)
+		}, "", ReasonExhausted},
+		{"three in a day", func(c *clinic) {
+			c.tried(21*time.Minute, kube.RepairReboot, kube.RepairReboot, kube.RepairReplaceBootVolume)
+		}, "", ReasonAttempts},
+		{"three, one of them yesterday", func(c *clinic) {
+			c.tried(23*time.Hour+30*time.Minute, kube.RepairReboot, kube.RepairReboot, kube.RepairReboot)
+		}, kube.RepairReplace, ""},
+		{"it had recovered, and breaks again", func(c *clinic) { c.tried(70*time.Minute, kube.RepairReboot); c.condemn("n1", 12*time.Minute) }, kube.RepairReplace, ""},
+		{"it had recovered half an hour ago", func(c *clinic) { c.tried(30*time.Minute, kube.RepairReboot); c.condemn("n1", 12*time.Minute) }, "", ReasonCooldown},
+		{"the record cannot be read", func(c *clinic) { c.node("n1").Annotations[v1alpha1.AnnotationRepairs] = "{" }, "", ReasonRecordUnreadable},
+		{"never a node", func(c *clinic) {
+			c.young("n1", 40*time.Minute)
+			set(c.node("n1"), corev1.NodeReady, corev1.ConditionFalse, c.Now.Add(-40*time.Minute))
+			c.condemnFor("n1", ready.ID, 20*time.Minute)
+		}, kube.RepairReplace, ""},
+		{"off", func(c *clinic) {
+			c.instance("n1").State = cloudprovider.Stopped
+			c.condemnFor("n1", instanceStopped.ID, 11*time.Minute)
+		}, kube.RepairReplace, ""},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			c := sickFor(5, time.Hour*2)
+			x.tell(c)
+			_, plan := c.decide(t)
+			for _, r := range plan.Repairs {
+				if r.Node.Name() == "n1" && (r.Action != x.action || r.Reason != x.reason) {
+					t.Errorf("got %q %s %s, want %q %s", r.Action, r.Reason, r.Message, x.action, x.reason)
+				}
+			}
+			if len(plan.Repairs) != 1 {
+				t.Errorf("%d repairs", len(plan.Repairs))
+			}
+			asks := len(plan.Records[0].Human) > 0
+			if want := x.reason.asksHuman(); asks != want {
+				t.Errorf("a person is asked: %v, want %v", asks, want)
+			}
+		})
+	}
+}
+
+// sickFor is a ward whose n1 is condemned for a while.
+func sickFor(n int, ago time.Duration) *clinic {
+	c := ward(n)
+	c.condemn("n1", ago)
+	return c
+}
+
+// A repair that goes through the executor's hands: asked for, taken up, ended,
+// noted; the record has it all, and a daemon that knows nothing goes on from it.
+func TestRecordThroughARepair(t *testing.T) {
+	c := ward(5)
+	change := func() Plan {
+		t.Helper()
+		c.history = NewHistory() // a restart at every look
+		_, plan := c.decide(t)
+		for _, r := range plan.Repairs {
+			r.Change(c.node(r.Node.Name()))
+		}
+		for _, r := range plan.Records {
+			c.pool().Status.Repair = r.Repair.DeepCopy()
+		}
+		return plan
+	}
+	if plan := change(); plan.Repairs[0].Act != ActRequest {
+		t.Fatalf("got %+v, want a request", plan.Repairs[0])
+	}
+	n := c.node("n1")
+	record := func() kube.RepairRecord {
+		t.Helper()
+		r, err := kube.RepairRecordOf(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	if r := record(); len(r) != 1 || r[0].Action != kube.RepairReboot || r[0].Done != nil {
+		t.Fatalf("record %+v, want one open reboot", r)
+	}
+	kube.SetMark(n, kube.Mark{Cause: kube.CauseRepair, Action: kube.RepairReboot})
+	if plan := change(); plan.Repairs[0].Act != ActNone || len(c.pool().Status.Repair.Recent) != 1 {
+		t.Fatalf("while it is carried out: %+v, %+v", plan.Repairs[0], c.pool().Status.Repair)
+	}
+	kube.Unmark(n)
+	delete(n.Annotations, v1alpha1.AnnotationCycle)
+	if plan := change(); plan.Repairs[0].Act != ActNote {
+		t.Fatalf("got %+v, want a note", plan.Repairs[0])
+	}
+	if r := record(); len(r) != 1 || r[0].Done == nil {
+		t.Fatalf("record %+v, want it ended", r)
+	}
+	if plan := change(); plan.Repairs[0].Action != kube.RepairReplace {
+		t.Errorf("it did not help: %+v, want a replacement", plan.Repairs[0])
+	}
+}
+
+// What is withdrawn before anybody acted was no attempt.
+func TestWithdrawnIsNoAttempt(t *testing.T) {
+	c := ward(5)
+	_, plan := c.decide(t)
+	plan.Repairs[0].Change(c.node("n1"))
+	c.ready(corev1.ConditionTrue, time.Second)
+	_, plan = c.decide(t)
+	if plan.Repairs[0].Act != ActWithdraw {
+		t.Fatalf("got %+v", plan.Repairs[0])
+	}
+	plan.Repairs[0].Change(c.node("n1"))
+	if a := c.node("n1").Annotations; a[v1alpha1.AnnotationRepairs] != "" || a[v1alpha1.AnnotationCycle] != "" {
+		t.Errorf("annotations %v", a)
+	}
+}
