@@ -91,7 +91,8 @@ type Releaser interface {
 	// first within a version, versions descending.
 	Releases(ctx context.Context, pool PoolID) ([]Release, error)
 
-	// SetRelease makes release what new instances of the pool get. Running
+	// SetRelease makes release what new instances of the pool get. Without an
+	// image it is the newest of that Kubernetes version that fits the pool. Running
 	// instances are not touched. It checks first that the image exists and fits
 	// (ErrNotFound, ErrInvalid), is a compare-and-set like Resize, and is
 	// idempotent.

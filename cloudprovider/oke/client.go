@@ -51,8 +51,8 @@ type Options struct {
 	Log *slog.Logger
 }
 
-// Provider is the driver. It implements cloudprovider's Provider, Replacer and
-// Releaser.
+// Provider is the driver. It implements cloudprovider's Provider and all of its
+// optional interfaces.
 type Provider struct {
 	compartment, cluster string
 	who                  identity

@@ -31,6 +31,15 @@
 // OKE goes on calling a node ACTIVE whose machine somebody has stopped or
 // terminated in Compute. Compute's own list corrects it (inventory.go).
 //
+// What a new node will be is put together from four sources, of which the API is
+// one: the pool and its shape, what OKE's kubelets are known to reserve, what
+// metadata and cloud-init tell them, and the user's tags (template.go). What was
+// there and could not be understood is a warning in the pool's Health and changes
+// nothing. Prices are a table (pricetable.go) under the user's own list.
+//
+// Two operations have no etag to compare and a retry token instead: a restart and
+// a new boot volume (inplace.go). OKE's own cycling is a PUT like any other.
+//
 // Who the driver is: a user by key or session, the machine, the pod, or a resource
 // of OCI (auth.go). A refusal is explained by what can be known on this side: the
 // clock, the kind of an OCID, the IAM statement that the operation takes
