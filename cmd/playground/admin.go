@@ -23,20 +23,13 @@ const adminSocket = "admin.sock"
 
 // An order is something to be done to a running cluster.
 type order struct {
-	Fault    *faultOrder    `json:"fault,omitempty"`
-	Capacity *capacityOrder `json:"capacity,omitempty"`
+	Fault *faultOrder `json:"fault,omitempty"`
 }
 
 type faultOrder struct {
 	Node string `json:"node"`
 	Kind string `json:"kind"`
 	Heal bool   `json:"heal"`
-}
-
-type capacityOrder struct {
-	Shape string `json:"shape"`
-	AD    string `json:"ad"`
-	Hosts int    `json:"hosts"` // negative: no limit
 }
 
 // serveAdmin takes orders for a cluster until it is closed.
@@ -46,7 +39,9 @@ func serveAdmin(c *playground.Cluster) (io.Closer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for orders: %w\nhint: a socket's path may have about 100 characters; choose a shorter --dir", err)
 	}
-	server := &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	mux := http.NewServeMux()
+	mux.Handle(cloudPath+"/", cloudOrders(c))
+	mux.HandleFunc("POST /{$}", func(w http.ResponseWriter, r *http.Request) {
 		var o order
 		if err := json.NewDecoder(r.Body).Decode(&o); err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
@@ -55,54 +50,35 @@ func serveAdmin(c *playground.Cluster) (io.Closer, error) {
 		if err := obey(r.Context(), c, o); err != nil {
 			http.Error(w, err.Error(), http.StatusUnprocessableEntity)
 		}
-	})}
+	})
+	server := &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: mux}
 	go func() { _ = server.Serve(listener) }() // ends when closed
 	return server, nil
 }
 
 func obey(ctx context.Context, c *playground.Cluster, o order) error {
-	switch {
-	case o.Fault != nil:
-		fault, err := playground.ParseFault(o.Fault.Kind)
-		if err != nil {
-			return err
-		}
-		if o.Fault.Heal {
-			return c.Heal(ctx, o.Fault.Node, fault)
-		}
-		return c.Fault(ctx, o.Fault.Node, fault)
-	case o.Capacity != nil:
-		ad, err := playground.AvailabilityDomain(o.Capacity.AD)
-		if err != nil {
-			return err
-		}
-		c.Sim().SetCapacity(o.Capacity.Shape, ad, o.Capacity.Hosts)
-		return nil
+	if o.Fault == nil {
+		return errors.New("an order without content")
 	}
-	return errors.New("an order without content")
+	fault, err := playground.ParseFault(o.Fault.Kind)
+	if err != nil {
+		return err
+	}
+	if o.Fault.Heal {
+		return c.Heal(ctx, o.Fault.Node, fault)
+	}
+	return c.Fault(ctx, o.Fault.Node, fault)
 }
 
 // give sends an order to the cluster in dir, or to the only one that runs.
 func give(ctx context.Context, dir string, o order) error {
-	path, err := findSocket(dir)
-	if err != nil {
-		return err
-	}
-	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", path)
-	}}}
-	defer client.CloseIdleConnections()
 	body, err := json.Marshal(o)
 	if err != nil {
 		return err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://playground/", bytes.NewReader(body))
+	answer, err := ask(ctx, dir, http.MethodPost, "/", body)
 	if err != nil {
 		return err
-	}
-	answer, err := client.Do(request)
-	if err != nil {
-		return fmt.Errorf("reach the cluster in %s: %w\nhint: is it still running? start one with: playground up", filepath.Dir(path), err)
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
@@ -110,6 +86,26 @@ func give(ctx context.Context, dir string, o order) error {
 		return errors.New(strings.TrimSpace(string(text)))
 	}
 	return nil
+}
+
+// ask sends a request to the cluster in dir, or to the only one that runs. The caller closes the answer.
+func ask(ctx context.Context, dir, method, what string, body []byte) (*http.Response, error) {
+	path, err := findSocket(dir)
+	if err != nil {
+		return nil, err
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}}}
+	request, err := http.NewRequestWithContext(ctx, method, "http://playground"+what, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	answer, err := client.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("reach the cluster in %s: %w\nhint: is it still running? start one with: playground up", filepath.Dir(path), err)
+	}
+	return answer, nil
 }
 
 func findSocket(dir string) (string, error) {

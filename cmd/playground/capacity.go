@@ -1,8 +1,11 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -15,18 +18,24 @@ func newCapacity() *cobra.Command {
 		Use: "capacity SHAPE AD HOSTS", Short: "say how many more hosts the cloud has for a shape", Args: cobra.ExactArgs(3),
 		Long: `Capacity sets how many more instances of a shape an availability domain can
 take before launches fail with "Out of host capacity.". HOSTS is a number, or
-"unlimited". AD may be short: AD-1.`,
-		Example: "  playground capacity VM.Standard.E4.Flex AD-1 0\n  playground capacity VM.Standard.E4.Flex US-ASHBURN-AD-1 unlimited",
+"unlimited". AD may be short: AD-1; with a fault domain behind a slash only that
+one is meant: AD-1/FAULT-DOMAIN-2.`,
+		Example: "  playground capacity VM.Standard.E4.Flex AD-1 0\n  playground capacity VM.Standard.E4.Flex US-ASHBURN-AD-1 unlimited\n  playground capacity VM.Standard.E4.Flex AD-2/FAULT-DOMAIN-1 3",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			hosts, err := parseHosts(args[2])
 			if err != nil {
 				return usageError{err}
 			}
-			ad, err := playground.AvailabilityDomain(args[1])
+			place, fd, _ := strings.Cut(args[1], "/")
+			ad, err := playground.AvailabilityDomain(place)
 			if err != nil {
 				return usageError{err}
 			}
-			if err := give(cmd.Context(), dir, order{Capacity: &capacityOrder{args[0], ad, hosts}}); err != nil {
+			body, err := json.Marshal(map[string]any{"shape": args[0], "ad": ad, "fd": fd, "hosts": hosts})
+			if err != nil {
+				return err
+			}
+			if _, err := tellCloud(cmd.Context(), dir, http.MethodPut, "/capacity", string(body)); err != nil {
 				return err
 			}
 			fmt.Fprintf(cmd.ErrOrStderr(), "hosts left for %s in %s: %s\n", args[0], ad, args[2])

@@ -3,8 +3,9 @@
 //
 //	demo      tell the story of tidemill's three verbs on a cluster of its own
 //	up        leave a cluster running until ctrl-C
-//	fault     make a node of that cluster sick, or heal it
+//	fault     make a node of that cluster sick, or the cloud's API, or heal it
 //	capacity  say how many hosts the cloud has left for a shape
+//	cloud     give that cluster's cloud any other order: limits, lost hosts, permissions
 //	okesim    only the emulated OCI API, for any client that speaks to OCI
 //
 // Where a command prints what a program may want to read, that is on stdout;
@@ -65,7 +66,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	}
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.AddCommand(newDemo(), newUp(), newFault(), newCapacity(), newOkesim())
+	root.AddCommand(newDemo(), newUp(), newFault(), newCapacity(), newCloud(), newOkesim())
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w\nhint: %s --help lists the flags", err, cmd.CommandPath())}
 	})

@@ -23,9 +23,9 @@ any OCI client at it. Calls must be signed with the key of the OCI config file
 that it writes.`
 
 type okesimFlags struct {
-	listen, dir string
-	tls         bool
-	launch      time.Duration
+	listen, dir, control string
+	tls                  bool
+	launch               time.Duration
 }
 
 func newOkesim() *cobra.Command {
@@ -40,6 +40,7 @@ func newOkesim() *cobra.Command {
 	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:0", "`address` to listen on; port 0 picks a free one")
 	cmd.Flags().BoolVar(&f.tls, "tls", false, "serve HTTPS with a certificate of its own")
 	cmd.Flags().StringVar(&f.dir, "dir", "", "`directory` for the OCI config and the certificate (default: a temporary one)")
+	cmd.Flags().StringVar(&f.control, "control", "", "`address` to take orders at, unsigned: faults, capacity, lost hosts (default: none)")
 	cmd.Flags().DurationVar(&f.launch, "launch-time", 3*time.Second, "time from a resize to an active node")
 	return cmd
 }
@@ -75,13 +76,33 @@ func serveOkesim(ctx context.Context, f okesimFlags, stdout io.Writer) (err erro
 		trust = "  trust         OCI_DEFAULT_CERTS_PATH=" + cert + "\n"
 	}
 	endpoint := scheme + "://" + listener.Addr().String()
-	if err := introduce(sim, f.dir, endpoint, trust, stdout); err != nil {
+	orders, err := serveControl(ctx, sim, f.control)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	if err := introduce(sim, f.dir, endpoint, trust+orders, stdout); err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	if err := serve(); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve: %w", err)
 	}
 	return nil
+}
+
+// serveControl takes orders for the emulator at an address, none if it is empty,
+// and returns the line that says where.
+func serveControl(ctx context.Context, sim *okesim.Sim, address string) (line string, err error) {
+	if address == "" {
+		return "", nil
+	}
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return "", fmt.Errorf("listen for orders: %w\nhint: another --control address, or port 0 for a free one", err)
+	}
+	server := &http.Server{Handler: sim.Control(), ReadHeaderTimeout: 10 * time.Second}
+	context.AfterFunc(ctx, func() { _ = server.Close() })
+	go func() { _ = server.Serve(listener) }() // ends with ctx
+	return "  orders        http://" + listener.Addr().String() + "\n", nil
 }
 
 // introduce makes the cluster and says where it is.

@@ -1,6 +1,9 @@
 package okesim
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // stale are the nodes that differ from their pool and are there to stay unless the cycle replaces them, in order of creation.
 func (p *pool) stale() []*node {
@@ -40,9 +43,14 @@ func (s *Sim) step(p *pool) {
 		s.stepDown(p, c, b)
 		s.stepUp(p, c, b)
 	}
-	if !p.moving() && (c.stopping || len(p.stale()) == 0) {
-		s.endCycling(p)
+	if p.moving() {
+		return
 	}
+	// With nothing on its way nobody would call again: nodes that failed for other reasons use up what may be unavailable.
+	if left := len(p.stale()); left > 0 && !c.stopping {
+		c.w.fail("IncorrectState", fmt.Sprintf("%d node(s) could not be cycled within maximumSurge and maximumUnavailable: too few nodes of the pool are ACTIVE.", left))
+	}
+	s.endCycling(p)
 }
 
 // stepDown takes old nodes out of service: for good, or for a new boot volume.

@@ -226,3 +226,22 @@ func TestCyclingKeepsItsBounds(t *testing.T) {
 		})
 	}
 }
+
+// Failed nodes use up what may be unavailable. A cycle that can do nothing more ends with an error instead of waiting for ever.
+func TestCyclingThatIsStuckFails(t *testing.T) {
+	c := newCloud(t, Options{})
+	id := c.pool("workers", 2)
+	before := live(c.rest(id))
+	c.BreakLaunches(id, 2, OutOfCapacity)
+	c.finished(c.mustResize(id, 4))
+	work, err := c.upgrade(id, containerengine.NodePoolCyclingDetails{MaximumSurge: common.String("0"), MaximumUnavailable: common.String("1")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := c.finished(work); w.Status != containerengine.WorkRequestStatusFailed {
+		t.Errorf("work request %s", w.Status)
+	}
+	if got := live(c.rest(id)); !slices.Equal(got, before) {
+		t.Errorf("nodes %v became %v", before, got)
+	}
+}
