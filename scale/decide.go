@@ -85,6 +85,7 @@ func (d *decision) helpPods() {
 	d.judgeGrowth(waiting)
 	waiting = d.growAll(waiting)
 	d.outlive()
+	d.answer()
 	d.weigh()
 	d.explain(waiting)
 }
@@ -100,6 +101,8 @@ type decision struct {
 	daemons []*corev1.Pod // one for each DaemonSet, as its pods look
 	chain   choose.Chain  // what chooses among pools
 	purse   *purse        // what limits leave
+	// questions are pods that only ask, see answer.
+	questions []*waiting
 	// without are groups of pods that are left out, and why.
 	without map[string]string
 

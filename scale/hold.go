@@ -2,6 +2,8 @@ package scale
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -12,13 +14,15 @@ import (
 )
 
 // leaveOut refuses the pods of groups that cannot be helped wholly: the room
-// that some of them would take is better given to others.
+// that some of them would take is better given to others. Questions are put
+// aside until all others have their room.
 func (d *decision) leaveOut(pods []*waiting) []*waiting {
-	if len(d.without) == 0 {
-		return pods
-	}
 	var out []*waiting
 	for _, w := range pods {
+		if buffer.Asks(w.pod) {
+			d.questions = append(d.questions, w)
+			continue
+		}
 		name, _ := buffer.Group(w.pod)
 		if why := d.without[name]; why != "" {
 			d.refuse(w.pod, GroupIncomplete, why)
@@ -35,7 +39,7 @@ func (d *decision) hold(pods []*waiting) []*waiting {
 	var out []*waiting
 	for _, w := range pods {
 		if buffer.ChecksOnly(w.pod) {
-			d.refuse(w.pod, NoRoomNow, "no node that is there has room, and nothing grows for a question")
+			d.refuse(w.pod, NoRoomNow, "the room that was found is gone, and nothing grows for a question")
 			continue
 		}
 		if left := d.p.podDelay(w.pod) - d.s.Now.Sub(w.pod.CreationTimestamp.Time); left > 0 && buffer.Owner(w.pod) == "" {
@@ -45,6 +49,45 @@ func (d *decision) hold(pods []*waiting) []*waiting {
 		out = append(out, w)
 	}
 	return out
+}
+
+// answer says of each question whether there is room on the nodes that are
+// there for all of its pods at once. Room that was found is kept.
+func (d *decision) answer() {
+	slices.SortStableFunc(d.questions, func(a, b *waiting) int { return strings.Compare(buffer.Owner(a.pod), buffer.Owner(b.pod)) })
+	for len(d.questions) > 0 {
+		owner := buffer.Owner(d.questions[0].pod)
+		n := 1
+		for n < len(d.questions) && buffer.Owner(d.questions[n].pod) == owner {
+			n++
+		}
+		asked := d.questions[:n]
+		d.questions = d.questions[n:]
+		if where := d.roomFor(asked); where != nil {
+			for i, w := range asked {
+				d.help(w, HelpExisting, where[i])
+			}
+			continue
+		}
+		for _, w := range asked {
+			d.refuse(w.pod, NoRoomNow, "the nodes that are there have no room for all of its kind")
+		}
+	}
+}
+
+// roomFor places the pods on nodes that are there, all of them or, with nil,
+// none.
+func (d *decision) roomFor(pods []*waiting) []string {
+	where := make([]string, len(pods))
+	d.sim.Fork()
+	for i, w := range pods {
+		if where[i], _ = d.sim.Schedule(w.pod, d.there); where[i] == "" {
+			d.sim.Revert()
+			return nil
+		}
+	}
+	d.sim.Commit()
+	return where
 }
 
 // podDelay is how old the pod must be: its annotation's word or the policy's. A

@@ -43,7 +43,8 @@ func newPlant(t *testing.T, latency cloudfake.Latency) *plant {
 		t.Fatal(err)
 	}
 	p := &plant{t: t, events: events.NewFakeRecorder(1000), cloud: cloudfake.New(cloudfake.Options{Latency: latency}), broken: map[string]error{}}
-	p.api = fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(&v1alpha1.Pool{}, &corev1.Node{}).
+	p.api = fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(&v1alpha1.Pool{}, &corev1.Node{},
+		wishObject("CapacityBuffer", "v1beta1", "", nil), wishObject("ProvisioningRequest", "v1", "", nil)).
 		WithInterceptorFuncs(interceptor.Funcs{
 			Patch: func(ctx context.Context, c client.WithWatch, o client.Object, patch client.Patch, opts ...client.PatchOption) error {
 				p.patches++

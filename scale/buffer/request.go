@@ -107,7 +107,10 @@ func (r *request) pods(u *unstructured.Unstructured, owner string, o Objects, ex
 	}
 	marks := map[string]string{annotationGroup: owner}
 	if r.class == ClassCheck {
-		marks[annotationCheck] = "true"
+		marks[annotationCheck] = checkAsks
+		if isTrue(r.conditions, conditionProvisioned) {
+			marks[annotationCheck] = checkKept // the room is promised
+		}
 	}
 	var out []*corev1.Pod
 	for i, item := range sets {

@@ -34,6 +34,17 @@ func Owner(pod *corev1.Pod) string { return pod.Annotations[annotationOwner] }
 // ChecksOnly is whether nothing may grow for the pod.
 func ChecksOnly(pod *corev1.Pod) bool { return pod.Annotations[annotationCheck] != "" }
 
+// Asks is whether the pod is a question that is yet to be answered: it takes no
+// room from anybody, and is answered from what is left when all others have
+// theirs.
+func Asks(pod *corev1.Pod) bool { return pod.Annotations[annotationCheck] == checkAsks }
+
+// Values of annotationCheck.
+const (
+	checkAsks = "asks"
+	checkKept = "kept"
+)
+
 // Keys by which pods say that they belong together. The first two are Kueue's,
 // the third is that of the scheduler-plugins' coscheduling; Kubernetes' own is
 // spec.schedulingGroup.
