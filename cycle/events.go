@@ -18,26 +18,33 @@ type event struct {
 
 // events lists the kinds of step that are told.
 var eventOf = map[Kind]event{
-	StartRun:         {"CycleStarted", false},
-	FinishRun:        {"CycleFinished", false},
-	RefuseRequest:    {"CycleRefused", true},
-	BackOff:          {"SurgeFailed", true},
-	CountJoinFailure: {"JoinFailed", true},
-	SetRelease:       {"ReleaseSet", false},
-	Mark:             {"NodeCordoned", false},
-	Drain:            {"NodeDraining", false},
-	DeleteInstance:   {"InstanceDeleted", false},
-	Skip:             {"DrainSkipped", true},
+	StartRun:          {"CycleStarted", false},
+	FinishRun:         {"CycleFinished", false},
+	RefuseRequest:     {"CycleRefused", true},
+	BackOff:           {"SurgeFailed", true},
+	CountJoinFailure:  {"JoinFailed", true},
+	AdoptSize:         {"SizeAdopted", false},
+	Delegate:          {"CycleDelegated", false},
+	SetRelease:        {"ReleaseSet", false},
+	Mark:              {"NodeCordoned", false},
+	Drain:             {"NodeDraining", false},
+	DeleteInstance:    {"InstanceDeleted", false},
+	Reboot:            {"InstanceRebooted", false},
+	ReplaceBootVolume: {"BootVolumeReplaced", false},
+	Skip:              {"DrainSkipped", true},
 }
 
 // tell makes the event of a step that was carried out, on its Node if it has
 // one and on the Pool otherwise.
 func (t *turn) tell(s Step) {
+	t.metrics.did(s)
 	e, ok := eventOf[s.Kind]
+	if s.Kind == Release && (s.Reason == Renewed || s.Reason == NotBack || s.Reason == Unsupported) {
+		e, ok = event{"Node" + string(s.Reason), s.Reason != Renewed}, true
+	}
 	if !ok {
 		return
 	}
-	t.metrics.did(s)
 	about := t.about(s)
 	if about == nil {
 		return

@@ -10,6 +10,7 @@ import (
 type metrics struct {
 	stale, draining *prometheus.GaugeVec
 	blocked         *prometheus.GaugeVec
+	waiting, rung   *prometheus.GaugeVec
 	deleted         *prometheus.CounterVec
 	evictions       *prometheus.CounterVec
 	steps           *prometheus.CounterVec
@@ -27,6 +28,8 @@ func newMetrics() *metrics {
 		stale:     gauge("stale_nodes", "Nodes that the run under way still has to replace.", "pool"),
 		draining:  gauge("draining_nodes", "Nodes being emptied.", "pool"),
 		blocked:   gauge("blocked_nodes", "Nodes that are not taken or not emptied, by reason.", "pool", "reason"),
+		waiting:   gauge("waiting", "1 for a pool whose run, or request, does not go on, by reason.", "pool", "reason"),
+		rung:      gauge("ladder_rung", "1 for a pool whose run has gone down the capacity ladder, by rung.", "pool", "rung"),
 		deleted:   counter("replaced_total", "Instances deleted, by cause of the disruption.", "pool", "cause"),
 		evictions: counter("evictions_total", "Evictions asked for, by answer.", "result"),
 		steps:     counter("steps_total", "Steps carried out.", "step"),
@@ -36,7 +39,7 @@ func newMetrics() *metrics {
 	for _, r := range drain.Answers {
 		m.evictions.WithLabelValues(string(r))
 	}
-	for kind := range eventOf {
+	for _, kind := range Kinds {
 		m.steps.WithLabelValues(string(kind))
 	}
 	return m
@@ -46,7 +49,7 @@ func newMetrics() *metrics {
 func (l *Loop) Register(r prometheus.Registerer) {
 	l.prepareMetrics()
 	m := l.metrics
-	r.MustRegister(m.stale, m.draining, m.blocked, m.deleted, m.evictions, m.steps, m.drainSeconds)
+	r.MustRegister(m.stale, m.draining, m.blocked, m.waiting, m.rung, m.deleted, m.evictions, m.steps, m.drainSeconds)
 }
 
 func (l *Loop) prepareMetrics() {
@@ -60,9 +63,17 @@ func (m *metrics) report(plan Plan) {
 	m.stale.Reset()
 	m.draining.Reset()
 	m.blocked.Reset()
+	m.waiting.Reset()
+	m.rung.Reset()
 	for _, r := range plan.Pools {
 		m.stale.WithLabelValues(r.Pool).Set(float64(r.Stale))
 		m.draining.WithLabelValues(r.Pool).Set(float64(r.Draining))
+		if r.Wait != nil {
+			m.waiting.WithLabelValues(r.Pool, string(r.Wait.Reason)).Set(1)
+		}
+		if r.Cycle != nil && r.Cycle.Rung != rungTop {
+			m.rung.WithLabelValues(r.Pool, r.Cycle.Rung).Set(1)
+		}
 		for _, b := range r.Blocked {
 			m.blocked.WithLabelValues(r.Pool, string(b.Reason)).Inc()
 		}

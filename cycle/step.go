@@ -59,6 +59,10 @@ const (
 	Release Kind = "Release"
 )
 
+// Kinds are all of them, in the order in which a node meets them.
+var Kinds = []Kind{StartRun, FinishRun, RefuseRequest, BackOff, CountJoinFailure, AdoptSize, Delegate, SetRelease, TakeBack, Surge, Taint, Untaint,
+	Mark, Drain, DeleteInstance, Reboot, ReplaceBootVolume, Keep, Forget, Skip, Release}
+
 // record is whether the step is written into the Pool's status.
 func (k Kind) record() bool {
 	switch k {
