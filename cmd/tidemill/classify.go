@@ -20,7 +20,7 @@ func classify(err error) *failure {
 	case meta.IsNoMatchError(err):
 		return &failure{exitBlind, err, []string{"the cluster does not know this resource; tidemill's own are installed with: kubectl apply -k manifests"}}
 	case errors.Is(err, cloudprovider.ErrUnauthorized):
-		return &failure{exitBlind, err, []string{"check key_file, fingerprint, user and tenancy in the OCI config (--oci-config, --oci-profile), and that the key is uploaded for that user"}}
+		return &failure{exitBlind, err, []string{"--oci-auth says who to be; of a user check the key's fingerprint (--oci-config, --oci-profile); docs/oke.md lists the IAM statements"}}
 	case errors.Is(err, cloudprovider.ErrNotFound):
 		return &failure{exitNo, err, []string{"check --compartment-id and --cluster-id; OCI also says so when the IAM policy does not let you see it"}}
 	case errors.Is(err, cloudprovider.ErrThrottled):

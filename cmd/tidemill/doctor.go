@@ -161,14 +161,15 @@ func (g *globals) tell(r doctor.Report, f *doctorFlags, level doctor.State) erro
 	return no()
 }
 
-// maybeProvider opens the cloud if the flags say which.
+// maybeProvider opens the cloud if the flags, or the machine, say which.
 func (g *globals) maybeProvider(ctx context.Context) (cloudprovider.Provider, error) {
-	if g.oci.compartment == "" && g.oci.cluster == "" {
-		return absent{}, nil
-	}
 	log, err := g.logger(g.stderr)
 	if err != nil {
 		return nil, err
+	}
+	g.oci.discover(ctx, log)
+	if g.oci.compartment == "" && g.oci.cluster == "" {
+		return absent{}, nil
 	}
 	return g.oci.provider(ctx, log)
 }
