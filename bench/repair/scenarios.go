@@ -1,6 +1,9 @@
 package repair
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Scenario is a fleet and what happens to it.
 type Scenario struct {
@@ -30,7 +33,10 @@ func in(f *fleet, minutes int) time.Time { return f.now.Add(time.Duration(minute
 
 // Scenarios are all of them: single faults first, in which time counts, then
 // common causes, in which nothing may be lost.
-func Scenarios() []Scenario {
+func Scenarios() []Scenario { return slices.Concat(faults(), outages(), mistakes()) }
+
+// faults are of single machines.
+func faults() []Scenario {
 	return []Scenario{
 		{"kernel-hang", "one kernel hangs; a reboot cures it", false, workers, 150 * time.Minute, at(30, func(f *fleet) {
 			f.hurt(pick(f, 4, 1)[0], fault{silent: true, cure: reboot})
@@ -49,7 +55,7 @@ func Scenarios() []Scenario {
 				f.hurt(pick(f, 2+m/30, 1)[0], fault{silent: true, cure: action(1 + m/90)})
 			}
 		}},
-		{"never-joins", "one of three new machines never becomes a node's equal: it registers and is silent", false, workers, 150 * time.Minute, at(30, func(f *fleet) {
+		{"never-joins", "one of three new machines registers and never becomes Ready", false, workers, 150 * time.Minute, at(30, func(f *fleet) {
 			for i := range 3 {
 				n := f.launch(f.pools[0])
 				if i == 0 {
@@ -58,6 +64,12 @@ func Scenarios() []Scenario {
 				}
 			}
 		})},
+	}
+}
+
+// outages are of something that machines share.
+func outages() []Scenario {
+	return []Scenario{
 		{"zone-lost", "a zone is cut off for 45 minutes and comes back node by node", true, workers, 3 * time.Hour, at(30, func(f *fleet) {
 			back := 45
 			for _, n := range f.nodes {
@@ -72,21 +84,6 @@ func Scenarios() []Scenario {
 				f.hurt(n, fault{silent: true, healthy: true, until: in(f, 40)})
 			}
 		})},
-		{"detector-bug", "a monitor's update reports every node, for three hours", true, two, 4 * time.Hour, at(30, func(f *fleet) {
-			bug := fault{alarm: true, healthy: true, inherited: true, until: in(f, 180)}
-			for _, n := range f.nodes {
-				f.hurt(n, bug)
-			}
-			f.bad = &bug
-		})},
-		{"detector-rollout", "the same, rolled out to a node every 15 minutes", true, two, 5 * time.Hour, func(f *fleet, m int) {
-			if m < 30 || m > 210 || m%15 != 0 {
-				return
-			}
-			bug := fault{alarm: true, healthy: true, inherited: true, until: f.began.Add(270 * time.Minute)}
-			f.hurt(pick(f, m/15, 1)[0], bug)
-			f.bad = &bug
-		}},
 		{"api-outage", "nobody reaches the API server for 25 minutes; kubelets come back within six", true, two, 3 * time.Hour, func(f *fleet, m int) {
 			switch m {
 			case 30:
@@ -110,6 +107,28 @@ func Scenarios() []Scenario {
 				}
 			}
 		}},
+	}
+}
+
+// mistakes are of people and programs: the machines are well, or what is wrong
+// with them is in what they are made from.
+func mistakes() []Scenario {
+	return []Scenario{
+		{"detector-bug", "a monitor's update reports every node, for three hours", true, two, 4 * time.Hour, at(30, func(f *fleet) {
+			bug := fault{alarm: true, healthy: true, inherited: true, until: in(f, 180)}
+			for _, n := range f.nodes {
+				f.hurt(n, bug)
+			}
+			f.bad = &bug
+		})},
+		{"detector-rollout", "the same, rolled out to a node every 15 minutes", true, two, 5 * time.Hour, func(f *fleet, m int) {
+			if m < 30 || m > 210 || m%15 != 0 {
+				return
+			}
+			bug := fault{alarm: true, healthy: true, inherited: true, until: f.began.Add(270 * time.Minute)}
+			f.hurt(pick(f, m/15, 1)[0], bug)
+			f.bad = &bug
+		}},
 		{"gpu-drivers", "two new GPU nodes install drivers for 45 minutes", true, accel, 3 * time.Hour, at(30, func(f *fleet) {
 			for range 2 {
 				n := f.launch(f.pools[0])
@@ -118,7 +137,7 @@ func Scenarios() []Scenario {
 				n.ready, n.readySince = "False", f.now
 			}
 		})},
-		{"bad-image", "four new machines of a bad image come up silent and stay so; a fifth, old, dies", true, two, 3 * time.Hour, func(f *fleet, m int) {
+		{"bad-image", "four new machines of a bad image register and never become Ready, and so would their successors", true, two, 3 * time.Hour, func(f *fleet, m int) {
 			if m == 30 {
 				f.bad = &fault{notReady: true, inherited: true, cure: none}
 				for range 4 {
