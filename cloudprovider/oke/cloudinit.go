@@ -56,7 +56,7 @@ type unpacker struct {
 
 func (u *unpacker) fail(format string, args ...any) {
 	if u.problem == "" {
-		u.problem = fmt.Sprintf(format, args...)
+		u.problem = short(fmt.Sprintf(format, args...)) // a parser's words may quote the script
 	}
 }
 

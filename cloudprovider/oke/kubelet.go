@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -81,10 +82,16 @@ func kubeletOf(metadata map[string]string) kubelet {
 	return k
 }
 
-// short keeps a hostile value from filling a log.
+// short keeps a hostile value from filling a log, or beginning lines of its own.
 func short(s string) string {
-	if len(s) > 80 {
-		return s[:80] + "..."
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, s)
+	if len(s) > 120 {
+		return s[:120] + "..."
 	}
 	return s
 }

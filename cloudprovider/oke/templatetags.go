@@ -52,6 +52,10 @@ func hintsOf(tags map[string]string) hints {
 			h.problems = append(h.problems, fmt.Sprintf("tag %s=%s: %v", short(key), short(tags[key]), err))
 		}
 	}
+	if _, most := sizeTags(tags); most == 0 && tags["minSize"]+tags["maxSize"] != "" {
+		h.problems = append(h.problems, fmt.Sprintf("tags minSize=%s maxSize=%s: they must be numbers, 0 <= minSize <= maxSize, and maxSize 1 or more",
+			short(tags["minSize"]), short(tags["maxSize"])))
+	}
 	return h
 }
 
