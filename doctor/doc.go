@@ -30,9 +30,19 @@
 //
 // The verdict stands on the Node as condition TidemillNodeProblem, and is the
 // gate: a new node counts as available once it is False. Repair is a request by
-// annotation, the one a person uses; the cycle acts on it. Before that comes the
-// brake: when many nodes fail at once, or the cloud does not answer, or new
-// nodes do not join, the cause is likelier a common one, and nothing is asked.
+// annotation, as a person makes one; the cycle acts on it. What stands between a
+// failing node and a request, in this order:
+//
+//	forbidden? (marks, other controllers, people)   refusal.go
+//	too new, too early?                             refusal.go
+//	a common cause? the brake                       brake.go, signs.go
+//	what was tried, what comes next                 ladder.go
+//	who says so, how often: proof                   evidence.go, sight.go
+//	too many at once, or in a day                   repair.go
+//
+// The brake is the part that matters most: when many nodes fail at once, or the
+// cloud does not answer, or new nodes do not join, the cause is likelier a common
+// one, and nothing is asked until calm has lasted.
 //
 // All memory of the daemon (when a failure was first seen, how often a node
 // dropped out) may be lost at any time: that delays, and never decides.
