@@ -54,8 +54,8 @@ const (
 
 // CycleSpec bounds a turn-over.
 //
-// +kubebuilder:validation:XValidation:rule="!(has(self.maxSurge) && has(self.maxUnavailable) && string(self.maxSurge) in ['0', '0%'] && string(self.maxUnavailable) in ['0', '0%'])",message="maxSurge and maxUnavailable must not both be 0: nothing could ever be replaced"
-// +kubebuilder:validation:XValidation:rule="!(has(self.maxSurge) && !has(self.maxUnavailable) && string(self.maxSurge) in ['0', '0%'])",message="maxSurge 0 needs a maxUnavailable of 1 or more: nothing could ever be replaced"
+// +kubebuilder:validation:XValidation:rule="(has(self.strategy) && self.strategy != 'Surge') || !(has(self.maxSurge) && has(self.maxUnavailable) && string(self.maxSurge) in ['0', '0%'] && string(self.maxUnavailable) in ['0', '0%'])",message="maxSurge and maxUnavailable must not both be 0: nothing could ever be replaced"
+// +kubebuilder:validation:XValidation:rule="(has(self.strategy) && self.strategy != 'Surge') || !(has(self.maxSurge) && !has(self.maxUnavailable) && string(self.maxSurge) in ['0', '0%'])",message="maxSurge 0 needs a maxUnavailable of 1 or more: nothing could ever be replaced"
 type CycleSpec struct {
 	// mode is Off, OnDemand or Auto.
 	Mode CycleMode `json:"mode"`
