@@ -69,7 +69,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // bench is what workloads print on and share.
 type bench struct {
 	stdout, stderr io.Writer
-	dir            string // of the binary; "" before it was built
+	dir            string   // of the binary; "" before it was built
+	peers          []string // directories of peers' binaries
 }
 
 // figure prints one line.
@@ -96,6 +97,9 @@ func (b *bench) daemon(ctx context.Context) (string, error) {
 }
 
 func (b *bench) cleanUp() {
+	for _, dir := range b.peers {
+		_ = os.RemoveAll(dir)
+	}
 	if b.dir != "" {
 		_ = os.RemoveAll(b.dir)
 	}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/tidemill/tidemill/internal/world/worldtest"
+)
+
+// karpenterWork is what bench/peers/karpenter reads.
+type karpenterWork struct {
+	Pods     []*corev1.Pod      `json:"pods"`
+	Machines []karpenterMachine `json:"machines"`
+	Zones    []string           `json:"zones"`
+}
+
+type karpenterMachine struct {
+	Name   string  `json:"name"`
+	CPU    string  `json:"cpu"`
+	Memory string  `json:"memory"`
+	Price  float64 `json:"price"`
+}
+
+// karpenterOf is the world's waiting pods, and its pools' nodes as machine types.
+func karpenterOf(w *worldtest.World) karpenterWork {
+	s := w.Snapshot()
+	out := karpenterWork{Pods: s.Pending}
+	zones := map[string]bool{}
+	for _, p := range s.Pools {
+		for i, pl := range p.Cloud.Placements {
+			have := pl.Template.Status.Allocatable
+			if i == 0 {
+				cores := float64(have.Cpu().MilliValue()) / 1000
+				out.Machines = append(out.Machines, karpenterMachine{p.Name, have.Cpu().String(), have.Memory().String(), cores * 0.05})
+			}
+			if zone := string(pl.Zone); !zones[zone] {
+				zones[zone] = true
+				out.Zones = append(out.Zones, zone)
+			}
+		}
+	}
+	return out
+}
+
+// peerKarpenter has Karpenter's scheduler decide on the pods of the workload of
+// the same name. Its module is built first; where it cannot be, that is said and
+// no figure is printed.
+func peerKarpenter(make func() *worldtest.World) func(context.Context, *bench, string) error {
+	return func(ctx context.Context, b *bench, name string) error {
+		binary, err := b.karpenter(ctx)
+		if err != nil {
+			fmt.Fprintf(b.stderr, "bench: %s: not measured: %v\n", name, err)
+			return nil
+		}
+		input, err := json.Marshal(karpenterOf(make()))
+		if err != nil {
+			return err
+		}
+		cmd := exec.CommandContext(ctx, binary)
+		cmd.Stdin, cmd.Stderr = bytes.NewReader(input), b.stderr
+		output, err := cmd.Output()
+		if err != nil {
+			return fmt.Errorf("run Karpenter's scheduler: %w", err)
+		}
+		var a struct {
+			Decide             float64
+			Nodes, Unscheduled int
+		}
+		if err := json.Unmarshal(output, &a); err != nil {
+			return fmt.Errorf("read Karpenter's answer: %w", err)
+		}
+		b.figure(name, "peer_decide", fmt.Sprintf("%.1f", a.Decide), "ms")
+		b.figure(name, "peer_nodes", fmt.Sprint(a.Nodes), "count")
+		b.figure(name, "peer_unscheduled", fmt.Sprint(a.Unscheduled), "count")
+		return nil
+	}
+}
+
+// karpenter builds the peer, once. TIDEMILL_BENCH_KARPENTER names a binary that
+// was built before.
+func (b *bench) karpenter(ctx context.Context) (string, error) {
+	if path := os.Getenv("TIDEMILL_BENCH_KARPENTER"); path != "" {
+		return path, nil
+	}
+	dir, err := os.MkdirTemp("", "tidemill-bench-karpenter-")
+	if err != nil {
+		return "", err
+	}
+	b.peers = append(b.peers, dir)
+	fmt.Fprintln(b.stderr, "bench: building Karpenter's scheduler; the first time takes minutes")
+	path := filepath.Join(dir, "karpenter")
+	build := exec.CommandContext(ctx, "go", "build", "-o", path, ".")
+	build.Dir, build.Stdout, build.Stderr = filepath.Join("bench", "peers", "karpenter"), b.stderr, b.stderr
+	if err := build.Run(); err != nil {
+		return "", fmt.Errorf("build bench/peers/karpenter: %w", err)
+	}
+	return path, nil
+}
