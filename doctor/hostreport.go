@@ -74,6 +74,21 @@ func HostCondition(findings []Finding, before *corev1.NodeCondition, now time.Ti
 	return c
 }
 
+// weigh is what a failure that the host reports comes to after so long: a log
+// line expires, what repair could not act on warns, and so does what has not
+// stood for as long as its check asks.
+func weigh(check Check, stood time.Duration) (s State, unconfirmed bool) {
+	switch {
+	case check.Evidence == EvidenceLog && stood > logFresh:
+		return Skip, false
+	case check.Action == ActionNone || check.Evidence != EvidenceLevel:
+		return Warn, false
+	case stood < check.Confirm:
+		return Warn, true
+	}
+	return Fail, false
+}
+
 func head(fail, warn []string) string {
 	list := func(ids []string) string { return strings.Join(ids[:min(len(ids), maxHostChecks)], ",") }
 	return "fail=" + list(fail) + " warn=" + list(warn)
@@ -138,19 +153,14 @@ func hostFindings(p Patient, policy Policy) []Finding {
 	var out []Finding
 	for _, id := range sortedKeys(fail) {
 		check, _ := checkOf(id)
-		if check.Evidence == EvidenceLog && p.Now.Sub(fail[id]) > logFresh {
+		g := f
+		g.Check, g.Since, g.Reason, g.Remedy = id, fail[id], ReasonHostReport, check.Remedy
+		if g.State, g.Unconfirmed = weigh(check, p.Now.Sub(g.Since)); g.State == Skip {
 			continue
 		}
-		g := f
-		g.Check, g.State, g.Since, g.Reason, g.Remedy = id, Fail, fail[id], ReasonHostReport, check.Remedy
 		g.Message = clean(fmt.Sprintf("the host says so since %s", clock(g.Since)))
 		if stands.Reason == Camel(id) {
 			g.Message = clean(fmt.Sprintf("since %s: %s", clock(g.Since), text))
-		}
-		if check.Action == ActionNone || check.Evidence != EvidenceLevel {
-			g.State = Warn
-		} else if p.Now.Sub(g.Since) < check.Confirm {
-			g.State, g.Unconfirmed = Warn, true
 		}
 		out = append(out, g)
 	}

@@ -102,6 +102,26 @@ func FuzzReadHead(f *testing.F) {
 	})
 }
 
+func TestLogEvidenceExpires(t *testing.T) {
+	line := Check{Evidence: EvidenceLog, Action: ActionReplace}
+	level := Check{Evidence: EvidenceLevel, Action: ActionReplace, Confirm: time.Minute}
+	for _, x := range []struct {
+		check       Check
+		stood       time.Duration
+		state       State
+		unconfirmed bool
+	}{
+		{line, time.Minute, Warn, false}, {line, time.Hour, Warn, false}, {line, time.Hour + time.Second, Skip, false},
+		{level, 30 * time.Second, Warn, true}, {level, time.Minute, Fail, false}, {level, 100 * time.Hour, Fail, false},
+		{Check{Evidence: EvidenceCounter, Action: ActionReplace}, time.Hour, Warn, false},
+		{Check{Evidence: EvidenceLevel}, time.Hour, Warn, false},
+	} {
+		if s, u := weigh(x.check, x.stood); s != x.state || u != x.unconfirmed {
+			t.Errorf("%s after %s: %s unconfirmed=%v, want %s %v", x.check.Evidence, x.stood, s, u, x.state, x.unconfirmed)
+		}
+	}
+}
+
 func TestProof(t *testing.T) {
 	alarm := func(c *clinic) {
 		c.ready(corev1.ConditionTrue, 3*time.Hour)

@@ -140,6 +140,8 @@ func (c *clinic) ail(trouble int) {
 		c.Cloud.Err = errors.New("timeout")
 	case 11:
 		c.leasesErr = errors.New("forbidden")
+	case 12:
+		c.says(time.Minute, failing("root-read-only", c.Now.Add(-time.Hour)))
 	}
 }
 
@@ -166,7 +168,7 @@ func TestWhatHealsClearsAtTheNextLook(t *testing.T) {
 			now = now.Add(30 * time.Second)
 			return v
 		}
-		for _, troubles := range rapid.SliceOf(rapid.SliceOfN(rapid.IntRange(0, 11), 0, 3)).Draw(rt, "looks") {
+		for _, troubles := range rapid.SliceOf(rapid.SliceOfN(rapid.IntRange(0, 12), 0, 3)).Draw(rt, "looks") {
 			look(troubles)
 		}
 		if v := look(nil); v.Status != corev1.ConditionFalse {
