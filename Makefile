@@ -1,6 +1,6 @@
 # `make` alone prints this menu. Everything needs Go 1.26, make and git, and nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check race lint bench generate build clean
+.PHONY: help demo test check race lint bench generate build image release clean
 
 # The toolchain that is installed is the one that is used; nothing is fetched behind your back.
 export GOTOOLCHAIN := local
@@ -19,6 +19,7 @@ demo: build ## tell the whole story on a cluster of its own; with CI=true it end
 test: ## run every test
 	go test -timeout 40m ./...
 	cd manifests/charttest && go test ./...
+	cd internal/tools && go test ./...
 
 check: lint race ## what a change must pass beside the tests
 
@@ -46,6 +47,16 @@ build: ## bin/tidemill and bin/playground
 	@mkdir -p $(BIN)
 	@start=$$(date +%s); echo "building tidemill and the playground (about 6 minutes the first time on 2 cores, seconds afterwards)" >&2; \
 	go build -o $(BIN)/ ./cmd/tidemill ./cmd/playground && echo "built in $$(( $$(date +%s) - start )) s" >&2
+
+image: ## an OCI layout for linux/amd64 and linux/arm64 in bin/image; VERSION=1.2.3, PLATFORMS=...
+	rm -rf $(BIN)/image
+	cd internal/tools && go run ./ship image -out ../../$(BIN)/image $(SHIP)
+
+release: ## everything that a version consists of but the image in bin/release; publishes nothing; VERSION=1.2.3, PLATFORMS=...
+	rm -rf $(BIN)/release
+	cd internal/tools && go run ./ship release -out ../../$(BIN)/release $(SHIP)
+
+SHIP = $(if $(VERSION),-version $(VERSION)) $(if $(PLATFORMS),-platforms $(PLATFORMS))
 
 clean: ## remove what build made
 	rm -rf $(BIN)

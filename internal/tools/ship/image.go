@@ -1,0 +1,156 @@
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+)
+
+// epoch is the time of everything in an image: a real one would make two images
+// of one source differ.
+var epoch = time.Unix(0, 0).UTC()
+
+// nonroot is the user that the manifests ask for.
+const nonroot = 65532
+
+// image writes an OCI layout: an index with an image for each platform. The
+// image is one layer, and in it the binary, its SBOM and a user's name; no shell,
+// no package manager, nothing that could be updated or exploited on its own. The
+// authorities that TLS trusts are in the binary.
+func (o order) image(ctx context.Context) error {
+	work, err := os.MkdirTemp("", "tidemill-ship-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(work) }()
+	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
+	for _, p := range o.platforms {
+		if p.os != "linux" {
+			return fmt.Errorf("an image is for linux, not for %s", p)
+		}
+		binary, err := o.build(ctx, p, work)
+		if err != nil {
+			return err
+		}
+		img, err := o.assemble(p, binary)
+		if err != nil {
+			return fmt.Errorf("assemble image for %s: %w", p, err)
+		}
+		index = mutate.AppendManifests(index, mutate.IndexAddendum{
+			Add: img, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: p.os, Architecture: p.arch}},
+		})
+	}
+	path, err := layout.Write(o.out, empty.Index)
+	if err != nil {
+		return fmt.Errorf("write layout: %w", err)
+	}
+	ref, err := name.NewTag("tidemill:"+o.version, name.WithDefaultRegistry(""))
+	if err != nil {
+		return err
+	}
+	if err := path.AppendIndex(index, layout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": ref.TagStr()})); err != nil {
+		return fmt.Errorf("write layout: %w", err)
+	}
+	digest, err := index.Digest()
+	if err != nil {
+		return err
+	}
+	fmt.Println(digest)
+	say("%s is an OCI layout; copy it with: skopeo copy oci:%s:%s docker://REGISTRY/tidemill:%s", o.out, o.out, o.version, o.version)
+	return nil
+}
+
+// assemble makes the image of one platform.
+func (o order) assemble(p platform, binary string) (v1.Image, error) {
+	program, err := os.ReadFile(binary)
+	if err != nil {
+		return nil, err
+	}
+	bill, err := sbom(binary, o.version, p)
+	if err != nil {
+		return nil, err
+	}
+	content, err := archive([]entry{
+		{path: "etc/", mode: 0o755},
+		{path: "etc/passwd", mode: 0o444, content: fmt.Appendf(nil, "nonroot:x:%d:%d:nonroot:/:/tidemill\n", nonroot, nonroot)},
+		{path: "tidemill", mode: 0o555, content: program},
+		{path: "tidemill.spdx.json", mode: 0o444, content: bill},
+		{path: "tmp/", mode: 0o1777},
+	})
+	if err != nil {
+		return nil, err
+	}
+	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil },
+		tarball.WithMediaType(types.OCILayer))
+	if err != nil {
+		return nil, err
+	}
+	img := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
+	if img, err = mutate.Append(img, mutate.Addendum{Layer: layer, MediaType: types.OCILayer, History: v1.History{Created: v1.Time{Time: epoch}, CreatedBy: "tidemill ship"}}); err != nil {
+		return nil, err
+	}
+	return mutate.ConfigFile(img, o.config(p, img))
+}
+
+// config says how the image is run.
+func (o order) config(p platform, img v1.Image) *v1.ConfigFile {
+	file, err := img.ConfigFile()
+	if err != nil { // it was made in memory a moment ago
+		panic(err)
+	}
+	file = file.DeepCopy()
+	file.OS, file.Architecture, file.Created = p.os, p.arch, v1.Time{Time: epoch}
+	file.Config = v1.Config{
+		User:       fmt.Sprintf("%d:%d", nonroot, nonroot),
+		Entrypoint: []string{"/tidemill"},
+		Cmd:        []string{"run"},
+		Labels: map[string]string{
+			"org.opencontainers.image.title":    "tidemill",
+			"org.opencontainers.image.version":  o.version,
+			"org.opencontainers.image.licenses": "Apache-2.0",
+		},
+	}
+	return file
+}
+
+// entry is a file of an archive, or a directory where the path ends with "/".
+type entry struct {
+	path    string
+	mode    int64
+	content []byte
+}
+
+// archive is a tar of these entries in this order, without times and owners.
+func archive(entries []entry) ([]byte, error) {
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, e := range entries {
+		kind := byte(tar.TypeReg)
+		if e.path[len(e.path)-1] == '/' {
+			kind = tar.TypeDir
+		}
+		h := &tar.Header{Name: e.path, Typeflag: kind, Mode: e.mode, Size: int64(len(e.content)), ModTime: epoch, Format: tar.FormatPAX}
+		if err := w.WriteHeader(h); err != nil {
+			return nil, fmt.Errorf("archive %s: %w", e.path, err)
+		}
+		if _, err := w.Write(e.content); err != nil {
+			return nil, fmt.Errorf("archive %s: %w", e.path, err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}

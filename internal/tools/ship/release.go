@@ -1,0 +1,183 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+)
+
+// release writes everything that a version consists of but the image: it
+// publishes nothing.
+func (o order) release(ctx context.Context) error {
+	for _, p := range o.platforms {
+		if err := o.platformFiles(ctx, p); err != nil {
+			return err
+		}
+	}
+	if err := o.chart(); err != nil {
+		return fmt.Errorf("package chart: %w", err)
+	}
+	if err := o.install(); err != nil {
+		return fmt.Errorf("write install.yaml: %w", err)
+	}
+	notes, err := o.notes()
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(o.out, "NOTES.md"), notes, 0o644); err != nil {
+		return err
+	}
+	return o.checksums()
+}
+
+// platformFiles are a platform's archive and bill of materials.
+func (o order) platformFiles(ctx context.Context, p platform) error {
+	work, err := os.MkdirTemp("", "tidemill-ship-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(work) }()
+	binary, err := o.build(ctx, p, work)
+	if err != nil {
+		return err
+	}
+	program, err := os.ReadFile(binary)
+	if err != nil {
+		return err
+	}
+	license, err := os.ReadFile(filepath.Join(o.root, "LICENSE"))
+	if err != nil {
+		return err
+	}
+	base := fmt.Sprintf("tidemill-%s-%s-%s", o.version, p.os, p.arch)
+	// kubectl finds plugins by the file's name.
+	if err := o.write(base+".tar.gz", []entry{
+		{path: base + "/", mode: 0o755}, {path: base + "/LICENSE", mode: 0o644, content: license},
+		{path: base + "/kubectl-tidemill", mode: 0o755, content: program}, {path: base + "/tidemill", mode: 0o755, content: program},
+	}); err != nil {
+		return err
+	}
+	bill, err := sbom(binary, o.version, p)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(o.out, base+".spdx.json"), bill, 0o644)
+}
+
+// chart packages manifests/chart as helm does, with the version stamped in.
+func (o order) chart() error {
+	dir := filepath.Join(o.root, "manifests", "chart")
+	entries := []entry{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(dir, path)
+		if err != nil || d.IsDir() && rel != "testdata" {
+			return err
+		}
+		if d.IsDir() { // as .helmignore says
+			return filepath.SkipDir
+		}
+		content, err := os.ReadFile(path)
+		if rel == "Chart.yaml" {
+			content = stamp(content, o.version)
+		}
+		entries = append(entries, entry{path: "tidemill/" + filepath.ToSlash(rel), mode: 0o644, content: content})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(entries, func(a, b entry) int { return strings.Compare(a.path, b.path) })
+	return o.write("tidemill-chart-"+o.version+".tgz", entries)
+}
+
+func stamp(chart []byte, version string) []byte {
+	lines := strings.Split(string(chart), "\n")
+	for i, l := range lines {
+		for _, key := range []string{"version: ", "appVersion: "} {
+			if strings.HasPrefix(l, key) {
+				lines[i] = key + version
+			}
+		}
+	}
+	return []byte(strings.Join(lines, "\n"))
+}
+
+// install is the base as one file, with the version as the image's tag.
+func (o order) install() error {
+	objects, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), filepath.Join(o.root, "manifests"))
+	if err != nil {
+		return err
+	}
+	out, err := objects.AsYaml()
+	if err != nil {
+		return err
+	}
+	out = bytes.ReplaceAll(out, []byte("image: tidemill:latest"), []byte("image: tidemill:"+o.version))
+	return os.WriteFile(filepath.Join(o.out, "install.yaml"), out, 0o644)
+}
+
+// notes are the version's part of the changelog, or what is not released yet.
+func (o order) notes() ([]byte, error) {
+	text, err := os.ReadFile(filepath.Join(o.root, "CHANGELOG.md"))
+	if err != nil {
+		return nil, err
+	}
+	for _, part := range strings.Split("\n"+string(text), "\n## ")[1:] {
+		title, body, _ := strings.Cut(part, "\n")
+		if strings.HasPrefix(title, o.version) || strings.HasPrefix(title, "Unreleased") {
+			return []byte("# tidemill " + o.version + "\n" + body), nil
+		}
+	}
+	return nil, fmt.Errorf("CHANGELOG.md has neither a part for %s nor one for what is unreleased", o.version)
+}
+
+// write is a gzipped tar with nothing in it that differs from run to run.
+func (o order) write(file string, entries []entry) error {
+	content, err := archive(entries)
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	z, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if err != nil {
+		return err
+	}
+	if _, err := z.Write(content); err != nil {
+		return err
+	}
+	if err := z.Close(); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(o.out, file), b.Bytes(), 0o644)
+}
+
+// checksums are what sha256sum -c reads.
+func (o order) checksums() error {
+	files, err := os.ReadDir(o.out)
+	if err != nil {
+		return err
+	}
+	var b strings.Builder
+	for _, f := range files {
+		content, err := os.ReadFile(filepath.Join(o.out, f.Name()))
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&b, "%x  %s\n", sha256.Sum256(content), f.Name())
+	}
+	fmt.Print(b.String())
+	return os.WriteFile(filepath.Join(o.out, "SHA256SUMS"), []byte(b.String()), 0o644)
+}

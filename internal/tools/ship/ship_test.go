@@ -1,0 +1,216 @@
+package main
+
+import (
+	"archive/tar"
+	"crypto/sha256"
+	"debug/buildinfo"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+// program is tidemill built the way tests build it, so that nothing has to be
+// compiled again; that a shipped one is static is checked when it is built.
+func program(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "tidemill")
+	cmd := exec.Command("go", "build", "-o", path, "./cmd/tidemill")
+	cmd.Dir = "../../.."
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return path
+}
+
+var here = platform{"linux", runtime.GOARCH}
+
+func TestImage(t *testing.T) {
+	binary := program(t)
+	o := order{version: "1.2.3"}
+	img, err := o.assemble(here, binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := o.assemble(here, binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := img.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := again.Digest(); err != nil || a != b {
+		t.Errorf("two images of one binary are %s and %s, %v", a, b, err)
+	}
+	config, err := img.ConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if config.Config.User != "65532:65532" || !slices.Equal(config.Config.Entrypoint, []string{"/tidemill"}) || config.Architecture != here.arch {
+		t.Errorf("config is %+v for %s", config.Config, config.Architecture)
+	}
+	dir := t.TempDir()
+	files := unpack(t, img, dir)
+	if want := []string{"etc/", "etc/passwd", "tidemill", "tidemill.spdx.json", "tmp/"}; !slices.Equal(files, want) {
+		t.Errorf("the image has %v, want %v", files, want)
+	}
+	out, err := exec.Command(filepath.Join(dir, "tidemill"), "version").CombinedOutput()
+	if err != nil || !strings.HasPrefix(string(out), "tidemill ") {
+		t.Errorf("run out of the image: %v: %s", err, out)
+	}
+	t.Logf("%d files; %s", len(files), strings.TrimSpace(string(out)))
+}
+
+// unpack writes the image's files below dir and gives their names.
+func unpack(t *testing.T, img v1.Image, dir string) []string {
+	t.Helper()
+	layers, err := img.Layers()
+	if err != nil || len(layers) != 1 {
+		t.Fatalf("%d layers, %v", len(layers), err)
+	}
+	content, err := layers[0].Uncompressed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = content.Close() }()
+	var names []string
+	for r := tar.NewReader(content); ; {
+		h, err := r.Next()
+		if err == io.EOF {
+			return names
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, h.Name)
+		if h.Mode&0o6000 != 0 || h.Uid != 0 || !h.ModTime.Equal(epoch) {
+			t.Errorf("%s has mode %o, owner %d, time %s", h.Name, h.Mode, h.Uid, h.ModTime)
+		}
+		if h.Typeflag != tar.TypeReg {
+			continue
+		}
+		path := filepath.Join(dir, filepath.Base(h.Name))
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, os.FileMode(h.Mode)|0o200)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(f, r); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// The bill of materials is what the linker says, module for module.
+func TestSBOM(t *testing.T) {
+	binary := program(t)
+	text, err := sbom(binary, "1.2.3", here)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc spdx
+	if err := json.Unmarshal(text, &doc); err != nil {
+		t.Fatal(err)
+	}
+	info, err := buildinfo.ReadFile(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed, ids := map[string]string{}, map[string]bool{}
+	for _, p := range doc.Packages {
+		listed[p.Name] = p.Version
+		if ids[p.ID] {
+			t.Errorf("%s is there twice", p.ID)
+		}
+		ids[p.ID] = true
+	}
+	for _, m := range info.Deps {
+		if m.Replace != nil {
+			m = m.Replace
+		}
+		if listed[m.Path] != m.Version {
+			t.Errorf("%s is %q in the bill and %q in the binary", m.Path, listed[m.Path], m.Version)
+		}
+	}
+	if len(doc.Packages) != len(info.Deps)+2 || len(doc.Relationships) != len(doc.Packages) {
+		t.Errorf("%d packages and %d relationships for %d modules", len(doc.Packages), len(doc.Relationships), len(info.Deps))
+	}
+	program, err := os.ReadFile(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := doc.Packages[0].Checksums[0].Value; got != fmt.Sprintf("%x", sha256.Sum256(program)) {
+		t.Errorf("the checksum %s is another binary's", got)
+	}
+}
+
+func TestChartAndInstall(t *testing.T) {
+	o := order{root: "../../..", out: t.TempDir(), version: "1.2.3"}
+	if err := o.chart(); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.install(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(o.out, "install.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"image: tidemill:1.2.3", "kind: CustomResourceDefinition", "kind: ValidatingAdmissionPolicy", "kind: Deployment"} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("install.yaml lacks %q", want)
+		}
+	}
+	if notes, err := o.notes(); err != nil || !strings.HasPrefix(string(notes), "# tidemill 1.2.3") {
+		t.Errorf("notes: %v\n%s", err, notes)
+	}
+	if err := o.checksums(); err != nil {
+		t.Fatal(err)
+	}
+	check := exec.Command("sha256sum", "-c", "SHA256SUMS")
+	check.Dir = o.out
+	if out, err := check.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+func TestStamp(t *testing.T) {
+	got := string(stamp([]byte("name: tidemill\nversion: 0.1.0\nappVersion: 0.1.0\nkubeVersion: \">=1.30\"\n"), "1.2.3"))
+	if want := "name: tidemill\nversion: 1.2.3\nappVersion: 1.2.3\nkubeVersion: \">=1.30\"\n"; got != want {
+		t.Errorf("stamped %q", got)
+	}
+}
+
+func TestBadOrders(t *testing.T) {
+	full := t.TempDir()
+	if err := os.WriteFile(filepath.Join(full, "a"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		args []string
+		say  string
+	}{
+		{nil, "usage"},
+		{[]string{"publish"}, "usage"},
+		{[]string{"image"}, "-out is not given"},
+		{[]string{"image", "-out", full}, "is not empty"},
+		{[]string{"image", "-out", t.TempDir(), "-version", "v1"}, "not semantic"},
+		{[]string{"image", "-out", t.TempDir(), "-platforms", "plan9/mips"}, "is not one of"},
+		{[]string{"image", "-out", t.TempDir(), "-platforms", "darwin/arm64"}, "an image is for linux"},
+	} {
+		if err := run(t.Context(), tt.args); err == nil || !strings.Contains(err.Error(), tt.say) {
+			t.Errorf("%v: error %v, want %q", tt.args, err, tt.say)
+		}
+	}
+}
