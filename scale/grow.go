@@ -53,7 +53,9 @@ func (d *decision) round(pods []*waiting, lastResort bool) []*waiting {
 		p := best.pool
 		done[p] = true
 		p.atMost = p.size + d.balance(best)
-		pods = d.commit(d.pack(p, offered(p, pods, lastResort)), pods)
+		if o := d.pack(p, offered(p, pods, lastResort)); len(o.pods) > 0 {
+			pods = d.commit(o, pods)
+		}
 		p.atMost = -1
 	}
 	return pods
@@ -186,6 +188,7 @@ func (d *decision) raise(p *pool, nodes []newNode, pods []*waiting) {
 	}
 	d.grown[p] = append(d.grown[p], nodes...)
 	p.size += len(nodes)
+	d.purse.spent()
 	g.To = p.size
 	for _, n := range nodes {
 		d.owner[n.name] = p

@@ -14,6 +14,7 @@ type purse struct {
 	d      *decision
 	others limit.Amount // nodes of no pool
 	each   map[*pool]limit.Amount
+	sum    *limit.Amount // of all, nil when it must be taken anew: with many pools it is asked for often
 }
 
 func newPurse(d *decision) *purse {
@@ -70,12 +71,18 @@ func amountOf(n *corev1.Node, price float64) limit.Amount {
 
 // total is all nodes there are, are coming, or are planned.
 func (u *purse) total() limit.Amount {
-	sum := u.others
-	for _, p := range u.d.pools {
-		sum = sum.Add(u.each[p], float64(p.size))
+	if u.sum == nil {
+		sum := u.others
+		for _, p := range u.d.pools {
+			sum = sum.Add(u.each[p], float64(p.size))
+		}
+		u.sum = &sum
 	}
-	return sum
+	return *u.sum
 }
+
+// spent makes the sum be taken anew: a pool's size has changed.
+func (u *purse) spent() { u.sum = nil }
 
 // room is how many of want nodes the limits leave the pool, and why not more.
 func (u *purse) room(p *pool, want int) (int, Reason, string) {

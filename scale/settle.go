@@ -30,22 +30,23 @@ const settlings = 3
 func (d *decision) growAll(pods []*waiting) []*waiting {
 	d.sim.Fork()
 	pods = d.grow(d.fillToMin(pods))
-	for again := 0; d.touchy(); again++ {
+	for again := 1; d.touchy(); again++ {
 		d.sim.Revert()
 		d.sim.Fork()
 		lost := d.settle()
-		if len(lost) > 0 && again+1 < settlings {
-			if left := d.grow(lost); len(left) < len(lost) {
-				pods = append(pods, left...)
-				continue
-			}
-		}
 		pods = append(pods, lost...)
-		break
+		slices.SortFunc(pods, waitingOrder)
+		pods = d.fillGrowth(pods)
+		nodes := len(d.owner)
+		if len(lost) > 0 && again < settlings {
+			pods = d.grow(pods)
+		}
+		if len(d.owner) == nodes {
+			break
+		}
 	}
 	d.sim.Commit()
 	d.award()
-	slices.SortStableFunc(pods, waitingOrder)
 	return pods
 }
 
