@@ -1,7 +1,6 @@
 package cycle
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -12,8 +11,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
-	"github.com/tidemill/tidemill/cloudprovider"
-	"github.com/tidemill/tidemill/cloudprovider/fake"
 	"github.com/tidemill/tidemill/internal/kube"
 )
 
@@ -348,142 +345,6 @@ func TestLadder(t *testing.T) {
 				s.upgraded()
 				if !seen[c.rung] || seen[rungWaiting] && c.rung != rungWaiting {
 					t.Errorf("rungs %v, want %s", seen, c.rung)
-				}
-			})
-		})
-	}
-}
-
-func TestDoctorsActions(t *testing.T) {
-	for action, boots := range map[kube.RepairAction]int{kube.RepairReboot: 1, kube.RepairReplaceBootVolume: 1, kube.RepairReplace: 0} {
-		t.Run(string(action), func(t *testing.T) {
-			pass(t, small, func(t *testing.T, s *simulation) {
-				s.change(func(p *v1alpha1.Pool) { p.Spec.Repair = &v1alpha1.RepairSpec{Mode: v1alpha1.RepairOn} })
-				sick := s.anyNode()
-				value := kube.RepairRequest{Action: action, Check: "disk-full", Since: time.Now()}.String()
-				s.edit(sick, func(n *corev1.Node) {
-					n.Status.Conditions[1].Status = corev1.ConditionTrue
-					n.Annotations[v1alpha1.AnnotationCycle] = value
-				})
-				s.set.edit = func(s *simulation, _ int) { // the doctor is content after a restart
-					if n := s.town.nodes[sick]; n != nil && n.Status.NodeInfo.BootID != "first" && n.Status.Conditions[1].Status == corev1.ConditionTrue {
-						s.edit(sick, func(n *corev1.Node) { n.Status.Conditions[1].Status = corev1.ConditionFalse })
-					}
-				}
-				s.until(func() bool { return s.ended("node/" + sick + ":" + v1alpha1.AnnotationCycle + "=" + value) })
-				s.checkEnd(Succeeded, "")
-				if there := s.town.nodes[sick] != nil; s.boots != boots || there != (boots > 0) {
-					t.Errorf("%d boots, node there %v", s.boots, there)
-				}
-			})
-		})
-	}
-}
-
-// A machine that does not come back: the request is answered, so that the doctor
-// can ask for something stronger.
-func TestRebootThatFails(t *testing.T) {
-	pass(t, small, func(t *testing.T, s *simulation) {
-		s.change(func(p *v1alpha1.Pool) { p.Spec.Repair = &v1alpha1.RepairSpec{Mode: v1alpha1.RepairOn} })
-		sick := s.anyNode()
-		s.edit(sick, func(n *corev1.Node) {
-			n.Status.Conditions[1].Status = corev1.ConditionTrue
-			n.Annotations[v1alpha1.AnnotationCycle] = kube.RepairRequest{Action: kube.RepairReboot, Check: "ready", Since: time.Now()}.String()
-		})
-		s.until(func() bool { return s.town.nodes[sick].Annotations[v1alpha1.AnnotationCycle] == "" })
-		if n := s.town.nodes[sick]; n.Spec.Unschedulable || s.boots != 1 {
-			t.Errorf("after the attempt: %+v, %d boots", n.Spec, s.boots)
-		}
-	})
-}
-
-func TestAutoReplacesWhatDrifts(t *testing.T) {
-	for name, drift := range map[string]func(*fake.Pool){
-		"image":      func(p *fake.Pool) { p.Release.Image = "patched" },
-		"bootVolume": func(p *fake.Pool) { p.Settings = map[string]string{"bootVolume": "100"} },
-		"label": func(p *fake.Pool) {
-			p.Template = p.Template.DeepCopy()
-			p.Template.Labels["team"] = "red"
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			set := with("", func(s *v1alpha1.CycleSpec) { s.Mode = v1alpha1.CycleAuto })
-			pass(t, set, func(t *testing.T, s *simulation) {
-				s.cloud.Configure(s.id, func(p *fake.Pool) { p.Settings = map[string]string{"bootVolume": "50"} })
-				for _, in := range s.look().Nodes {
-					in.Instance.Settings = nil // machines that do not tell do not differ
-				}
-				s.minutes(10)
-				if s.town.pool.Status.Cycle != nil || s.town.pool.Status.LastCycle != nil {
-					t.Fatalf("nothing differs, and the plan is\n%s", s.last)
-				}
-				before := s.ids()
-				s.cloud.Configure(s.id, drift)
-				if name == "bootVolume" {
-					s.upgradeSettings()
-				}
-				named := false
-				s.until(func() bool {
-					for _, n := range s.town.nodes {
-						m, _ := kube.MarkOf(n)
-						named = named || m != nil && strings.Contains(m.Message, name)
-					}
-					return s.town.pool.Status.LastCycle != nil
-				})
-				s.checkEnd(Succeeded, "")
-				for id := range s.ids() {
-					if before[id] {
-						t.Errorf("node %s is still there", id)
-					}
-				}
-				if !named {
-					t.Error("no mark names the field")
-				}
-				// A label that new nodes do not get either is no reason to go on for ever.
-				finished := s.town.pool.Status.LastCycle.FinishedAt
-				s.minutes(120)
-				if !s.town.pool.Status.LastCycle.FinishedAt.Equal(&finished) || s.town.pool.Status.Cycle != nil {
-					t.Errorf("it turns the pool over again:\n%s", s.last)
-				}
-			})
-		})
-	}
-}
-
-// upgradeSettings lets the machines that run tell a setting: they were made when
-// the pool had another.
-func (s *simulation) upgradeSettings() {
-	for _, n := range s.look().Nodes {
-		_ = s.cloud.ReplaceBootVolume(s.t.(*testing.T).Context(), s.id, n.Instance.ID)
-	}
-	s.cloud.Configure(s.id, func(p *fake.Pool) { p.Settings = map[string]string{"bootVolume": "200"} })
-	s.minutes(3)
-}
-
-func TestWindowIsKept(t *testing.T) {
-	set := with("", func(s *v1alpha1.CycleSpec) {
-		s.Windows = []v1alpha1.CycleWindow{windowOf("0 2 * * *", "4m", "")}
-	})
-	set.size, set.pods, set.minAvailable = 4, 4, 3
-	pass(t, set, func(t *testing.T, s *simulation) {
-		s.upgraded()
-		if s.kept[invQuiet] < 5 {
-			t.Errorf("the window was put to the test %d times", s.kept[invQuiet])
-		}
-	})
-}
-
-// A release that the cloud does not take is refused before anything is touched.
-func TestReleaseIsRefused(t *testing.T) {
-	for _, err := range []error{cloudprovider.ErrNotFound, cloudprovider.ErrInvalid} {
-		t.Run(err.Error(), func(t *testing.T) {
-			pass(t, small, func(t *testing.T, s *simulation) {
-				s.cloud.FailNext("SetRelease", fmt.Errorf("%w: the image was deleted", err))
-				s.ask(v1alpha1.AnnotationUpgradeTo, "v1.34.1")
-				s.until(func() bool { return s.ended(upgradeRequest) })
-				s.checkEnd(Refused, oldRelease.Kubernetes)
-				if m := s.town.pool.Status.LastCycle.Message; !strings.Contains(m, "deleted") {
-					t.Errorf("refused with %q", m)
 				}
 			})
 		})
