@@ -1,0 +1,51 @@
+package scale
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	cloudfake "github.com/tidemill/tidemill/cloudprovider/fake"
+)
+
+// TestAMachineThatNeverRegisteredIsDeleted: one of two machines becomes a node.
+// The other is deleted when its time to join is over, not before, and by name;
+// the pool, which is then below its minimum, waits before it tries again.
+func TestAMachineThatNeverRegisteredIsDeleted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlant(t, cloudfake.Latency{})
+		id := p.pool("workers", 1, "AD-1", 1, 3)
+		time.Sleep(time.Minute)
+		p.join(id)
+		ghostPool := p.pool("silent", 1, "AD-1", 0, 3)
+		for range 24 * 6 {
+			p.look()
+			time.Sleep(10 * time.Second)
+		}
+		if n := deletions(p); len(n) > 0 {
+			t.Fatalf("deleted before its time: %v", n)
+		}
+		for range 6 * 3 {
+			p.look()
+			time.Sleep(10 * time.Second)
+		}
+		got := deletions(p)
+		if len(got) != 1 || !strings.HasPrefix(got[0], string(ghostPool)) {
+			t.Fatalf("deleted %v, want the one machine of pool %s", got, ghostPool)
+		}
+	})
+}
+
+// deletions are the machines deleted so far, with their pools.
+func deletions(p *plant) []string {
+	var out []string
+	for _, c := range p.cloud.Calls() {
+		if c.Op == "Delete" {
+			for _, id := range c.IDs {
+				out = append(out, string(c.Pool)+" "+string(id))
+			}
+		}
+	}
+	return out
+}
