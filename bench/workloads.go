@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,7 +26,7 @@ func workloads() []workload {
 		{"playground/scale", "pods that need one more node, five times", scale},
 		{"playground/cycle", "three nodes under load, turned over with a surge of one", cycle},
 		{"playground/daemon", "the daemon beside a cluster at rest", daemon},
-	}, append(append(repairs(), driver()...), turnovers()...)...)
+	}, slices.Concat(repairs(), driver(), turnovers(), removals(), decisions(), qualities())...)
 }
 
 func names() string {

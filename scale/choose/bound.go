@@ -16,7 +16,9 @@ import "math"
 //	          Σ have_kr·λ_kr ≤ cost_k + ρ_k  for each kind k
 //
 // λ_kr is what a unit of resource r on kind k is worth, ρ_k what another node
-// of a kind that has no room left would save.
+// of a kind that has no room left would save. The program is written in shares
+// of a node, since bytes and cores side by side would drown in rounding: have
+// is 1 then, and want a share.
 func Bound(classes []Class, kinds []Kind) (total float64, worth []float64, ok bool) {
 	const pivots, cells = 20_000, 60_000_000
 	n, resources := len(classes), 0
@@ -26,7 +28,7 @@ func Bound(classes []Class, kinds []Kind) (total float64, worth []float64, ok bo
 	pairs := 0
 	for i := range classes {
 		for k := range kinds {
-			if classes[i].Fits[k] {
+			if fits(&classes[i], kinds, k) {
 				pairs++
 			}
 		}
@@ -52,18 +54,24 @@ func Bound(classes []Class, kinds []Kind) (total float64, worth []float64, ok bo
 		kind := &kinds[k]
 		first := n + k*(resources+1)
 		row := make([]float64, columns)
-		copy(row[first:], kind.Have)
+		for r, have := range kind.Have {
+			if have > 0 {
+				row[first+r] = 1
+			}
+		}
 		row[first+resources] = -1
 		c[first+resources] = -float64(kind.Room)
 		a, b = append(a, row), append(b, kind.Cost)
 		for i := range classes {
-			if !classes[i].Fits[k] {
+			if !fits(&classes[i], kinds, k) {
 				continue
 			}
 			row := make([]float64, columns)
 			row[i] = 1
 			for r, want := range classes[i].Want {
-				row[first+r] = -want
+				if want > 0 {
+					row[first+r] = -want / kind.Have[r]
+				}
 			}
 			// A little above 0, and each another little: of a thousand constraints
 			// that bind at the origin every pivot would move nowhere.
@@ -86,7 +94,9 @@ func value(classes []Class, kinds []Kind, x []float64) (total float64, worth []f
 	for k := range kinds {
 		sum := 0.0
 		for r, have := range kinds[k].Have {
-			sum += have * x[k*(resources+1)+r]
+			if have > 0 {
+				sum += x[k*(resources+1)+r]
+			}
 		}
 		if most := kinds[k].Cost + x[k*(resources+1)+resources]; sum > most {
 			scale = min(scale, most/sum)
@@ -97,10 +107,12 @@ func value(classes []Class, kinds []Kind, x []float64) (total float64, worth []f
 	for i := range classes {
 		least := math.Inf(1)
 		for k := range kinds {
-			if classes[i].Fits[k] {
+			if fits(&classes[i], kinds, k) {
 				sum := 0.0
 				for r, want := range classes[i].Want {
-					sum += want * x[k*(resources+1)+r]
+					if want > 0 {
+						sum += want / kinds[k].Have[r] * x[k*(resources+1)+r]
+					}
 				}
 				least = min(least, sum*scale)
 			}
@@ -115,6 +127,9 @@ func value(classes []Class, kinds []Kind, x []float64) (total float64, worth []f
 	}
 	return total, worth, true
 }
+
+// fits is whether a pod of the class may run on the kind and finds room there.
+func fits(c *Class, kinds []Kind, k int) bool { return c.Fits[k] && times(kinds[k].Have, c.Want) > 0 }
 
 // most is how many pods a node holds at the most, 1 or more.
 func (k *Kind) most(classes []Class) float64 {

@@ -83,6 +83,30 @@ func TestPriorityComesBeforeMoney(t *testing.T) {
 	}
 }
 
+// The bound does not depend on the units of resources, nor on kinds that have
+// none of one.
+func TestBoundKnowsNoUnits(t *testing.T) {
+	kinds := append(shapes(), node(16, 200, 2, 4))
+	fits := all(len(kinds))
+	classes := []Class{pods(300, 2, 1, 0, fits...), pods(300, 0.25, 8, 0, fits...), pods(8, 1, 4, 1, fits...)}
+	want, _, ok := Bound(classes, kinds)
+	if !ok || want <= 0 {
+		t.Fatalf("bound %g, %v", want, ok)
+	}
+	for i := range kinds {
+		kinds[i].Have[1] *= 1 << 30
+	}
+	for i := range classes {
+		classes[i].Want[1] *= 1 << 30
+	}
+	if got, _, ok := Bound(classes, kinds); !ok || math.Abs(got-want) > 1e-6*want {
+		t.Errorf("bound %g in bytes, %g in GiB", got, want)
+	}
+	if m := Mix(classes, kinds); m.Left > 0 || m.Cost > 1.05*want {
+		t.Errorf("cost %g, bound %g, left %d", m.Cost, want, m.Left)
+	}
+}
+
 func TestMixIsSound(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		nk, nc := rapid.IntRange(1, 5).Draw(t, "kinds"), rapid.IntRange(1, 8).Draw(t, "classes")
