@@ -8,6 +8,7 @@
 //	               talk to whom, two replicas, a budget that keeps one of them
 //	overlays/      the base under other circumstances: without a key, in a private
 //	               cluster, beside the stock cluster-autoscaler
+//	iam/           what it needs in OCI, as policy statements
 //	chart/         the same objects for helm; charttest/ proves that they are
 package manifests
 
