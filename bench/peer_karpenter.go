@@ -49,17 +49,17 @@ func karpenterOf(w *worldtest.World) karpenterWork {
 	return out
 }
 
-// peerKarpenter has Karpenter's scheduler decide on the pods of the workload of
-// the same name. Its module is built first; where it cannot be, that is said and
+// peerKarpenter has Karpenter's scheduler decide on the pods of a workload, and
+// prints its figures under that name. Its module is built first; where it cannot be, that is said and
 // no figure is printed.
-func peerKarpenter(make func() *worldtest.World) func(context.Context, *bench, string) error {
+func peerKarpenter(of string, world func() *worldtest.World) func(context.Context, *bench, string) error {
 	return func(ctx context.Context, b *bench, name string) error {
 		binary, err := b.karpenter(ctx)
 		if err != nil {
 			fmt.Fprintf(b.stderr, "bench: %s: not measured: %v\n", name, err)
 			return nil
 		}
-		input, err := json.Marshal(karpenterOf(make()))
+		input, err := json.Marshal(karpenterOf(world()))
 		if err != nil {
 			return err
 		}
@@ -76,9 +76,9 @@ func peerKarpenter(make func() *worldtest.World) func(context.Context, *bench, s
 		if err := json.Unmarshal(output, &a); err != nil {
 			return fmt.Errorf("read Karpenter's answer: %w", err)
 		}
-		b.figure(name, "peer_decide", fmt.Sprintf("%.1f", a.Decide), "ms")
-		b.figure(name, "peer_nodes", fmt.Sprint(a.Nodes), "count")
-		b.figure(name, "peer_unscheduled", fmt.Sprint(a.Unscheduled), "count")
+		b.figure(of, "peer_decide", fmt.Sprintf("%.1f", a.Decide), "ms")
+		b.figure(of, "peer_nodes", fmt.Sprint(a.Nodes), "count")
+		b.figure(of, "peer_unscheduled", fmt.Sprint(a.Unscheduled), "count")
 		return nil
 	}
 }

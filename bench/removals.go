@@ -12,9 +12,13 @@ import (
 	engine "github.com/tidemill/tidemill/scale"
 )
 
-// removals are the workloads of scale-down.
+// removals are the workloads of scale-down, and the peer that growth is compared
+// with.
 func removals() []workload {
-	return []workload{{"down/2000", "one look at 2,000 idle nodes with 80,000 pods, three in five of which could go", down}}
+	return []workload{
+		{"down/2000", "one look at 2,000 idle nodes with 80,000 pods, three in five of which could go", down},
+		{"up/mixed-5k/karpenter", "Karpenter's scheduler on the pods and machines of up/mixed-5k", peerKarpenter("up/mixed-5k", func() *worldtest.World { return mixed(5000, 400) })},
+	}
 }
 
 // removable is nodes with forty pods each, three in five of which the others have
