@@ -17,6 +17,7 @@ import (
 // decisions are the workloads that need no cluster: a world is made up, and what
 // is measured is one look at it in this process.
 //
+//	join ms          to put the cluster's and the cloud's side together, median of five
 //	decide ms        median of five looks
 //	allocated MB     by one look
 //	nodes count      that the plan adds
@@ -53,7 +54,14 @@ var noFuse = engine.Policy{MaxGrowth: math.MaxInt32}
 const looks = 5
 
 func (b *bench) decide(name string, make func() *worldtest.World) error {
-	s := make().Snapshot()
+	w := make()
+	var s *world.Snapshot
+	var joins []time.Duration
+	for range looks {
+		begin := time.Now()
+		s = w.Snapshot()
+		joins = append(joins, time.Since(begin))
+	}
 	took, allocated, plan, err := measure(s)
 	if err != nil {
 		return err
@@ -67,6 +75,7 @@ func (b *bench) decide(name string, make func() *worldtest.World) error {
 			unhelped++
 		}
 	}
+	b.figure(name, "join", fmt.Sprintf("%.1f", inMilliseconds(middle(joins))), "ms")
 	b.figure(name, "decide", fmt.Sprintf("%.1f", inMilliseconds(took)), "ms")
 	b.figure(name, "allocated", fmt.Sprintf("%.1f", allocated), "MB")
 	b.figure(name, "nodes", fmt.Sprint(nodes), "count")

@@ -1,8 +1,11 @@
 package world
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"sort"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -22,14 +25,20 @@ func Join(o Objects, cloud cloudprovider.Cloud, now time.Time) *Snapshot {
 		PDBs: sorted(o.PDBs), DaemonSets: sorted(o.DaemonSets), Namespaces: sorted(o.Namespaces), PVCs: sorted(o.PVCs),
 		PVs: sorted(o.PVs), StorageClasses: sorted(o.StorageClasses), CSINodes: sorted(o.CSINodes),
 	}
-	byNode := map[string][]*corev1.Pod{}
-	for _, p := range sorted(o.Pods) {
+	byNode := make(map[string][]*corev1.Pod, len(o.Nodes))
+	for i := range o.Pods {
+		p := &o.Pods[i]
 		switch {
 		case p.Spec.NodeName != "":
 			byNode[p.Spec.NodeName] = append(byNode[p.Spec.NodeName], p)
 		case p.DeletionTimestamp == nil && p.Status.Phase != corev1.PodSucceeded && p.Status.Phase != corev1.PodFailed:
 			s.Pending = append(s.Pending, p)
 		}
+	}
+	// Many short lists are sorted sooner than one of 60,000 pods.
+	inOrder(s.Pending)
+	for _, pods := range byNode {
+		inOrder(pods)
 	}
 	s.joinNodes(sorted(o.Nodes), cloud, byNode)
 	s.joinPools(sorted(o.Pools), cloud)
@@ -160,11 +169,15 @@ func sorted[T any, P interface {
 	for i := range items {
 		out[i] = &items[i]
 	}
-	sort.Slice(out, func(i, j int) bool {
-		if a, b := out[i].GetNamespace(), out[j].GetNamespace(); a != b {
-			return a < b
-		}
-		return out[i].GetName() < out[j].GetName()
+	slices.SortFunc(out, func(a, b P) int {
+		return cmp.Or(strings.Compare(a.GetNamespace(), b.GetNamespace()), strings.Compare(a.GetName(), b.GetName()))
 	})
 	return out
+}
+
+// inOrder sorts pods by namespace and name.
+func inOrder(pods []*corev1.Pod) {
+	slices.SortFunc(pods, func(a, b *corev1.Pod) int {
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
+	})
 }
