@@ -21,31 +21,37 @@ import "math"
 // is 1 then, and want a share.
 func Bound(classes []Class, kinds []Kind) (total float64, worth []float64, ok bool) {
 	const pivots, cells = 20_000, 60_000_000
-	n, resources := len(classes), 0
-	for i := range kinds {
-		resources = len(kinds[i].Have)
-	}
-	pairs := 0
-	for i := range classes {
-		for k := range kinds {
-			if fits(&classes[i], kinds, k) {
-				pairs++
-			}
-		}
-	}
 	if len(kinds) == 0 {
 		return 0, nil, false
 	}
-	columns := n + len(kinds)*(resources+1)
-	if (pairs+len(kinds))*(columns+pairs+len(kinds)) > cells {
+	columns, rows := len(classes)+len(kinds)*(len(kinds[0].Have)+1), len(kinds)
+	for i := range classes {
+		for k := range kinds {
+			if fits(&classes[i], kinds, k) {
+				rows++
+			}
+		}
+	}
+	if rows*(columns+rows) > cells {
 		return 0, nil, false
 	}
-	c := make([]float64, columns)
+	a, b, c := program(classes, kinds, columns)
+	_, x, _, ok := simplex(a, b, c, pivots)
+	if !ok {
+		return 0, nil, false
+	}
+	return value(classes, kinds, x[len(classes):])
+}
+
+// program is the linear program of [Bound]: maximize c·x such that a·x ≤ b. Its
+// columns are the classes' worths, then for each kind those of its resources
+// and of another node.
+func program(classes []Class, kinds []Kind, columns int) (a [][]float64, b, c []float64) {
+	n, resources := len(classes), len(kinds[0].Have)
+	c = make([]float64, columns)
 	for i := range classes {
 		c[i] = float64(classes[i].Count)
 	}
-	var a [][]float64
-	var b []float64
 	unit := math.Inf(1)
 	for k := range kinds {
 		unit = min(unit, kinds[k].Cost/kinds[k].most(classes))
@@ -79,11 +85,7 @@ func Bound(classes []Class, kinds []Kind) (total float64, worth []float64, ok bo
 			a, b = append(a, row), append(b, slack)
 		}
 	}
-	_, x, _, ok := simplex(a, b, c, pivots)
-	if !ok {
-		return 0, nil, false
-	}
-	return value(classes, kinds, x[n:])
+	return a, b, c
 }
 
 // value is the bound that the worths of resources prove, whoever found them:
