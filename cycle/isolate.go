@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/cloudprovider"
@@ -216,12 +217,40 @@ func (d *decision) unblock(n *world.Node) {
 
 // ordered is order, zone by zone if the pool wants it so.
 func (d *decision) ordered(list []stale) []stale {
-	list = order(list)
+	list = d.slowFirst(order(list))
 	if s := d.pool.CycleSpec(); s == nil || s.Order != v1alpha1.OrderZone {
 		return list
 	}
 	slices.SortStableFunc(list, func(a, b stale) int {
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Zone(), b.Zone()))
+	})
+	return list
+}
+
+// slow is the grace period from which a pod is likely to decide when a run ends.
+const slow = 10 * time.Minute
+
+// slowFirst brings forward the nodes with a pod that may take long to leave, the
+// longest first: begun last, it would be waited for alone when all others are
+// done. A canary is no place for them.
+func (d *decision) slowFirst(list []stale) []stale {
+	spec, run := d.pool.CycleSpec(), d.report.Cycle
+	if spec == nil || spec.Canary != nil && run != nil && run.CanaryDoneAt == nil {
+		return list
+	}
+	takes := map[*world.Node]time.Duration{}
+	for _, n := range list {
+		for _, p := range n.Pods {
+			if s := p.Spec.TerminationGracePeriodSeconds; s != nil && time.Duration(*s)*time.Second >= slow {
+				takes[n.Node] = max(takes[n.Node], time.Duration(*s)*time.Second)
+			}
+		}
+	}
+	if len(takes) == 0 {
+		return list
+	}
+	slices.SortStableFunc(list, func(a, b stale) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(takes[b.Node], takes[a.Node]))
 	})
 	return list
 }
