@@ -5,15 +5,18 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/cloudprovider"
 	"github.com/tidemill/tidemill/internal/kube"
+	"github.com/tidemill/tidemill/internal/world"
 )
 
 // Cluster is the plugin's way to the API server.
@@ -25,6 +28,8 @@ type Cluster struct {
 	Client client.Client
 	// GPULabel is [Options.GPULabel]; its values are the types of GPU.
 	GPULabel string
+	// Events gets an event of each veto; nil drops them.
+	Events events.EventRecorder
 
 	mu     sync.Mutex // guards static
 	static map[types.UID]corev1.ResourceList
@@ -34,8 +39,9 @@ type Cluster struct {
 type clusterLook struct {
 	objects     map[string]*poolObject // by spec.nodePoolID
 	providerIDs []string
-	marks       map[cloudprovider.InstanceID]string // why a node is not the client's to delete
-	learned     map[cloudprovider.PoolID]learned
+	vetoes      map[cloudprovider.InstanceID]veto
+	nodes       map[cloudprovider.PoolID][]*world.Node // until learn has seen them
+	lessons     map[cloudprovider.PoolID]lesson
 	gpuTypes    []string
 }
 
@@ -44,6 +50,8 @@ type poolObject struct {
 	bounds *Bounds // nil without spec.scale
 	down   *v1alpha1.ScaleDownSpec
 	run    *run
+	// learned are the daemon's lessons.
+	learned []v1alpha1.LearnedTemplate
 }
 
 // run is a turn-over under way.
@@ -63,7 +71,8 @@ func (l clusterLook) objectOf(p cloudprovider.NodePool, unique bool) *poolObject
 
 // look reads the cluster. A nil Cluster shows nothing, and that is no error.
 func (c *Cluster) look(ctx context.Context, cloud cloudprovider.Cloud) (clusterLook, error) {
-	l := clusterLook{objects: map[string]*poolObject{}, marks: map[cloudprovider.InstanceID]string{}, learned: map[cloudprovider.PoolID]learned{}}
+	l := clusterLook{objects: map[string]*poolObject{}, vetoes: map[cloudprovider.InstanceID]veto{},
+		nodes: map[cloudprovider.PoolID][]*world.Node{}, lessons: map[cloudprovider.PoolID]lesson{}}
 	if c == nil {
 		return l, nil
 	}
@@ -84,19 +93,22 @@ func (c *Cluster) look(ctx context.Context, cloud cloudprovider.Cloud) (clusterL
 		}
 	}
 	l.addNodes(nodes.Items, cloud, c.GPULabel)
-	for id, known := range l.learned {
-		static, err := c.staticPods(ctx, known.node)
+	for id, nodes := range l.nodes {
+		newest := newestReady(nodes)
+		if newest == nil {
+			continue
+		}
+		static, err := c.staticPods(ctx, newest)
 		if err != nil {
 			return clusterLook{}, err
 		}
-		known.static = static
-		l.learned[id] = known
+		l.lessons[id] = lesson{static: static}
 	}
 	return l, nil
 }
 
 func newPoolObject(p *v1alpha1.Pool) *poolObject {
-	o := &poolObject{}
+	o := &poolObject{learned: p.Status.Learned}
 	if s := p.Spec.Scale; s != nil {
 		o.bounds, o.down = &Bounds{int(s.MinSize), int(s.MaxSize)}, s.Down
 	}
@@ -107,54 +119,63 @@ func newPoolObject(p *v1alpha1.Pool) *poolObject {
 }
 
 func (l *clusterLook) addNodes(nodes []corev1.Node, cloud cloudprovider.Cloud, gpuLabel string) {
-	poolOf := map[cloudprovider.InstanceID]cloudprovider.NodePool{}
-	for _, p := range cloud.Pools {
-		for _, in := range cloud.Instances[p.ID] {
-			poolOf[in.ID] = p
+	machines := map[cloudprovider.InstanceID]*cloudprovider.Instance{}
+	for _, list := range cloud.Instances {
+		for i := range list {
+			machines[list[i].ID] = &list[i]
 		}
 	}
 	for i := range nodes {
 		n := &nodes[i]
 		id := instanceID(n.Spec.ProviderID)
-		pool, ours := poolOf[id]
-		if !ours || id == "" {
+		in := machines[id]
+		if in == nil || id == "" {
 			continue
 		}
 		l.providerIDs = append(l.providerIDs, n.Spec.ProviderID)
 		if gpu := n.Labels[gpuLabel]; gpuLabel != "" && gpu != "" && !slices.Contains(l.gpuTypes, gpu) {
 			l.gpuTypes = append(l.gpuTypes, gpu)
 		}
-		if why := vetoOf(n); why != "" {
-			l.marks[id] = why
+		if why := vetoOf(n); !why.none() {
+			l.vetoes[id] = why
 		} else {
-			l.learn(pool, n)
+			l.nodes[in.Pool] = append(l.nodes[in.Pool], &world.Node{Instance: in, Object: n})
 		}
 	}
 	slices.Sort(l.gpuTypes)
 }
 
-// vetoOf is why a node is not the client's to delete: tidemill is at work on
-// it, or may be.
-func vetoOf(n *corev1.Node) string {
-	m, err := kube.MarkOf(n)
-	switch {
-	case err != nil:
-		return fmt.Sprintf("node %s carries a mark that cannot be read: %v", n.Name, err)
-	case m != nil:
-		return fmt.Sprintf("node %s is being disrupted by tidemill since %s: %s, %s", n.Name, m.Since.UTC().Format("15:04:05"), m.Cause, m.Reason)
-	case n.Annotations[v1alpha1.AnnotationCycle] != "":
-		return fmt.Sprintf("node %s will be replaced by tidemill: %s=%s", n.Name, v1alpha1.AnnotationCycle, n.Annotations[v1alpha1.AnnotationCycle])
-	}
-	return ""
-}
-
-// remember keeps what was learned of pools that have no node to learn from now.
-func (l clusterLook) remember(old clusterLook) clusterLook {
-	for id, known := range old.learned {
-		if _, again := l.learned[id]; !again {
-			l.learned[id] = known
+// newestReady is the node whose static pods stand for those of the next one.
+func newestReady(nodes []*world.Node) (newest *corev1.Node) {
+	for _, n := range nodes {
+		if !n.Ready() || n.Object.DeletionTimestamp != nil {
+			continue
+		}
+		if newest == nil || newest.CreationTimestamp.Before(&n.Object.CreationTimestamp) ||
+			newest.CreationTimestamp.Equal(&n.Object.CreationTimestamp) && n.Object.Name < newest.Name {
+			newest = n.Object
 		}
 	}
+	return newest
+}
+
+// learn takes in what the nodes show of their make, and keeps what was known of
+// pools that have no node to learn from now. The daemon's lessons, which outlast
+// restarts, count before the plugin's own.
+func (l clusterLook) learn(old clusterLook, cloud cloudprovider.Cloud, now time.Time) clusterLook {
+	names := namesOf(cloud.Pools)
+	for _, p := range cloud.Pools {
+		known, seen := old.lessons[p.ID], l.lessons[p.ID]
+		if o := l.objectOf(p, names[p.Name] == 1); o != nil && len(o.learned) > 0 {
+			known.templates = o.learned
+		}
+		seen.templates = world.Learn(p, l.nodes[p.ID], known.templates, now)
+		if seen.static == nil {
+			seen.static = known.static
+		}
+		l.lessons[p.ID] = seen
+	}
+	l.nodes = nil // lessons are kept, Nodes are not
 	return l
 }
 

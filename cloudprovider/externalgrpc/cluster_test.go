@@ -6,11 +6,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"google.golang.org/grpc/codes"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	kubefake "sigs.k8s.io/controller-runtime/pkg/client/fake"
 
@@ -29,9 +31,10 @@ func roomy(cpu, pods string) *corev1.Node {
 
 // registered is the Node of a machine, Ready.
 func registered(id cloudprovider.InstanceID, n int) *corev1.Node {
-	node := roomy("3800m", "90")
+	node := roomy("4", "110")
+	node.Status.Allocatable = roomy("3800m", "90").Status.Allocatable
 	node.Name, node.UID = fmt.Sprintf("node-%d", n), types.UID(fmt.Sprintf("uid-%d", n))
-	node.CreationTimestamp = metav1.NewTime(time.Unix(int64(1000+n), 0))
+	node.CreationTimestamp = metav1.NewTime(time.Now().Add(time.Duration(n)*time.Second - 10*time.Minute))
 	node.Spec.ProviderID = string(id)
 	node.Labels = map[string]string{"feature": "found", corev1.LabelHostname: node.Name}
 	node.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}
@@ -170,6 +173,9 @@ func TestMarkedNodesAreVetoed(t *testing.T) {
 	nodes[1].Annotations = map[string]string{v1alpha1.AnnotationCycle: "doctor/disk"}
 	nodes[2].Annotations = map[string]string{v1alpha1.AnnotationDisruption: "scribble"}
 	s, _ := serveNodes(t, cloud, id, nodes)
+	told := events.NewFakeRecorder(10)
+	s.plugin.options.Cluster.Events = told
+	_ = s.delete(id, real(nodes[0].Spec.ProviderID)) // and again below: one event
 	for i, want := range []string{"LeaseExpired", "doctor/disk", "cannot be read"} {
 		err := s.delete(id, real(nodes[3].Spec.ProviderID), real(nodes[i].Spec.ProviderID))
 		wantCode(t, err, codes.FailedPrecondition)
@@ -182,6 +188,33 @@ func TestMarkedNodesAreVetoed(t *testing.T) {
 	}
 	if err := s.delete(id, real(nodes[3].Spec.ProviderID)); err != nil {
 		t.Error(err)
+	}
+	for _, want := range []string{"LeaseExpired", "doctor/disk", "cannot be read"} {
+		if e := <-told.Events; !strings.Contains(e, "ScaleDownRefused") || !strings.Contains(e, want) {
+			t.Errorf("event %q, want one about %s", e, want)
+		}
+	}
+	if len(told.Events) != 0 {
+		t.Errorf("another event: %s", <-told.Events)
+	}
+	for cause, want := range map[string]float64{"disruption": 2, "request": 1, "unreadable": 1, "run": 0} {
+		if got := testutil.ToFloat64(s.plugin.metrics.vetoes.WithLabelValues(cause)); got != want {
+			t.Errorf("%v vetoes of cause %s, want %v", got, cause, want)
+		}
+	}
+}
+
+// Where the daemon runs its lessons count, also those of nodes that are gone.
+func TestTheDaemonsLessonsCount(t *testing.T) {
+	cloud := fake.New(fake.Options{})
+	id := cloud.AddPool(fake.Pool{Name: "workers", Shape: "S", Template: roomy("4", "110")})
+	pool := &v1alpha1.Pool{ObjectMeta: metav1.ObjectMeta{Name: "workers"}, Spec: v1alpha1.PoolSpec{NodePoolID: string(id)}}
+	pool.Status.Learned = []v1alpha1.LearnedTemplate{{Shape: "S", Promised: roomy("4", "110").Status.Capacity, Nodes: 3,
+		Allocatable: roomy("3500m", "80").Status.Allocatable, Labels: map[string]string{"rack": "r"}}}
+	s, _ := serveNodes(t, cloud, id, nil, pool)
+	n := s.template(id)
+	if n.Status.Allocatable.Cpu().String() != "3500m" || n.Status.Allocatable.Pods().Value() != 80 || n.Labels["rack"] != "r" {
+		t.Errorf("template %v %v", n.Labels, n.Status.Allocatable)
 	}
 }
 

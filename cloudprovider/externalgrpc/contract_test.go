@@ -28,7 +28,7 @@ func TestNothingIsAnsweredBeforeTheFirstLook(t *testing.T) {
 	s := serveBlind(t, cloud, Options{Selection: Selection{Nodes: map[cloudprovider.PoolID]Bounds{id: {0, 3}}}})
 	s.look()
 	for _, method := range []string{"Refresh", "NodeGroups", "NodeGroupForNode", "NodeGroupTargetSize", "NodeGroupNodes",
-		"NodeGroupTemplateNodeInfo", "NodeGroupGetOptions", "GetAvailableGPUTypes"} {
+		"NodeGroupTemplateNodeInfo", "NodeGroupGetOptions", "GetAvailableGPUTypes", "PricingNodePrice", "PricingPodPrice"} {
 		_, err := s.raw(method, nil)
 		if status.Code(err) != codes.Unavailable {
 			t.Errorf("%s: %v, want Unavailable", method, err)
@@ -228,10 +228,6 @@ func TestOptionalAndCachedCalls(t *testing.T) {
 	cloud := fake.New(fake.Options{})
 	id := cloud.AddPool(fake.Pool{Size: 1})
 	s := serve(t, cloud, Options{GPULabel: "gpu", Selection: Selection{Nodes: map[cloudprovider.PoolID]Bounds{id: {0, 1}}}})
-	for _, method := range []string{"PricingNodePrice", "PricingPodPrice"} {
-		_, err := s.raw(method, nil)
-		wantCode(t, err, codes.Unimplemented)
-	}
 	if answer, err := s.raw("GPULabel", nil); err != nil || string(fields(t, answer)[1][0]) != "gpu" {
 		t.Errorf("GPU label %q, %v", answer, err)
 	}

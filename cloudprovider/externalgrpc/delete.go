@@ -3,6 +3,7 @@ package externalgrpc
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"google.golang.org/grpc/codes"
@@ -35,8 +36,8 @@ func (p *Plugin) NodeGroupDeleteNodes(ctx context.Context, r *wire.NodeGroupDele
 		if err != nil || len(d.ids) == 0 {
 			return done{}, err
 		}
-		if err := g.cycling("delete nodes"); err != nil {
-			return done{}, err
+		if v := g.running(); !v.none() {
+			return done{}, p.refused(v, "delete nodes of group "+g.pool.Name)
 		}
 		if left := g.pool.Size - len(d.ids); d.working > 0 && left < g.bounds.Min {
 			return done{}, refuse("delete %d nodes of group %s: %d would be left, at least %d", len(d.ids), g.pool.Name, left, g.bounds.Min)
@@ -73,8 +74,8 @@ func (p *Plugin) sort(g *group, nodes []*wire.ExternalGrpcNode) (deletion, error
 		case !listed && !id.Placeholder():
 			d.unknown = append(d.unknown, n)
 		case !listed, at.instance.State == cloudprovider.Deleting, slices.Contains(d.ids, id):
-		case at.veto != "":
-			return deletion{}, refuse("delete node %q of group %s: %s", n.GetName(), g.pool.Name, at.veto)
+		case !at.veto.none():
+			return deletion{}, p.refused(at.veto, fmt.Sprintf("delete node %q of group %s", n.GetName(), g.pool.Name))
 		default:
 			d.ids = append(d.ids, id)
 			if became(n, at.instance) {

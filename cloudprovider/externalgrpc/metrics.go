@@ -19,6 +19,8 @@ import (
 type metrics struct {
 	seconds *prometheus.HistogramVec
 	calls   *prometheus.CounterVec
+	vetoes  *prometheus.CounterVec
+	options *prometheus.CounterVec
 	groups  prometheus.Gauge
 	age     prometheus.GaugeFunc
 }
@@ -34,6 +36,14 @@ func newMetrics(r prometheus.Registerer, age func() float64) (*metrics, error) {
 			Name: "tidemill_plugin_rpcs_total",
 			Help: "Calls of cluster-autoscaler by method and gRPC code.",
 		}, []string{"method", "code"}),
+		vetoes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tidemill_plugin_vetoes_total",
+			Help: "Deletions refused to cluster-autoscaler because tidemill is at work there, by cause: disruption, request, unreadable, run.",
+		}, []string{"cause"}),
+		options: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tidemill_plugin_options_total",
+			Help: "Questions for a group's options by generation of the client and answer: none (its own flags hold), sent, withheld (they would harm it).",
+		}, []string{"client", "answer"}),
 		groups: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "tidemill_plugin_groups", Help: "Node pools that cluster-autoscaler may scale.",
 		}),
@@ -45,10 +55,13 @@ func newMetrics(r prometheus.Registerer, age func() float64) (*metrics, error) {
 		m.seconds.WithLabelValues(method.MethodName)
 		m.calls.WithLabelValues(method.MethodName, codes.OK.String())
 	}
+	for _, cause := range []string{"disruption", "request", "unreadable", "run"} {
+		m.vetoes.WithLabelValues(cause)
+	}
 	if r == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.seconds, m.calls, m.groups, m.age} {
+	for _, c := range []prometheus.Collector{m.seconds, m.calls, m.vetoes, m.options, m.groups, m.age} {
 		if err := r.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics of the plugin: %w", err)
 		}

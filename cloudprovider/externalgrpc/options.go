@@ -128,7 +128,15 @@ func (p *Plugin) NodeGroupGetOptions(_ context.Context, r *wire.NodeGroupAutosca
 	if client == GenerationTrap {
 		p.warnOnce(client, g)
 	}
-	if g.override.empty() || client == GenerationTrap || client == GenerationUnknown {
+	answer := "sent"
+	switch {
+	case g.override.empty() || client == GenerationUnknown:
+		answer = "none"
+	case client == GenerationTrap:
+		answer = "withheld"
+	}
+	p.metrics.options.WithLabelValues(client.String(), answer).Inc()
+	if answer != "sent" {
 		return nil, status.Error(codes.Unimplemented, "no options of this group are overridden")
 	}
 	return &wire.NodeGroupAutoscalingOptionsResponse{Options: g.override.apply(r.GetDefaults())}, nil
@@ -136,7 +144,7 @@ func (p *Plugin) NodeGroupGetOptions(_ context.Context, r *wire.NodeGroupAutosca
 
 // warnOnce says what clients of 1.35 and 1.36 miss.
 func (p *Plugin) warnOnce(client Generation, g *group) {
-	if _, told := p.warned.LoadOrStore(fmt.Sprint(client, g.pool.ID, g.override.empty()), true); told {
+	if !p.once(fmt.Sprint("options ", client, g.pool.ID, g.override.empty())) {
 		return
 	}
 	if g.override.empty() {

@@ -35,13 +35,12 @@ type Options struct {
 // Plugin answers the calls of cluster-autoscaler. [Plugin.Run] must be running
 // for it to know anything. It is safe for concurrent use.
 type Plugin struct {
-	wire.UnimplementedCloudProviderServer // the pricing calls: this cloud's prices are not known yet
+	wire.UnimplementedCloudProviderServer // what a future protocol adds
 
 	options  Options
 	log      *slog.Logger
 	metrics  *metrics
 	spelling spelling
-	warned   sync.Map // generation of a client → told
 	kick     chan struct{}
 	view     atomic.Pointer[view] // nil before the first good look
 
@@ -49,6 +48,7 @@ type Plugin struct {
 	cloud   cloudprovider.Cloud
 	cluster clusterLook
 	writes  map[cloudprovider.PoolID]*writing
+	told    map[string]bool // what is said once
 }
 
 // writing is what is known of the writes to a pool.
@@ -137,7 +137,7 @@ func (p *Plugin) look(ctx context.Context) {
 	if err != nil {
 		p.log.Warn("the cluster does not answer, the last good look serves on", "error", err)
 	} else {
-		p.cluster = cluster.remember(p.cluster)
+		p.cluster = cluster.learn(p.cluster, p.cloud, time.Now())
 	}
 	p.show()
 }
@@ -170,6 +170,21 @@ func (p *Plugin) soon() {
 	case p.kick <- struct{}{}:
 	default: // one is on its way
 	}
+}
+
+// once is whether something is to be told for the first time. What a long life
+// has gathered is forgotten together: a thing told twice is no harm.
+func (p *Plugin) once(what string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.told[what] {
+		return false
+	}
+	if p.told == nil || len(p.told) >= 1000 {
+		p.told = map[string]bool{}
+	}
+	p.told[what] = true
+	return true
 }
 
 func (p *Plugin) dataAge() float64 {

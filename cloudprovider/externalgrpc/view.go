@@ -17,6 +17,7 @@ type view struct {
 	byID       map[cloudprovider.PoolID]*group
 	byInstance map[cloudprovider.InstanceID]place
 	gpuTypes   []string
+	rates      rates
 	observed   time.Time
 }
 
@@ -27,7 +28,7 @@ type group struct {
 	instances []cloudprovider.Instance
 	run       *run // the turn-over under way, nil if there is none
 	message   *wire.NodeGroup
-	template  []byte // a v1.Node; empty only if templateErr says why
+	template  []byte // a v1.Node; empty only if noNode says why
 	noNode    error
 	override  override
 }
@@ -37,8 +38,7 @@ type place struct {
 	pool     cloudprovider.PoolID
 	group    *group // nil if its pool is no group
 	instance cloudprovider.Instance
-	// veto is why the client may not delete it, "" if it may.
-	veto string
+	veto     veto
 }
 
 // build makes the view of a look at the cloud and one at the cluster. It is
@@ -48,10 +48,7 @@ func build(cloud cloudprovider.Cloud, cluster clusterLook, s Selection) *view {
 		byID: map[cloudprovider.PoolID]*group{}, byInstance: map[cloudprovider.InstanceID]place{},
 		gpuTypes: cluster.gpuTypes, observed: cloud.Observed,
 	}
-	names := map[string]int{}
-	for _, p := range cloud.Pools {
-		names[p.Name]++
-	}
+	names := namesOf(cloud.Pools)
 	for _, p := range cloud.Pools {
 		object := cluster.objectOf(p, names[p.Name] == 1)
 		g := newGroup(p, object, cloud.Instances[p.ID], cluster, s)
@@ -60,10 +57,20 @@ func build(cloud cloudprovider.Cloud, cluster clusterLook, s Selection) *view {
 			v.byID[p.ID] = g
 		}
 		for _, in := range cloud.Instances[p.ID] {
-			v.byInstance[in.ID] = place{p.ID, g, in, cluster.marks[in.ID]}
+			v.byInstance[in.ID] = place{p.ID, g, in, cluster.vetoes[in.ID]}
 		}
 	}
+	v.rates = ratesOf(v.groups)
 	return v
+}
+
+// namesOf counts the pools of each name: a name that two have is nobody's.
+func namesOf(pools []cloudprovider.NodePool) map[string]int {
+	names := map[string]int{}
+	for _, p := range pools {
+		names[p.Name]++
+	}
+	return names
 }
 
 func newGroup(p cloudprovider.NodePool, object *poolObject, instances []cloudprovider.Instance, cluster clusterLook, s Selection) *group {
@@ -78,7 +85,7 @@ func newGroup(p cloudprovider.NodePool, object *poolObject, instances []cloudpro
 	}
 	g.bounds = b
 	g.override = overrideOf(p.Tags, object)
-	g.template, g.noNode = templateOf(p, instances, cluster.learned[p.ID])
+	g.template, g.noNode = templateOf(p, instances, cluster.lessons[p.ID])
 	g.message = &wire.NodeGroup{Id: string(p.ID), MinSize: int32(b.Min), MaxSize: int32(b.Max), Debug: g.String()}
 	return g
 }

@@ -127,8 +127,8 @@ func (p *Plugin) NodeGroupDecreaseTargetSize(ctx context.Context, r *wire.NodeGr
 		return nil, status.Errorf(codes.InvalidArgument, "decrease target size of %s by %d: want a negative number", r.GetId(), delta)
 	}
 	err := p.write(ctx, r.GetId(), func(ctx context.Context, g *group) (done, error) {
-		if err := g.cycling("decrease target size"); err != nil {
-			return done{}, err
+		if v := g.running(); !v.none() {
+			return done{}, p.refused(v, "decrease target size of group "+g.pool.Name)
 		}
 		want := g.pool.Size + delta
 		to := max(want, g.live(), 0)
@@ -154,15 +154,6 @@ var errRefused = errors.New("refused")
 
 func refuse(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{errRefused}, args...)...)
-}
-
-// cycling refuses a change while the pool is being turned over: one pool has
-// one executor of disruption.
-func (g *group) cycling(what string) error {
-	if g.run == nil {
-		return nil
-	}
-	return refuse("%s of group %s: tidemill is turning the pool over (%s), it will be possible when that has ended", what, g.pool.Name, g.run.object.Status.Cycle.Request)
 }
 
 // statusError turns an error of the contract into one of gRPC. Unimplemented
