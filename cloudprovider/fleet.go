@@ -33,6 +33,9 @@ type FleetOptions struct {
 	// Refresh is how long a complete look may be used again; 0 looks every
 	// time. A write through this Fleet ends it at once.
 	Refresh time.Duration
+	// Random, if set, gives numbers from 0 to 1 that shorten each Refresh by up to
+	// a tenth, so that many daemons of one tenancy do not ask in step.
+	Random func() float64
 	// OnWrite, if set, is told of each write after it was answered: what, for
 	// which pool, and how it ended. It must not block.
 	OnWrite func(Write)

@@ -278,3 +278,22 @@ func TestPlaceholder(t *testing.T) {
 		t.Errorf("%q taken for a placeholder", m)
 	}
 }
+
+// A look may be used again for a little less than Refresh, by chance, and never
+// for more.
+func TestRefreshIsSpread(t *testing.T) {
+	for _, tt := range []struct {
+		random float64
+		wait   time.Duration
+		fresh  bool
+	}{{0, 9999 * time.Millisecond, true}, {0, 10 * time.Second, false}, {1, 8999 * time.Millisecond, true}, {1, 9 * time.Second, false}} {
+		synctest.Test(t, func(t *testing.T) {
+			f := cloudprovider.NewFleet(fake.New(fake.Options{}), cloudprovider.FleetOptions{Refresh: 10 * time.Second, Random: func() float64 { return tt.random }})
+			first := f.Observe(t.Context()).Observed
+			time.Sleep(tt.wait)
+			if again := f.Observe(t.Context()).Observed; again.Equal(first) != tt.fresh {
+				t.Errorf("random %v, after %s: used again is %v, want %v", tt.random, tt.wait, !tt.fresh, tt.fresh)
+			}
+		})
+	}
+}

@@ -32,8 +32,9 @@ type memory struct {
 	// writes counts the changes asked for; a look is worth reusing only while
 	// the count is the one it began with.
 	writes  int
-	lookAt  int  // writes when the last look began
-	partial bool // the last look lacks a pool
+	lookAt  int           // writes when the last look began
+	life    time.Duration // how long the last look may be used again
+	partial bool          // the last look lacks a pool
 }
 
 // Observe looks at the whole cloud, or gives the last look again while it is
@@ -68,7 +69,7 @@ func (f *Fleet) Observe(ctx context.Context) Cloud {
 // fresh is whether the last look may be used again. The caller holds mu.
 func (f *Fleet) fresh() bool {
 	m := &f.memory
-	return !m.last.Observed.IsZero() && !m.partial && m.writes == m.lookAt && time.Since(m.last.Observed) < f.options.Refresh
+	return !m.last.Observed.IsZero() && !m.partial && m.writes == m.lookAt && time.Since(m.last.Observed) < m.life
 }
 
 // forget makes the last look stale: the world is about to change, or has.
@@ -119,6 +120,10 @@ func (f *Fleet) remember(start time.Time, began int, pools []NodePool, lists [][
 	}
 	if !start.Before(m.last.Observed) { // a slower look must not replace a newer one
 		m.last, m.read, m.lookAt, m.partial = look, read, began, partial
+		m.life = f.options.Refresh
+		if f.options.Random != nil {
+			m.life -= time.Duration(f.options.Random() * float64(m.life) / 10)
+		}
 	}
 	return look.clone()
 }
