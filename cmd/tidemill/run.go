@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"strings"
 	"time"
@@ -129,7 +130,7 @@ func (g *globals) daemon(ctx context.Context, f runFlags) error {
 	g.oci.book.from(c.client)
 	log.Info("starting", "version", thisBuild().Version, "server", c.server, "serverVersion", c.version, "cluster", g.oci.cluster, "dryRun", f.dryRun)
 	fleet := cloudprovider.NewFleet(provider, cloudprovider.FleetOptions{
-		DryRun: f.dryRun, Refresh: f.refresh, OnWrite: logWrites(log),
+		DryRun: f.dryRun, Refresh: f.refresh, OnWrite: logWrites(log), Random: rand.Float64,
 	})
 	if err := fleet.Register(ctrlmetrics.Registry); err != nil {
 		return fmt.Errorf("register metrics: %w", err)
