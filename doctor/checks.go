@@ -87,5 +87,14 @@ func HostChecks() []Check {
 		memoryErrors,        // memory that lost data
 		memoryCorrected,     // memory that is about to
 		cpuThrottled,        // CPUs that are too hot
+		kernelDisk,          // what the kernel has said of disks and file systems
+		kernelLockups,       // of CPUs that were stuck
+		kernelHung,          // of tasks that hang
+		kernelOOM,           // of whom it killed for memory, and why
+		kernelXid,           // of GPUs
+		kernelHardware,      // of broken hardware
+		kernelNetwork,       // of tables that overflowed
+		kernelNFS,           // of file servers
+		kernelForks,         // of control groups that are full
 	}
 }

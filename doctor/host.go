@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/prometheus/procfs"
@@ -25,14 +26,23 @@ type Host struct {
 	// host's mounts and network, whichever namespaces this process is in.
 	Proc, Init procfs.FS
 	// Statfs measures the file system that holds a path below Root; Clock asks
-	// the kernel about its clock. Both are the only questions that no file
-	// answers.
+	// the kernel about its clock. No file answers
+	// these.
 	Statfs func(path string) (Usage, error)
 	Clock  func() (ClockState, error)
+	// Kmsg is the kernel's log as syslog(2) gives it.
+	Kmsg func() ([]byte, error)
 	// Boot tells one run of the kernel from the next; "" when it is not known,
 	// and then no counter is compared. Before is the last run, nil for none.
 	Boot   string
 	Before *Tally
+
+	// kernel is the log, read once for all checks on it.
+	kernel struct {
+		once  sync.Once
+		lines []KernelLine
+		err   error
+	}
 }
 
 // Usage is how full a file system is. Free is what an unprivileged writer may
@@ -61,6 +71,9 @@ type HostOptions struct {
 	// State is a file in which the counters are kept from run to run; "" keeps
 	// none, and counters are then told since boot.
 	State string
+	// Name is what the report calls the host; "" means its own name. An agent gives
+	// the Node's, which may be another.
+	Name string
 	// Policy's CheckTimeout bounds each check.
 	Policy Policy
 }
@@ -79,7 +92,7 @@ func OpenHost(root string) (*Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open host root %s: %w\nhint: the first process is not visible: mount the node's /proc, and without hidepid", root, err)
 	}
-	h := &Host{Root: root, FS: os.DirFS(root), Proc: proc, Init: init, Clock: kernelClock}
+	h := &Host{Root: root, FS: os.DirFS(root), Proc: proc, Init: init, Clock: kernelClock, Kmsg: kernelLog}
 	h.Statfs = func(path string) (Usage, error) { return statfs(filepath.Join(root, path)) }
 	h.Name = "host"
 	if name, err := h.line("proc/sys/kernel/hostname"); err == nil && name != "" {
@@ -89,23 +102,16 @@ func OpenHost(root string) (*Host, error) {
 	return h, nil
 }
 
+// equip gives the host what the options add to it.
+func (o HostOptions) equip(h *Host) {
+	h.Name = or(o.Name, h.Name)
+}
+
 // ExamineHost examines the machine this runs on. A host that cannot be opened
 // is a report with its Err set, for which [Report.ExitCode] is 2. The error is
 // about the state file alone: the report is whole without it.
 func ExamineHost(ctx context.Context, o HostOptions) (Report, error) {
-	h, err := OpenHost(o.Root)
-	if err != nil {
-		return Report{Schema: Schema, Time: time.Now(), Err: err.Error()}, nil
-	}
-	var stateErr error
-	if o.State != "" {
-		h.Before, stateErr = LoadTally(o.State)
-	}
-	r := examineHost(ctx, h, o.Policy.withDefaults())
-	if o.State != "" && stateErr == nil && ctx.Err() == nil {
-		stateErr = h.next(r.Time, r.Nodes[0].Findings).Save(o.State)
-	}
-	return r, stateErr
+	return NewRounds(o).Examine(ctx)
 }
 
 func examineHost(ctx context.Context, h *Host, policy Policy) Report {

@@ -29,3 +29,22 @@ func kernelClock() (ClockState, error) {
 	}
 	return ClockState{Synced: t.Status&unix.STA_UNSYNC == 0, MaxError: time.Duration(t.Maxerror) * time.Microsecond}, nil
 }
+
+// kernelLog reads the whole ring buffer and takes nothing out of it. Without
+// CAP_SYSLOG, where kernel.dmesg_restrict is set, it is refused.
+func kernelLog() ([]byte, error) {
+	const readAll, size = 3, 10 // SYSLOG_ACTION_READ_ALL, SYSLOG_ACTION_SIZE_BUFFER
+	n, err := unix.Klogctl(size, nil)
+	if err != nil {
+		return nil, fmt.Errorf("syslog(2): %w", err)
+	}
+	buf := make([]byte, min(n, maxKernelLog))
+	if n, err = unix.Klogctl(readAll, buf); err != nil {
+		return nil, fmt.Errorf("syslog(2): %w", err)
+	}
+	return buf[:n], nil
+}
+
+// maxKernelLog bounds what is taken of a log_buf_len of any size; the newest
+// lines are what a shorter buffer gets.
+const maxKernelLog = 4 << 20

@@ -11,3 +11,5 @@ var errNotLinux = errors.New("this is no Linux host")
 func statfs(string) (Usage, error) { return Usage{}, errNotLinux }
 
 func kernelClock() (ClockState, error) { return ClockState{}, errNotLinux }
+
+func kernelLog() ([]byte, error) { return nil, errNotLinux }

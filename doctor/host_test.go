@@ -17,8 +17,9 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// The archives of testdata/host are hosts: files below their root, and two
-// answers of the kernel, "statfs.json" by path and "clock.json". "checks" names
+// The archives of testdata/host are hosts: files below their root, and three
+// answers of the kernel, "statfs.json" by path, "clock.json" and
+// "kmsg". "checks" names
 // those that are asked, and "expected" is what they find.
 func TestHostFixtures(t *testing.T) {
 	files, err := filepath.Glob("testdata/host/*.txtar")
@@ -84,6 +85,7 @@ func openFixture(t *testing.T, archive *txtar.Archive) (*Host, *txtar.File) {
 	root := t.TempDir()
 	var usage map[string]Usage
 	var clock *ClockState
+	var kmsg []byte
 	var want *txtar.File
 	for i, f := range archive.Files {
 		switch f.Name {
@@ -92,6 +94,8 @@ func openFixture(t *testing.T, archive *txtar.Archive) (*Host, *txtar.File) {
 		case "clock.json":
 			decode(t, f.Data, &clock)
 		case "checks":
+		case "kmsg":
+			kmsg = f.Data
 		case "expected":
 			want = &archive.Files[i]
 		default:
@@ -113,6 +117,12 @@ func openFixture(t *testing.T, archive *txtar.Archive) (*Host, *txtar.File) {
 			return ClockState{}, &fs.PathError{Op: "adjtimex", Path: "clock", Err: fs.ErrPermission}
 		}
 		return *clock, nil
+	}
+	h.Kmsg = func() ([]byte, error) {
+		if kmsg == nil {
+			return nil, &fs.PathError{Op: "syslog", Path: "kmsg", Err: fs.ErrPermission}
+		}
+		return kmsg, nil
 	}
 	return h, want
 }

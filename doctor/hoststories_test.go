@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"io/fs"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -171,6 +172,7 @@ func (s hostStory) host(t *testing.T, spoil func(i int, data string) string) *Ho
 		t.Fatal(err)
 	}
 	h.Statfs = func(string) (Usage, error) { return Usage{Device: "a", Bytes: 40 << 30, Free: 10 << 30}, nil }
+	h.Kmsg = func() ([]byte, error) { return nil, &fs.PathError{Op: "syslog", Path: "kmsg", Err: fs.ErrPermission} }
 	h.Boot = "boot-1"
 	if s.before != nil {
 		h.Before = &Tally{Boot: "boot-1", Time: time.Now().Add(-5 * time.Minute), Counts: s.before}

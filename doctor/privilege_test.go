@@ -20,6 +20,7 @@ func TestWithoutPrivilegeNothingIsKnown(t *testing.T) {
 	h.FS = refused{}
 	h.Statfs = func(path string) (Usage, error) { _, err := refused{}.Open(path); return Usage{}, err }
 	h.Clock = func() (ClockState, error) { _, err := refused{}.Open("clock"); return ClockState{}, err }
+	h.Kmsg = func() ([]byte, error) { _, err := refused{}.Open("kmsg"); return nil, err }
 	// These ask the kernel's files directly, where an empty /proc says that there
 	// is no such thing.
 	direct := map[string]bool{stallCPU.ID: true, stallMemory.ID: true, stallIO.ID: true, raid.ID: true, conntrackDrops.ID: true, conntrack.ID: true}
