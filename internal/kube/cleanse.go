@@ -87,12 +87,7 @@ func Cleanse(ctx context.Context, c client.Client, n *corev1.Node) error {
 // strip takes all but the conditions off n in memory.
 func strip(n *corev1.Node) {
 	Unmark(n)
-	if before, ok := n.Annotations[v1alpha1.AnnotationScaleDownKept]; ok {
-		n.Annotations[v1alpha1.AnnotationScaleDownDisabled] = before
-		if before == "" {
-			delete(n.Annotations, v1alpha1.AnnotationScaleDownDisabled)
-		}
-	}
+	AllowScaleDown(n)
 	if _, asked, _ := ParseRepairRequest(n.Annotations[v1alpha1.AnnotationCycle]); asked {
 		delete(n.Annotations, v1alpha1.AnnotationCycle)
 	}
