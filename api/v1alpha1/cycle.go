@@ -129,11 +129,3 @@ type CycleSpec struct {
 	// +optional
 	Drift *DriftSpec `json:"drift,omitempty"`
 }
-
-// DrainSpec tunes how a node is emptied.
-type DrainSpec struct {
-	// timeout is how long a node may refuse to become empty before it is set
-	// aside, uncordoned, and tried again after all others. Default 30m.
-	// +optional
-	Timeout *metav1.Duration `json:"timeout,omitempty"`
-}

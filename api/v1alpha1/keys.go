@@ -26,6 +26,10 @@ const (
 	// AnnotationDoNotDisrupt on a Node or a pod keeps it where it is: "true", or
 	// a duration counted from the object's creation.
 	AnnotationDoNotDisrupt = "tidemill.dev/do-not-disrupt"
+	// AnnotationDrain on a pod says how a drain treats it: "skip" lets it end with
+	// its node, as a DaemonSet's does; "wait", or a duration counted from the
+	// beginning of the drain, gives it that long to complete before it is evicted.
+	AnnotationDrain = "tidemill.dev/drain"
 )
 
 // Marks that tidemill sets, and removes again.
@@ -50,6 +54,15 @@ const (
 	// cluster-autoscaler beside it does not take the run's nodes; its value is what
 	// stood there before, "" for nothing.
 	AnnotationScaleDownKept = "tidemill.dev/scale-down-kept"
+	// LabelExcludeBalancers on a Node with value [Own] keeps load balancers from
+	// sending it traffic while it is emptied; any other value is somebody else's.
+	LabelExcludeBalancers = "node.kubernetes.io/exclude-from-external-load-balancers"
+	// TaintOutOfService on a Node with value [Own] says that its machine is proven
+	// not to run, so that its volumes may be used elsewhere at once; any other
+	// value is somebody else's.
+	TaintOutOfService = "node.kubernetes.io/out-of-service"
+	// Own is the value that makes a key of Kubernetes' own tidemill's mark.
+	Own = "tidemill"
 	// TaintOutdated, PreferNoSchedule, keeps new pods off nodes that a run will
 	// replace, without forbidding it: operators that fail over need room.
 	TaintOutdated = "tidemill.dev/outdated"

@@ -89,6 +89,7 @@ func watch(ctx context.Context, c cache.Cache) (*bells, error) {
 		// The others are read by every look and wait for nobody.
 		{&appsv1.DaemonSet{}, nil}, {&corev1.Namespace{}, nil}, {&corev1.PersistentVolumeClaim{}, nil},
 		{&corev1.PersistentVolume{}, nil}, {&storagev1.StorageClass{}, nil}, {&storagev1.CSINode{}, nil},
+		{&corev1.Service{}, nil}, {&storagev1.VolumeAttachment{}, b.attachments()},
 	}
 	for _, h := range handlers {
 		informer, err := c.GetInformer(ctx, h.object)
@@ -203,6 +204,11 @@ func (b *bells) budgets() toolscache.ResourceEventHandler {
 			ring(b.cycle, b.scale)
 		}
 	}, func(*policyv1.PodDisruptionBudget) { ring(b.cycle, b.scale) })
+}
+
+// attachments: a volume that was detached lets the next pod with one go.
+func (b *bells) attachments() toolscache.ResourceEventHandler {
+	return handle(nil, nil, func(*storagev1.VolumeAttachment) { ring(b.cycle) })
 }
 
 // handle makes a typed handler; a nil function hears nothing.

@@ -40,6 +40,9 @@ type Mark struct {
 	Cordoned bool `json:"cordoned,omitempty"`
 	// DrainStarted is when pods were first asked to leave; nil before.
 	DrainStarted *time.Time `json:"drainStarted,omitempty"`
+	// Excluded is when load balancers were told to send the node no more traffic;
+	// nil when they were not.
+	Excluded *time.Time `json:"excluded,omitempty"`
 	// Drained is when the node was seen empty; nil before. An instance is deleted
 	// only if its Node carries it.
 	Drained *time.Time `json:"drained,omitempty"`
@@ -105,10 +108,11 @@ func Cordon(n *corev1.Node, m Mark) Mark {
 }
 
 // Unmark takes everything of tidemill's disruption off n in memory: the mark,
-// the cordon if it was tidemill's, the taint. It reports whether n changed.
+// the cordon if it was tidemill's, the taint, the exclusion. It reports whether n changed.
 // A node whose mark cannot be read keeps its cordon: it may be somebody's.
 func Unmark(n *corev1.Node) bool {
 	changed := RemoveTaint(n, v1alpha1.TaintOutdated)
+	changed = include(n) || changed
 	if m, err := MarkOf(n); err == nil && m != nil && m.Cordoned {
 		n.Spec.Unschedulable = false
 	}

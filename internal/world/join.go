@@ -24,6 +24,7 @@ func Join(o Objects, cloud cloudprovider.Cloud, now time.Time) *Snapshot {
 		Now: now, CloudObserved: cloud.Observed, CloudErr: cloud.Err,
 		PDBs: sorted(o.PDBs), DaemonSets: sorted(o.DaemonSets), Namespaces: sorted(o.Namespaces), PVCs: sorted(o.PVCs),
 		PVs: sorted(o.PVs), StorageClasses: sorted(o.StorageClasses), CSINodes: sorted(o.CSINodes),
+		Attachments: sorted(o.Attachments), Balancers: balancers(o.Services),
 	}
 	byNode := make(map[string][]*corev1.Pod, len(o.Nodes))
 	for i := range o.Pods {
@@ -173,6 +174,11 @@ func sorted[T any, P interface {
 		return cmp.Or(strings.Compare(a.GetNamespace(), b.GetNamespace()), strings.Compare(a.GetName(), b.GetName()))
 	})
 	return out
+}
+
+// balancers are the Services that the world outside reaches by a load balancer.
+func balancers(services []corev1.Service) []*corev1.Service {
+	return slices.DeleteFunc(sorted(services), func(s *corev1.Service) bool { return s.Spec.Type != corev1.ServiceTypeLoadBalancer })
 }
 
 // inOrder sorts pods by namespace and name.

@@ -39,6 +39,8 @@ type Objects struct {
 	PVs            []corev1.PersistentVolume
 	StorageClasses []storagev1.StorageClass
 	CSINodes       []storagev1.CSINode
+	Attachments    []storagev1.VolumeAttachment
+	Services       []corev1.Service
 }
 
 // Observe looks at both sides. An error means that the cluster could not be
@@ -75,10 +77,12 @@ func (o *Observer) read(ctx context.Context) (Objects, error) {
 		pvs     corev1.PersistentVolumeList
 		classes storagev1.StorageClassList
 		csi     storagev1.CSINodeList
+		att     storagev1.VolumeAttachmentList
+		svcs    corev1.ServiceList
 	)
 	// Pods before Nodes: a Node may then be missing a pod that has just been
 	// bound, which only delays, but never have one that the list does not know.
-	for _, list := range []client.ObjectList{&pools, &pods, &nodes, &pdbs, &sets, &spaces, &pvcs, &pvs, &classes, &csi} {
+	for _, list := range []client.ObjectList{&pools, &pods, &nodes, &pdbs, &sets, &spaces, &pvcs, &pvs, &classes, &csi, &att, &svcs} {
 		// Deep copies of 60,000 pods for every look would be most of the work;
 		// snapshots are read-only instead.
 		if err := o.Reader.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
@@ -88,5 +92,6 @@ func (o *Observer) read(ctx context.Context) (Objects, error) {
 	return Objects{
 		Pools: pools.Items, Nodes: nodes.Items, Pods: pods.Items, PDBs: pdbs.Items, DaemonSets: sets.Items,
 		Namespaces: spaces.Items, PVCs: pvcs.Items, PVs: pvs.Items, StorageClasses: classes.Items, CSINodes: csi.Items,
+		Attachments: att.Items, Services: svcs.Items,
 	}, nil
 }

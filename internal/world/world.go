@@ -61,6 +61,10 @@ type Snapshot struct {
 	PVs            []*corev1.PersistentVolume
 	StorageClasses []*storagev1.StorageClass
 	CSINodes       []*storagev1.CSINode
+	// Attachments are the volumes that are attached, or on their way, by node.
+	Attachments []*storagev1.VolumeAttachment
+	// Balancers are the Services of type LoadBalancer.
+	Balancers []*corev1.Service
 }
 
 // Orphan is a Pool object without a node pool of its own, and why.

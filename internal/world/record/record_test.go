@@ -82,7 +82,7 @@ func TestSecretsStayBehind(t *testing.T) {
 // TestEveryKindOfObjectIsRecorded fails when a look learns to read another kind:
 // Of must take it apart too, or plans made offline differ.
 func TestEveryKindOfObjectIsRecorded(t *testing.T) {
-	known := []string{"Pools", "Nodes", "Pods", "PDBs", "DaemonSets", "Namespaces", "PVCs", "PVs", "StorageClasses", "CSINodes"}
+	known := []string{"Pools", "Nodes", "Pods", "PDBs", "DaemonSets", "Namespaces", "PVCs", "PVs", "StorageClasses", "CSINodes", "Attachments", "Services"}
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[world.Objects]()) {
 		if !slices.Contains(known, f.Name) {
 			t.Errorf("world.Objects has %s, which addOthers in strip.go does not record", f.Name)

@@ -5,6 +5,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/tidemill/tidemill/internal/world"
@@ -175,5 +176,21 @@ func (r *Record) addOthers(s *world.Snapshot) {
 		c := *x
 		c.ObjectMeta = meta(x.ObjectMeta)
 		r.Objects.CSINodes = append(r.Objects.CSINodes, c)
+	}
+	r.addTraffic(s)
+}
+
+// addTraffic adds what is attached to nodes, and what sends traffic to them.
+func (r *Record) addTraffic(s *world.Snapshot) {
+	for _, x := range s.Attachments {
+		c := *x
+		c.ObjectMeta = meta(x.ObjectMeta)
+		c.Status = storagev1.VolumeAttachmentStatus{Attached: x.Status.Attached}
+		r.Objects.Attachments = append(r.Objects.Attachments, c)
+	}
+	for _, x := range s.Balancers {
+		c := corev1.Service{ObjectMeta: meta(x.ObjectMeta)}
+		c.Spec = corev1.ServiceSpec{Type: x.Spec.Type, Selector: x.Spec.Selector, ExternalTrafficPolicy: x.Spec.ExternalTrafficPolicy}
+		r.Objects.Services = append(r.Objects.Services, c)
 	}
 }
