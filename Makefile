@@ -42,6 +42,7 @@ generate: ## deep copies and the CRD from api/, the plugin's messages from their
 	cp manifests/base/crd/tidemill.dev_pools.yaml manifests/chart/files/crd.yaml
 	cp manifests/base/rbac.yaml manifests/base/admission.yaml manifests/chart/files/
 	cd internal/tools && go run ./protogen ../../cloudprovider/externalgrpc/wire/externalgrpc.proto
+	cd internal/tools && go run ./protogen ../../cloudprovider/externalgrpc/wire/expander.proto
 
 build: ## bin/tidemill and bin/playground
 	@mkdir -p $(BIN)

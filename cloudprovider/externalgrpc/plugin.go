@@ -28,6 +28,9 @@ type Options struct {
 	GPULabel string
 	// Log gets what the plugin says; nil drops it.
 	Log *slog.Logger
+	// Looked, if set, is told of each look, for whoever else needs one: the cloud
+	// is read once.
+	Looked func(context.Context, cloudprovider.Cloud)
 	// Registerer makes the plugin's metrics visible; nil keeps them to itself.
 	Registerer prometheus.Registerer
 }
@@ -119,6 +122,9 @@ func (p *Plugin) look(ctx context.Context) {
 	cluster, err := p.options.Cluster.look(ctx, cloud)
 	if ctx.Err() != nil {
 		return
+	}
+	if p.options.Looked != nil {
+		p.options.Looked(ctx, cloud)
 	}
 
 	p.mu.Lock()

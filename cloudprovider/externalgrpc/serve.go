@@ -85,9 +85,9 @@ func (d Door) Listen(ctx context.Context) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("serve on %s: %w", d.Address, err)
 	}
-	// The client may run as another user of the same group; the directory says
-	// who else gets here.
-	if err := os.Chmod(path, 0o660); err != nil {
+	// Whoever gets here may delete nodes: the same user alone, which all containers
+	// of a pod can be.
+	if err := os.Chmod(path, 0o600); err != nil {
 		l.Close()
 		return nil, fmt.Errorf("serve on %s: %w", d.Address, err)
 	}

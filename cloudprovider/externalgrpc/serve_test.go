@@ -111,7 +111,7 @@ func TestServeOnAUnixSocket(t *testing.T) {
 	if _, err := door.Listen(t.Context()); err == nil || !strings.Contains(err.Error(), "another process answers") {
 		t.Errorf("second listener: %v", err)
 	}
-	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o660 {
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("socket %v, %v", info, err)
 	}
 }

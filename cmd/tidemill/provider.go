@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
+	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,13 +17,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/cloudprovider"
 	"github.com/tidemill/tidemill/cloudprovider/externalgrpc"
-	"github.com/tidemill/tidemill/internal/kube"
+	"github.com/tidemill/tidemill/cloudprovider/externalgrpc/expander"
 )
 
 const providerLong = `Serve the node pools of an OKE cluster to the stock cluster-autoscaler, which is
@@ -31,6 +32,10 @@ Pools are chosen in the words of cluster-autoscaler (--nodes and
 --node-group-auto-discovery), or with --pools: each whose Pool object has
 spec.scale, or whose tags minSize and maxSize are set. What cluster-autoscaler
 reads is answered from memory, which is renewed each --cloud-refresh.
+
+With --expander-listen it also serves an expander, for --expander=grpc of
+cluster-autoscaler, whose own OCI provider can use it as well; without pools the
+expander is all that is served.
 
 With access to the API server the plugin refuses to delete what tidemill turns
 over or repairs, and knows more of new nodes; --no-cluster does without.`
@@ -51,6 +56,7 @@ type providerFlags struct {
 	metrics   string
 	gpuLabel  string
 	noCluster bool
+	expander  expanderFlags
 }
 
 func newProvider(g *globals) *cobra.Command {
@@ -76,6 +82,7 @@ func (f *providerFlags) register(s *pflag.FlagSet) {
 	s.StringVar(&f.metrics, "metrics-addr", "127.0.0.1:8087", "where /metrics and /healthz are served; 0 for nowhere")
 	s.StringVar(&f.gpuLabel, "gpu-label", "nvidia.com/gpu.product", "label by which cluster-autoscaler knows a node with GPUs; empty for none")
 	s.BoolVar(&f.noCluster, "no-cluster", false, "do without the API server: no Pool objects, no marks, no learning from nodes")
+	f.expander.register(s)
 }
 
 // selection reads what is to be served, and takes the cluster from a discovery
@@ -87,6 +94,9 @@ func (f *providerFlags) selection(o *ociFlags) (externalgrpc.Selection, error) {
 		if err != nil {
 			return s, usage(err, "for example --nodes 1:10:ocid1.nodepool.oc1.iad.aaaa...")
 		}
+		if before, twice := s.Nodes[id]; twice && before != b {
+			return s, usage(fmt.Errorf("--nodes names %s twice, as %d:%d and as %d:%d", id, before.Min, before.Max, b.Min, b.Max), "one pool has one minimum and one maximum")
+		}
 		s.Nodes[id] = b
 	}
 	for _, text := range f.discovery {
@@ -97,9 +107,14 @@ func (f *providerFlags) selection(o *ociFlags) (externalgrpc.Selection, error) {
 		if err := o.adopt(d); err != nil {
 			return s, err
 		}
+		for _, before := range s.Discover {
+			if maps.Equal(before.Tags, d.Tags) && before.Bounds != d.Bounds {
+				return s, usage(fmt.Errorf("two rules of --node-group-auto-discovery find the same pools, with %d:%d and with %d:%d", before.Bounds.Min, before.Bounds.Max, d.Bounds.Min, d.Bounds.Max), "one pool has one minimum and one maximum")
+			}
+		}
 		s.Discover = append(s.Discover, d)
 	}
-	if s.Empty() {
+	if s.Empty() && !f.expander.on() {
 		return s, usage(errors.New("no pools are chosen"), "choose them with --nodes, --node-group-auto-discovery or --pools")
 	}
 	if f.refresh < time.Second {
@@ -137,76 +152,110 @@ func (g *globals) plugin(ctx context.Context, f providerFlags) error {
 		return err
 	}
 	routeLogs(log)
+	beSmall()
 	g.oci.discover(ctx, log)
 	if err := g.oci.missing(); err != nil {
 		return err
 	}
+	s := &pluginServers{globals: g, flags: f, selection: selection, log: log, registry: prometheus.NewRegistry()}
 	// The door before the cloud: a mistake in the flags is told at once.
-	listener, err := f.door.Listen(ctx)
-	if err != nil {
-		return usage(err)
+	if !selection.Empty() {
+		if s.listener, err = f.door.Listen(ctx); err != nil {
+			return usage(err)
+		}
+		defer s.listener.Close()
 	}
-	defer listener.Close()
 	provider, err := g.oci.provider(ctx, log)
 	if err != nil {
 		return err
 	}
+	s.registry.MustRegister(buildInfo(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	s.fleet = cloudprovider.NewFleet(provider, cloudprovider.FleetOptions{OnWrite: logWrites(log)})
+	if err := s.fleet.Register(s.registry); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	cluster, err := g.pluginCluster(ctx, f)
-	if err != nil {
-		return err
-	}
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(buildInfo(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	fleet := cloudprovider.NewFleet(provider, cloudprovider.FleetOptions{OnWrite: logWrites(log)})
-	if err := fleet.Register(registry); err != nil {
-		return err
-	}
-	p, err := externalgrpc.New(externalgrpc.Options{
-		Fleet: fleet, Selection: selection, Cluster: cluster, Interval: f.refresh, GPULabel: f.gpuLabel, Log: log, Registerer: registry,
-	})
-	if err != nil {
-		return err
-	}
-	if err := serveMetrics(ctx, f.metrics, registry, p.Ready, log); err != nil {
-		return err
-	}
-	fmt.Fprint(g.stdout, f.door.CloudConfig())
-	return p.Serve(ctx, listener, f.door)
+	return s.run(ctx, cancel)
 }
 
-// pluginCluster opens the way to the API server, with a cache of what is listed
-// at each look.
-func (g *globals) pluginCluster(ctx context.Context, f providerFlags) (*externalgrpc.Cluster, error) {
-	if f.noCluster {
-		return nil, nil
+// beSmall makes the collector work harder, unless the environment says how hard:
+// the plugin's data is small and lives long, and what it answers with is garbage
+// a moment later.
+func beSmall() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(25)
 	}
-	config, err := g.restConfig(kube.ConfigOptions{})
+}
+
+// pluginServers are what the command serves: the plugin, the expander, or both.
+type pluginServers struct {
+	*globals
+	flags     providerFlags
+	selection externalgrpc.Selection
+	log       *slog.Logger
+	registry  *prometheus.Registry
+	fleet     *cloudprovider.Fleet
+	listener  net.Listener // the plugin's; nil without one
+}
+
+// run serves until ctx ends, or one of the servers does.
+func (s *pluginServers) run(ctx context.Context, cancel context.CancelFunc) error {
+	cluster, err := s.pluginCluster(ctx, s.flags)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	c, err := open(ctx, config)
-	if err != nil {
-		return nil, err
+	o := externalgrpc.Options{
+		Fleet: s.fleet, Selection: s.selection, Cluster: cluster, Interval: s.flags.refresh, GPULabel: s.flags.gpuLabel, Log: s.log, Registerer: s.registry,
 	}
-	g.oci.book.from(c.client)
-	// managedFields are half the size of an object and nobody reads them.
-	reader, err := cache.New(config, cache.Options{Scheme: c.client.Scheme(), DefaultTransform: cache.TransformStripManagedFields()})
-	if err != nil {
-		return nil, blind(fmt.Errorf("open cache of %s: %w", c.server, err))
+	var serve []func() error
+	ready := func() bool { return true }
+	if s.flags.expander.on() {
+		e, l, err := s.openExpander(ctx, cluster)
+		if err != nil {
+			return err
+		}
+		defer l.Close()
+		o.Looked = e.Look
+		if s.listener == nil {
+			serve = append(serve, func() error { return e.Run(ctx, s.fleet, s.flags.refresh) })
+		}
+		serve = append(serve, func() error { return e.Serve(ctx, l, s.flags.expander.cert, s.flags.expander.key) })
 	}
-	if _, err := reader.GetInformer(ctx, &corev1.Node{}); err != nil {
-		return nil, blind(fmt.Errorf("watch nodes: %w", err))
+	if s.listener != nil {
+		p, err := externalgrpc.New(o)
+		if err != nil {
+			return err
+		}
+		ready = p.Ready
+		fmt.Fprint(s.stdout, s.flags.door.CloudConfig())
+		serve = append(serve, func() error { return p.Serve(ctx, s.listener, s.flags.door) })
 	}
-	if _, err := reader.GetInformer(ctx, &v1alpha1.Pool{}); err != nil {
-		return nil, blind(fmt.Errorf("watch pools: %w", err))
+	if err := serveMetrics(ctx, s.flags.metrics, s.registry, ready, s.log); err != nil {
+		return err
 	}
-	go func() { _ = reader.Start(ctx) }() // it ends with ctx and has no other error
-	if !reader.WaitForCacheSync(ctx) {
-		return nil, blind(fmt.Errorf("read nodes and pools of %s: %w", c.server, context.Cause(ctx)))
+	ended := make(chan error, len(serve))
+	for _, f := range serve {
+		go func() { ended <- f() }()
 	}
-	return &externalgrpc.Cluster{Reader: reader, Client: c.client, GPULabel: f.gpuLabel}, nil
+	var errs []error
+	for range serve {
+		errs = append(errs, <-ended)
+		cancel() // one without the other is not what was asked for
+	}
+	return errors.Join(errs...)
+}
+
+func (s *pluginServers) openExpander(ctx context.Context, cluster *externalgrpc.Cluster) (*expander.Expander, net.Listener, error) {
+	f := &s.flags.expander
+	if f.cert == "" && f.key == "" {
+		f.cert, f.key = s.flags.door.Cert, s.flags.door.Key
+	}
+	var reader client.Reader
+	if cluster != nil {
+		reader = cluster.Client
+	}
+	return f.open(ctx, reader, s.registry, s.log)
 }
 
 // serveMetrics serves until ctx ends; healthy is whether calls can be answered.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -66,6 +67,38 @@ func TestProviderServes(t *testing.T) {
 	}
 	if !strings.Contains(stderr.String(), "min 1 max 4") {
 		t.Errorf("the groups are not told:\n%s", stderr.String())
+	}
+}
+
+// Conflicts and gaps are told before anything is asked of the cloud.
+func TestProviderRefuses(t *testing.T) {
+	ids := []string{"--no-cluster", "--cluster-id", "c", "--compartment-id", "p", "--metrics-addr", "0", "--listen", "127.0.0.1:0"}
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"no pools":                   {nil, "no pools are chosen"},
+		"one pool twice":             {[]string{"--nodes", "1:2:a", "--nodes", "1:3:a"}, "--nodes names a twice, as 1:2 and as 1:3"},
+		"two rules for one tag":      {[]string{"--node-group-auto-discovery", "nodepoolTags:a=b,min:0,max:2", "--node-group-auto-discovery", "nodepoolTags:a=b,min:0,max:3"}, "with 0:2 and with 0:3"},
+		"rules for two clusters":     {[]string{"--node-group-auto-discovery", "clusterId:d,nodepoolTags:a=b,min:0,max:2"}, "clusterId d of --node-group-auto-discovery is not c"},
+		"open to strangers":          {[]string{"--pools", "--listen", "0.0.0.0:8086"}, "others on the network could delete nodes"},
+		"expander without a key":     {[]string{"--expander-listen", "127.0.0.1:0"}, "the expander has no certificate"},
+		"expander of no such kind":   {[]string{"--expander-listen", "127.0.0.1:0", "--expander-cert", "c", "--expander-key", "k", "--expander", "dearest"}, "dearest"},
+		"priorities without a place": {[]string{"--expander-listen", "127.0.0.1:0", "--expander-cert", "c", "--expander-key", "k", "--expander-priorities", "x"}, "is not namespace/name"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sim := okesim.New(okesim.Options{})
+			defer sim.Close()
+			config, err := sim.NewCredentials(t.TempDir(), "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var stderr bytes.Buffer
+			code := run(t.Context(), slices.Concat([]string{"tidemill", "provider", "--oci-config", config, "--oci-endpoint", "http://127.0.0.1:1"}, ids, c.args), io.Discard, &stderr)
+			if code != exitUsage || !strings.Contains(stderr.String(), c.want) {
+				t.Errorf("exit %d, want %d and %q:\n%s", code, exitUsage, c.want, stderr.String())
+			}
+		})
 	}
 }
 

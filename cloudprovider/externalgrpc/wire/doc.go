@@ -13,5 +13,8 @@
 // Where the oldest clients expect an inlined Kubernetes message we declare
 // bytes, and send the same bytes in the field of the newer ones too.
 //
+// expander.proto is the protocol of the same client's external expander, under
+// the name that it has there.
+//
 // doc.go and the .proto are written by hand, the rest is made by make generate.
 package wire
