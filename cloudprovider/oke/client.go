@@ -41,6 +41,9 @@ type Options struct {
 	// HTTPClient sends the requests; nil is a client each for reads, writes and
 	// Compute that goes by HTTPS_PROXY and CABundle.
 	HTTPClient common.HTTPRequestDispatcher
+	// Guard, if set, is asked right before each request that may change something;
+	// its error keeps the request from being sent. A leader's fence belongs here.
+	Guard func() error
 	// Prices is asked with each look at the pools; nil is ShippedPrices.
 	Prices func() Prices
 	// Env reads the environment; nil is os.Getenv.
@@ -182,6 +185,6 @@ func settle(c *common.BaseClient, o Options, endpoint string) error {
 		}
 		next = client
 	}
-	c.HTTPClient = dispatcher{next}
+	c.HTTPClient = dispatcher{next, o.Guard}
 	return nil
 }

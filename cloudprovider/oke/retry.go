@@ -89,11 +89,17 @@ type dispatcher struct {
 	next interface {
 		Do(*http.Request) (*http.Response, error)
 	}
+	guard func() error
 }
 
 func (d dispatcher) Do(r *http.Request) (*http.Response, error) {
 	if ctx, ok := r.Context().Value(trueContext{}).(context.Context); ok {
 		r = r.WithContext(ctx)
+	}
+	if d.guard != nil && r.Method != http.MethodGet {
+		if err := d.guard(); err != nil {
+			return nil, err
+		}
 	}
 	return d.next.Do(r)
 }

@@ -1,0 +1,189 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+)
+
+// ErrDeposed is why a write was not sent: this process does not hold the Lease,
+// or has not renewed it for so long that another may hold it now.
+var ErrDeposed = errors.New("this process does not lead any more")
+
+// Fence keeps a leader that was deposed without noticing from writing.
+//
+// client-go's leader election says of itself that it fences nothing: it takes
+// leadership away by cancelling a context, and a process that was stopped for a
+// minute, or whose goroutines starve, writes on until it comes to see that. The
+// fence sits in the one transport, below everything that writes, and asks one
+// question before each write: when did the last renewal of the Lease that was
+// answered begin? It watches the renewals as they pass; it needs no clock but the
+// monotonic one, and nobody has to tell it anything.
+//
+//	renewal begins      Valid: the last write      LeaseDuration: another may lead
+//	├───────────────────────────┤ . . . . . . . . . ┤
+//	        writes pass              none is sent, none is waited for
+//
+// A write that is under way when its time ends is given up, and the API server
+// is told to do the same (its parameter timeout). The rest is done by
+// preconditions: Nodes are patched with the resourceVersion that was decided on,
+// pods are evicted by UID, node pools are changed by etag.
+type Fence struct {
+	o FenceOptions
+
+	mu      sync.Mutex // guards renewed
+	renewed time.Time
+}
+
+// FenceOptions name the Lease.
+type FenceOptions struct {
+	Namespace, Lease string
+	// Valid is for how long after a renewal writes may be sent: the renew deadline
+	// of the election, which must be shorter than the Lease's duration.
+	Valid time.Duration
+}
+
+// NewFence makes a fence that is shut until the Lease is acquired.
+func NewFence(o FenceOptions) *Fence { return &Fence{o: o} }
+
+// Check is nil while writes may be sent, ErrDeposed otherwise. It is what a
+// client of another API asks before a write.
+func (f *Fence) Check() error {
+	_, err := f.until()
+	return err
+}
+
+// until is when the right to write ends.
+func (f *Fence) until() (time.Time, error) {
+	f.mu.Lock()
+	renewed := f.renewed
+	f.mu.Unlock()
+	end := renewed.Add(f.o.Valid)
+	switch {
+	case renewed.IsZero():
+		return end, fmt.Errorf("%w: the lease %s/%s is not held", ErrDeposed, f.o.Namespace, f.o.Lease)
+	case !time.Now().Before(end):
+		return end, fmt.Errorf("%w: the lease %s/%s was last renewed %v ago, writes end after %v", ErrDeposed, f.o.Namespace, f.o.Lease, time.Since(renewed).Round(time.Millisecond), f.o.Valid)
+	}
+	return end, nil
+}
+
+// Wrap puts the fence before a transport.
+func (f *Fence) Wrap(next http.RoundTripper) http.RoundTripper { return fenced{f, next} }
+
+type fenced struct {
+	*Fence
+	next http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper.
+func (f fenced) RoundTrip(r *http.Request) (*http.Response, error) {
+	switch {
+	case f.election(r):
+		return f.renewal(r)
+	case r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions || harmless(r.URL.Path):
+		return f.next.RoundTrip(r)
+	}
+	end, err := f.until()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithDeadline(r.Context(), end)
+	r = r.Clone(ctx)
+	q := r.URL.Query()
+	if q.Get("timeout") == "" {
+		q.Set("timeout", time.Until(end).Round(time.Millisecond).String())
+		r.URL.RawQuery = q.Encode()
+	}
+	answer, err := f.next.RoundTrip(r)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	answer.Body = cancelling{answer.Body, cancel}
+	return answer, nil
+}
+
+// cancelling ends a context with the body that it belongs to.
+type cancelling struct {
+	io.ReadCloser
+	cancel context.CancelFunc
+}
+
+func (c cancelling) Close() error {
+	defer c.cancel()
+	return c.ReadCloser.Close()
+}
+
+// harmless are writes that change nothing which anybody decides on: events, and
+// reviews of access and tokens. A process that does not lead makes them too.
+func harmless(path string) bool {
+	return strings.HasPrefix(path, "/apis/authentication.k8s.io/") || strings.HasPrefix(path, "/apis/authorization.k8s.io/") ||
+		strings.HasPrefix(path, "/apis/events.k8s.io/") || strings.HasPrefix(path, "/api/v1/") && strings.Contains(path, "/events")
+}
+
+// election is whether the request acquires, renews or gives back the Lease.
+func (f fenced) election(r *http.Request) bool {
+	dir := "/apis/coordination.k8s.io/v1/namespaces/" + f.o.Namespace + "/leases"
+	return r.Method == http.MethodPost && r.URL.Path == dir || r.Method == http.MethodPut && r.URL.Path == dir+"/"+f.o.Lease
+}
+
+// renewal lets it pass and learns from it. The time that counts is when the
+// request began: what the server has stored is not older than that.
+func (f fenced) renewal(r *http.Request) (*http.Response, error) {
+	lease, err := leaseIn(r)
+	if err != nil {
+		return nil, err
+	}
+	held := lease.Spec.HolderIdentity != nil && *lease.Spec.HolderIdentity != ""
+	if !held {
+		f.set(time.Time{}) // given back: before the others can know
+	}
+	began := time.Now()
+	answer, err := f.next.RoundTrip(r)
+	if err == nil && answer.StatusCode < 300 && held && lease.Name == f.o.Lease {
+		f.set(began)
+	}
+	return answer, err
+}
+
+func (f *Fence) set(renewed time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.renewed = renewed
+}
+
+// leaseIn reads a request's body in whatever coding the client chose, and leaves
+// the request as it was.
+func leaseIn(r *http.Request) (*coordinationv1.Lease, error) {
+	if r.GetBody == nil {
+		return nil, fmt.Errorf("read lease to be written: the request's body can be read only once")
+	}
+	body, err := r.GetBody()
+	if err != nil {
+		return nil, fmt.Errorf("read lease to be written: %w", err)
+	}
+	defer body.Close()
+	text, err := io.ReadAll(body)
+	if err != nil {
+		return nil, fmt.Errorf("read lease to be written: %w", err)
+	}
+	kind := coordinationv1.SchemeGroupVersion.WithKind("Lease")
+	o, _, err := clientgoscheme.Codecs.UniversalDeserializer().Decode(text, &kind, nil)
+	if err != nil {
+		return nil, fmt.Errorf("read lease to be written: %w", err)
+	}
+	lease, ok := o.(*coordinationv1.Lease)
+	if !ok {
+		return nil, fmt.Errorf("read lease to be written: it is a %T", o)
+	}
+	return lease, nil
+}
