@@ -41,12 +41,18 @@ func newMetrics(age func() float64) *metrics {
 	return m
 }
 
-// Register makes the Fleet's metrics visible. Call it once per Registerer.
+// Register makes the Fleet's metrics visible, and those of its driver if it has
+// any. Call it once per Registerer.
 func (f *Fleet) Register(r prometheus.Registerer) error {
 	for _, c := range []prometheus.Collector{f.metrics.calls, f.metrics.seconds, f.metrics.age} {
 		if err := r.Register(c); err != nil {
 			return fmt.Errorf("register metrics of the cloud: %w", err)
 		}
+	}
+	if d, ok := f.provider.(interface {
+		Register(prometheus.Registerer) error
+	}); ok {
+		return d.Register(r)
 	}
 	return nil
 }

@@ -24,6 +24,8 @@ type metrics struct {
 	toResize      prometheus.Histogram
 
 	prioritiesInvalid prometheus.Gauge
+	unhelped          *prometheus.GaugeVec
+	poolBlocked       *prometheus.GaugeVec
 	*surface
 }
 
@@ -39,6 +41,12 @@ func newMetrics() *metrics {
 		prioritiesInvalid: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "tidemill_scale_priorities_invalid", Help: "1 while the priority expander's ConfigMap cannot be read and older rules hold.",
 		}),
+		unhelped: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "tidemill_scale_unhelped_pods", Help: "Pending pods that nothing helps, by reason.",
+		}, []string{"reason"}),
+		poolBlocked: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "tidemill_scale_pool_blocked", Help: "1 for a pool that cannot grow now, by reason; pools that are not scaled have none.",
+		}, []string{"pool", "reason"}),
 		unschedulable: gauge("unschedulable_pods_count", "Pending pods that fit no node there is or on its way."),
 		nodes: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: "cluster_autoscaler", Name: "nodes_count", Help: "Nodes and machines of pools by state.",
@@ -68,7 +76,7 @@ func (l *Loop) Register(r prometheus.Registerer) error {
 	l.init()
 	m := l.metrics
 	for _, c := range append(m.surface.collectors(),
-		m.unschedulable, m.nodes, m.unneeded, m.up, m.failedUps, m.down, m.errors, m.seconds, m.toResize, m.prioritiesInvalid,
+		m.unschedulable, m.nodes, m.unneeded, m.up, m.failedUps, m.down, m.errors, m.seconds, m.toResize, m.prioritiesInvalid, m.unhelped, m.poolBlocked,
 	) {
 		if err := r.Register(c); err != nil {
 			return err
@@ -122,6 +130,7 @@ func (m *metrics) removed(r Removal) {
 // look sets what a look saw.
 func (m *metrics) look(s *world.Snapshot, plan Plan, p Policy) {
 	m.surface.look(s, plan, p)
+	m.refusals(plan)
 	unschedulable := 0
 	for _, v := range plan.Verdicts {
 		if v.pod != nil && buffer.Owner(v.pod) != "" {
@@ -147,6 +156,23 @@ func (m *metrics) look(s *world.Snapshot, plan Plan, p Policy) {
 	}
 	for state, n := range states {
 		m.nodes.WithLabelValues(state).Set(float64(n))
+	}
+}
+
+// refusals sets the reasons of what is not helped and does not grow, anew each
+// time: a reason that is gone leaves no number behind.
+func (m *metrics) refusals(plan Plan) {
+	m.unhelped.Reset()
+	for _, v := range plan.Verdicts {
+		if v.news() && (v.pod == nil || buffer.Owner(v.pod) == "") {
+			m.unhelped.WithLabelValues(string(v.Reason)).Inc()
+		}
+	}
+	m.poolBlocked.Reset()
+	for _, v := range plan.Pools {
+		if v.Reason != "" && v.Reason != ScaleOff {
+			m.poolBlocked.WithLabelValues(v.Pool, string(v.Reason)).Set(1)
+		}
 	}
 }
 
