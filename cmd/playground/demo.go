@@ -21,6 +21,7 @@ type demoFlags struct {
 	tidemill string
 	ci, keep bool
 	only     []string
+	metrics  string
 }
 
 const demoLong = `Demo starts an OKE cluster of three node pools on this machine, starts the
@@ -47,6 +48,7 @@ func newDemo() *cobra.Command {
 	cmd.Flags().BoolVar(&f.ci, "ci", false, "end when the story ends, also at a terminal")
 	cmd.Flags().BoolVar(&f.keep, "keep", false, "keep the logs also when all went well")
 	cmd.Flags().StringSliceVar(&f.only, "only", nil, "tell only these steps (`a,b,...`)")
+	cmd.Flags().StringVar(&f.metrics, "metrics-address", "", "`address` where the daemon serves /metrics, for a Prometheus of yours (default: nowhere)")
 	return cmd
 }
 
@@ -67,7 +69,7 @@ func demo(ctx context.Context, f demoFlags, out io.Writer) error {
 	}
 	t := newTeller(out)
 	defer t.close()
-	err = perform(ctx, t, steps, e2e.Options{Tidemill: binary, Dir: dir}, !f.ci && t.live)
+	err = perform(ctx, t, steps, e2e.Options{Tidemill: binary, Dir: dir, MetricsAddress: f.metrics}, !f.ci && t.live)
 	if err == nil || ctx.Err() != nil {
 		if !f.keep {
 			err = errors.Join(err, os.RemoveAll(dir))

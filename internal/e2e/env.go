@@ -33,6 +33,8 @@ type Options struct {
 	// Audit makes the API server write down what the daemon asks for, see
 	// [Env.RightsUsed].
 	Audit bool
+	// MetricsAddress is where the daemon serves /metrics; "" for nowhere.
+	MetricsAddress string
 	// Say, if set, is told what is going on while the cluster comes up.
 	Say func(string)
 }
@@ -188,10 +190,14 @@ func (e *Env) startDaemon(ctx context.Context) error {
 
 // daemonArgs are short intervals: a story has minutes where a cluster has days.
 func (e *Env) daemonArgs(kubeconfig string) []string {
+	metrics := "0"
+	if e.options.MetricsAddress != "" {
+		metrics = e.options.MetricsAddress
+	}
 	return []string{
 		"run", "--kubeconfig", kubeconfig, "--namespace", namespace,
 		"--interval", "1s", "--cloud-refresh", "500ms", "--scale-down-young", "5s",
-		"--metrics-address", "0", "--health-address", "0",
+		"--metrics-address", metrics, "--health-address", "0",
 		"--leader-elect-lease-duration", "4s", "--leader-elect-renew-deadline", "3s", "--leader-elect-retry-period", "500ms",
 	}
 }
