@@ -20,27 +20,23 @@ import (
 
 // Join puts the two sides together. It is pure.
 func Join(o Objects, cloud cloudprovider.Cloud, now time.Time) *Snapshot {
+	pods := make([]*corev1.Pod, len(o.Pods))
+	for i := range o.Pods {
+		pods[i] = &o.Pods[i]
+	}
+	return join(o, pods, newRoll(), cloud, now)
+}
+
+// join is Join with pods in place of those in o, which the roll may know already.
+func join(o Objects, pods []*corev1.Pod, r *roll, cloud cloudprovider.Cloud, now time.Time) *Snapshot {
 	s := &Snapshot{
 		Now: now, CloudObserved: cloud.Observed, CloudErr: cloud.Err,
 		PDBs: sorted(o.PDBs), DaemonSets: sorted(o.DaemonSets), Namespaces: sorted(o.Namespaces), PVCs: sorted(o.PVCs),
 		PVs: sorted(o.PVs), StorageClasses: sorted(o.StorageClasses), CSINodes: sorted(o.CSINodes),
 		Attachments: sorted(o.Attachments), Balancers: balancers(o.Services),
 	}
-	byNode := make(map[string][]*corev1.Pod, len(o.Nodes))
-	for i := range o.Pods {
-		p := &o.Pods[i]
-		switch {
-		case p.Spec.NodeName != "":
-			byNode[p.Spec.NodeName] = append(byNode[p.Spec.NodeName], p)
-		case p.DeletionTimestamp == nil && p.Status.Phase != corev1.PodSucceeded && p.Status.Phase != corev1.PodFailed:
-			s.Pending = append(s.Pending, p)
-		}
-	}
-	// Many short lists are sorted sooner than one of 60,000 pods.
-	inOrder(s.Pending)
-	for _, pods := range byNode {
-		inOrder(pods)
-	}
+	byNode, pending := r.call(pods)
+	s.Pending = pending
 	s.joinNodes(sorted(o.Nodes), cloud, byNode)
 	s.joinPools(sorted(o.Pools), cloud)
 	for _, p := range s.Pools {

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
@@ -24,7 +25,23 @@ type Observer struct {
 	// ControlPlane answers the API server's version; nil or "" when unknown.
 	ControlPlane func() string
 
-	mu sync.Mutex // one look at a time: the verbs' loops would read the same twice
+	// Informer, if not nil, is the one behind Reader's pods. Its own objects are then
+	// looked at instead of copies, and what is known of them is kept from look to
+	// look: 60,000 pods are the bulk of what there is.
+	Informer PodInformer
+
+	// One look at a time: the verbs' loops would read the same twice. Whoever waits
+	// behind a cloud that does not answer can be called off, which a mutex would
+	// not allow.
+	once sync.Once
+	turn chan struct{}
+	roll *roll // of the Informer's pods; whoever has the turn
+}
+
+// PodInformer is a toolscache.SharedIndexInformer of pods, as far as it is needed.
+type PodInformer interface {
+	HasSynced() bool
+	GetStore() toolscache.Store
 }
 
 // Objects are the cluster's side of a look.
@@ -47,17 +64,30 @@ type Objects struct {
 // read and nothing may be decided; a cloud that does not answer is no error but
 // Snapshot.CloudErr, since reporting goes on.
 func (o *Observer) Observe(ctx context.Context) (*Snapshot, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
+	o.once.Do(func() { o.turn = make(chan struct{}, 1) })
+	select {
+	case o.turn <- struct{}{}:
+		defer func() { <-o.turn }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for another look: %w", ctx.Err())
+	}
 	// The cloud first: what the cluster shows is then never older than what the
 	// cloud shows, and a machine that has just been deleted is not mistaken for
 	// one that was lost.
 	cloud := o.Fleet.Observe(ctx)
-	objects, err := o.read(ctx)
+	objects, pods, err := o.read(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s := Join(objects, cloud, time.Now())
+	var s *Snapshot
+	if pods == nil {
+		s = Join(objects, cloud, time.Now())
+	} else {
+		if o.roll == nil {
+			o.roll = newRoll()
+		}
+		s = join(objects, pods, o.roll, cloud, time.Now())
+	}
 	o.Fleet.SetBounds(s.bounds())
 	if o.ControlPlane != nil {
 		s.ControlPlane = o.ControlPlane()
@@ -65,7 +95,41 @@ func (o *Observer) Observe(ctx context.Context) (*Snapshot, error) {
 	return s, nil
 }
 
-func (o *Observer) read(ctx context.Context) (Objects, error) {
+// Pods are all pods of the cluster as they are now, in no order. They are shared
+// and must not be changed.
+func (o *Observer) Pods(ctx context.Context) ([]*corev1.Pod, error) {
+	if pods := o.informed(); pods != nil {
+		return pods, nil
+	}
+	var list corev1.PodList
+	if err := o.Reader.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("list pods: %w", err)
+	}
+	out := make([]*corev1.Pod, len(list.Items))
+	for i := range list.Items {
+		out[i] = &list.Items[i]
+	}
+	return out, nil
+}
+
+// informed are the informer's pods, nil while there is none that knows them all.
+func (o *Observer) informed() []*corev1.Pod {
+	if o.Informer == nil || !o.Informer.HasSynced() {
+		return nil
+	}
+	list := o.Informer.GetStore().List()
+	out := make([]*corev1.Pod, 0, len(list))
+	for _, x := range list {
+		if p, ok := x.(*corev1.Pod); ok {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// read reads the cluster's side. Pods that an informer shares are not among the
+// Objects.
+func (o *Observer) read(ctx context.Context) (Objects, []*corev1.Pod, error) {
 	var (
 		pools   v1alpha1.PoolList
 		nodes   corev1.NodeList
@@ -82,16 +146,20 @@ func (o *Observer) read(ctx context.Context) (Objects, error) {
 	)
 	// Pods before Nodes: a Node may then be missing a pod that has just been
 	// bound, which only delays, but never have one that the list does not know.
+	shared := o.informed()
 	for _, list := range []client.ObjectList{&pools, &pods, &nodes, &pdbs, &sets, &spaces, &pvcs, &pvs, &classes, &csi, &att, &svcs} {
+		if list == &pods && shared != nil {
+			continue
+		}
 		// Deep copies of 60,000 pods for every look would be most of the work;
 		// snapshots are read-only instead.
 		if err := o.Reader.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
-			return Objects{}, fmt.Errorf("list %T: %w", list, err)
+			return Objects{}, nil, fmt.Errorf("list %T: %w", list, err)
 		}
 	}
 	return Objects{
 		Pools: pools.Items, Nodes: nodes.Items, Pods: pods.Items, PDBs: pdbs.Items, DaemonSets: sets.Items,
 		Namespaces: spaces.Items, PVCs: pvcs.Items, PVs: pvs.Items, StorageClasses: classes.Items, CSINodes: csi.Items,
 		Attachments: att.Items, Services: svcs.Items,
-	}, nil
+	}, shared, nil
 }
