@@ -3,7 +3,6 @@ package cycle
 import (
 	"fmt"
 	"sort"
-	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/internal/kube"
+	"github.com/tidemill/tidemill/internal/plain"
 )
 
 // maxBlocked bounds the list in the status: a pool of 2,000 nodes stays a small
@@ -106,14 +106,4 @@ func stands(s kube.CyclePart, p *v1alpha1.Pool) bool {
 }
 
 // shorten keeps a sentence within what a condition should carry.
-func shorten(s string) string {
-	const limit = 512
-	if len(s) <= limit {
-		return s
-	}
-	cut := limit - 3
-	for !utf8.RuneStart(s[cut]) {
-		cut--
-	}
-	return s[:cut] + "..."
-}
+func shorten(s string) string { return plain.Cut(s, 512) }

@@ -7,7 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
+
+	"github.com/tidemill/tidemill/internal/plain"
 )
 
 // Finding is what one check says about one patient.
@@ -80,17 +81,7 @@ const maxText = 1024
 
 // clean makes a text harmless that may come from a file on a sick host: no
 // escape sequences for a terminal, no line breaks, no megabytes.
-func clean(text string) string {
-	if len(text) > maxText {
-		text = text[:maxText-3] + "..."
-	}
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == unicode.ReplacementChar || unicode.Is(unicode.Cf, r) {
-			return '?'
-		}
-		return r
-	}, strings.ToValidUTF8(text, "?"))
-}
+func clean(text string) string { return plain.Cut(text, maxText) }
 
 func skip(reason, message string) Finding {
 	return Finding{State: Skip, Reason: reason, Message: message}

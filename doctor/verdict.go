@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/tidemill/tidemill/internal/plain"
 )
 
 // Verdict is what all findings on a node come to: the status, reason and message
@@ -107,12 +109,7 @@ func messages(findings []Finding) string {
 }
 
 // shorten cuts a text at maxMessage bytes without cutting a letter in two.
-func shorten(text string) string {
-	if len(text) <= maxMessage {
-		return text
-	}
-	return strings.ToValidUTF8(text[:maxMessage-3], "") + "..."
-}
+func shorten(text string) string { return plain.Cut(text, maxMessage) }
 
 // fails is whether the node stands condemned.
 func (c Case) fails() bool { return c.Verdict.Status == corev1.ConditionTrue }

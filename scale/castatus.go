@@ -2,11 +2,11 @@ package scale
 
 import (
 	"reflect"
-	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/tidemill/tidemill/internal/plain"
 	"github.com/tidemill/tidemill/internal/world"
 )
 
@@ -201,9 +201,4 @@ func (s caStatus) timeless() caStatus {
 	return s
 }
 
-func cut(text string) string {
-	if len(text) > maxStatusMessage {
-		text = strings.ToValidUTF8(text[:maxStatusMessage-3], "") + "..."
-	}
-	return text
-}
+func cut(text string) string { return plain.Cut(text, maxStatusMessage) }

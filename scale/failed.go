@@ -10,6 +10,7 @@ import (
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/cloudprovider"
+	"github.com/tidemill/tidemill/internal/plain"
 	"github.com/tidemill/tidemill/internal/world"
 )
 
@@ -95,13 +96,7 @@ func takeBack(p *pool) TakeBack {
 }
 
 // oneLine is a cloud's message without line breaks, cut at 200 bytes.
-func oneLine(s string) string {
-	s = strings.Join(strings.Fields(s), " ")
-	if len(s) > 200 {
-		s = strings.ToValidUTF8(s[:197], "") + "..."
-	}
-	return s
-}
+func oneLine(s string) string { return plain.Cut(strings.Join(strings.Fields(s), " "), 200) }
 
 // backOff is the record after a failure at now. While the pool is backed off
 // already the failure is the same one, seen again before its entries were gone,

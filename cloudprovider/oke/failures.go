@@ -11,6 +11,7 @@ import (
 	"github.com/oracle/oci-go-sdk/v65/containerengine"
 
 	"github.com/tidemill/tidemill/cloudprovider"
+	"github.com/tidemill/tidemill/internal/plain"
 )
 
 // failure is a work request of a pool that failed, and why.
@@ -152,12 +153,7 @@ func (p *Provider) logged(ctx context.Context, w containerengine.WorkRequestSumm
 }
 
 // shorten keeps the beginning of a text, whole characters only.
-func shorten(s string) string {
-	if len(s) <= faultText {
-		return s
-	}
-	return strings.ToValidUTF8(s[:faultText-3], "") + "..."
-}
+func shorten(s string) string { return plain.Cut(s, faultText) }
 
 // blame puts a failure on what it explains: entries without a machine that do
 // not say why, machines that never came up, and entries that are not even listed.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/internal/kube"
+	"github.com/tidemill/tidemill/internal/plain"
 )
 
 // outlook is how far a request is.
@@ -54,7 +55,7 @@ func (g *globals) await(ctx context.Context, timeout time.Duration, name string,
 			p.show(fmt.Sprintf("%s: the API server does not answer, trying again", name))
 		case o.done && o.ok:
 			p.done()
-			_, err := fmt.Fprintf(g.stdout, "%s: %s\n", name, printable(o.text))
+			_, err := fmt.Fprintf(g.stdout, "%s: %s\n", name, plain.Line(o.text))
 			return err
 		case o.done:
 			return &failure{exitNo, fmt.Errorf("%s: %s", name, o.text), []string{"nothing is under way for this request any more; ask again once the cause is gone"}}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/tidemill/tidemill/internal/plain"
 )
 
 // because is why something is as it is, in parts, so that what holds for many is
@@ -51,6 +53,6 @@ func section(w io.Writer, head string, lines []string, none string) {
 		lines = []string{none}
 	}
 	for _, l := range lines {
-		fmt.Fprintf(w, "  %s\n", printable(l))
+		fmt.Fprintf(w, "  %s\n", plain.Line(l))
 	}
 }

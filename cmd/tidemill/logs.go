@@ -8,6 +8,8 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/klog/v2"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/tidemill/tidemill/internal/plain"
 )
 
 // logger makes the command's logger.
@@ -16,6 +18,7 @@ func (g *globals) logger(w io.Writer) (*slog.Logger, error) {
 	if err := level.UnmarshalText([]byte(g.logLevel)); err != nil {
 		return nil, usage(fmt.Errorf("log level %q is none of debug, info, warn, error", g.logLevel))
 	}
+	w = plain.NewWriter(w) // slog writes one record at a time, whole
 	options := &slog.HandlerOptions{Level: level}
 	switch g.logFormat {
 	case "json":

@@ -14,6 +14,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"os/signal"
@@ -22,6 +23,8 @@ import (
 	// The image has no files but the binary, so that the authorities that TLS
 	// trusts are in it. They are used only where the system has none of its own.
 	_ "golang.org/x/crypto/x509roots/fallback"
+
+	"github.com/tidemill/tidemill/internal/plain"
 )
 
 func main() {
@@ -34,7 +37,9 @@ func main() {
 
 // run is the command without the process around it: it returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	root := newRoot(args[0], stdout, stderr)
+	out := plain.NewWriter(stdout)
+	root := newRoot(args[0], out, stderr)
 	root.SetArgs(args[1:])
-	return report(stderr, root.ExecuteContext(ctx))
+	err := root.ExecuteContext(ctx)
+	return report(stderr, errors.Join(err, out.Flush()))
 }

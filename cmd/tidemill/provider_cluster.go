@@ -54,7 +54,7 @@ func (g *globals) pluginCluster(ctx context.Context, f providerFlags) (*external
 		return nil, blind(fmt.Errorf("record events: %w", err))
 	}
 	context.AfterFunc(ctx, sink.Shutdown)
-	return &externalgrpc.Cluster{Reader: reader, Client: c.client, GPULabel: f.gpuLabel, Events: sink.NewRecorder(c.client.Scheme(), "tidemill-provider")}, nil
+	return &externalgrpc.Cluster{Reader: reader, Client: c.client, GPULabel: f.gpuLabel, Events: kube.PlainEvents(sink.NewRecorder(c.client.Scheme(), "tidemill-provider"))}, nil
 }
 
 // strip takes off objects what nobody here reads: most of a Node is the list of

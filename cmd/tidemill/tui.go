@@ -8,9 +8,10 @@ import (
 	"os"
 	"strings"
 	"text/tabwriter"
-	"unicode"
 
 	"golang.org/x/term"
+
+	"github.com/tidemill/tidemill/internal/plain"
 )
 
 // This file is the command's manners. The rules are:
@@ -18,8 +19,9 @@ import (
 //   - Data goes to stdout, talk to stderr: progress, warnings, errors, logs.
 //   - An error is one sentence, "tidemill: error: " before it, in lower case
 //     and without a full stop; below it, what to do, "tidemill: hint: ".
-//   - Whatever comes from a cluster or a cloud is shown printable: nobody's
-//     node name moves the cursor.
+//   - Whatever comes from a cluster or a cloud is shown printable, see
+//     internal/plain: nobody's node name moves the cursor. All of standard output
+//     passes it, and each line that goes to stderr.
 //   - One line that changes is for terminals; elsewhere lines follow each other.
 //   - The exit code says what kind of no it was, see below.
 
@@ -74,7 +76,7 @@ func report(w io.Writer, err error) int {
 		sentence, hints := sentenceOf(err)
 		fmt.Fprintf(w, "tidemill: error: %s\n", sentence)
 		for _, h := range append(hints, f.hints...) {
-			fmt.Fprintf(w, "tidemill: hint: %s\n", printable(h))
+			fmt.Fprintf(w, "tidemill: hint: %s\n", plain.Line(h))
 		}
 	}
 	return f.code
@@ -92,18 +94,7 @@ func sentenceOf(err error) (sentence string, hints []string) {
 			said = append(said, line)
 		}
 	}
-	return printable(strings.Join(said, "; ")), hints
-}
-
-// printable replaces what would act on a terminal instead of being read:
-// control characters, and those that turn the direction of writing.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == unicode.ReplacementChar {
-			return '?'
-		}
-		return r
-	}, s)
+	return plain.Line(strings.Join(said, "; ")), hints
 }
 
 // table writes rows in columns; cells are made printable.
@@ -117,7 +108,7 @@ func newTable(w io.Writer, head ...string) *table {
 
 func (t *table) row(cells ...string) {
 	for i := range cells {
-		cells[i] = printable(cells[i])
+		cells[i] = plain.Line(cells[i])
 		if cells[i] == "" {
 			cells[i] = "-"
 		}
@@ -138,7 +129,7 @@ type progress struct {
 func newProgress(w io.Writer) *progress { return &progress{w: w, terminal: isTerminal(w)} }
 
 func (p *progress) show(text string) {
-	text = printable(text)
+	text = plain.Line(text)
 	if text == p.last {
 		return
 	}

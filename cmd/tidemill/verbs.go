@@ -13,6 +13,7 @@ import (
 	"github.com/tidemill/tidemill/cloudprovider"
 	"github.com/tidemill/tidemill/cycle"
 	"github.com/tidemill/tidemill/doctor"
+	"github.com/tidemill/tidemill/internal/kube"
 	"github.com/tidemill/tidemill/internal/world"
 	"github.com/tidemill/tidemill/internal/world/mirror"
 	"github.com/tidemill/tidemill/scale"
@@ -26,7 +27,7 @@ func newLoops(mgr manager.Manager, o *world.Observer, fleet *cloudprovider.Fleet
 	if err != nil {
 		return nil, fmt.Errorf("open API server: %w", err)
 	}
-	c, tell, logOf := mgr.GetClient(), mgr.GetEventRecorder("tidemill"), func(name string) *slog.Logger { return log.With("loop", name) }
+	c, tell, logOf := mgr.GetClient(), kube.PlainEvents(mgr.GetEventRecorder("tidemill")), func(name string) *slog.Logger { return log.With("loop", name) }
 	m := &mirror.Loop{Client: c, Observer: o, Events: tell, Log: logOf("mirror"), Interval: f.interval, Wake: b.mirror.C}
 	s := &scale.Loop{
 		Client: c, Observer: o, Fleet: fleet, Events: tell, Log: logOf("scale"), Interval: f.interval, Wake: b.scale.C, Policy: f.scale.policy(),

@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/internal/plain"
 )
 
 // Cause says which verb disrupts a node. The order is the order in which the
@@ -85,6 +86,7 @@ func MarkOf(n *corev1.Node) (*Mark, error) {
 // SetMark writes m on n in memory, with the node's identity filled in; the
 // caller sends it with [PatchNode].
 func SetMark(n *corev1.Node, m Mark) {
+	m.Reason, m.Message = plain.Cut(m.Reason, 128), plain.Cut(m.Message, 512)
 	m.NodeUID = string(n.UID)
 	m.InstanceID = n.Spec.ProviderID
 	text, err := json.Marshal(m)

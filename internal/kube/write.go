@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
-	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -16,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/internal/plain"
 )
 
 // PatchNode applies change to a copy of the node and sends the difference, with
@@ -75,11 +75,16 @@ func ApplyPoolStatus(ctx context.Context, c client.Client, p *v1alpha1.Pool, own
 	return nil
 }
 
+// maxCondition bounds the message of a Pool's condition, in bytes: a pool has a
+// handful, and each must be readable in kubectl describe.
+const maxCondition = 1024
+
 // Condition makes a Pool condition, keeping the transition time of the one that
-// stands if the status is the same.
+// stands if the status is the same. The message is made plain and of at most
+// maxCondition bytes: names and words of others are in it.
 func Condition(p *v1alpha1.Pool, t string, status metav1.ConditionStatus, reason, message string) metav1.Condition {
 	c := metav1.Condition{
-		Type: t, Status: status, Reason: reason, Message: message,
+		Type: t, Status: status, Reason: reason, Message: plain.Cut(message, maxCondition),
 		LastTransitionTime: metav1.NewTime(time.Now().Truncate(time.Second)), ObservedGeneration: p.Generation,
 	}
 	if old := meta.FindStatusCondition(p.Status.Conditions, t); old != nil && old.Status == status {
@@ -100,7 +105,7 @@ func ApplyNodeCondition(ctx context.Context, c client.Client, n *corev1.Node, ow
 			transition = old.LastTransitionTime
 		}
 	}
-	cond.Message = shorten(cond.Message, 512)
+	cond.Message = plain.Cut(cond.Message, 512)
 	ac := corev1ac.Node(n.Name).WithUID(n.UID).WithStatus(corev1ac.NodeStatus().WithConditions(
 		corev1ac.NodeCondition().WithType(cond.Type).WithStatus(cond.Status).WithReason(cond.Reason).
 			WithMessage(cond.Message).WithLastHeartbeatTime(now).WithLastTransitionTime(transition)))
@@ -108,18 +113,6 @@ func ApplyNodeCondition(ctx context.Context, c client.Client, n *corev1.Node, ow
 		return fmt.Errorf("apply condition %s of node %s: %w", cond.Type, n.Name, err)
 	}
 	return nil
-}
-
-// shorten cuts s to limit bytes at most, between two characters.
-func shorten(s string, limit int) string {
-	if len(s) <= limit {
-		return s
-	}
-	end := limit - len("...")
-	for end > 0 && !utf8.RuneStart(s[end]) {
-		end--
-	}
-	return s[:end] + "..."
 }
 
 // DropNodeCondition takes back what owner applied to a Node's status.

@@ -11,6 +11,7 @@ import (
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/cloudprovider"
 	"github.com/tidemill/tidemill/internal/kube"
+	"github.com/tidemill/tidemill/internal/plain"
 	"github.com/tidemill/tidemill/internal/world"
 )
 
@@ -172,9 +173,4 @@ func firstLine(s string) string {
 }
 
 // cut shortens s to n characters, not bytes: half a character is no text.
-func cut(s string, n int) string {
-	if r := []rune(s); len(r) > n {
-		return string(r[:n-3]) + "..."
-	}
-	return s
-}
+func cut(s string, n int) string { return plain.Cut(s, n) }
