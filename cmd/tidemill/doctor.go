@@ -11,11 +11,16 @@ import (
 
 	"github.com/tidemill/tidemill/cloudprovider"
 	"github.com/tidemill/tidemill/doctor"
+	"github.com/tidemill/tidemill/doctor/deep"
+	"github.com/tidemill/tidemill/internal/plain"
 	"github.com/tidemill/tidemill/internal/world"
 )
 
 const doctorLong = `Doctor examines nodes and says what is wrong with which, and what helps. It
 changes nothing.
+
+With --deep it looks into the named nodes too, by a pod on each that reads the
+host, prints what it found and is deleted.
 
 It asks the API server; with --compartment-id and --cluster-id it asks OKE too,
 and then also knows of machines that never became a Node. "doctor host" examines
@@ -26,16 +31,21 @@ type doctorFlags struct {
 	failOn  string
 	verbose bool
 	ignore  []string
+	state   string
+	deepFlags
 }
 
 func newDoctor(g *globals) *cobra.Command {
 	var f doctorFlags
 	cmd := &cobra.Command{
 		Use: "doctor [NODE...]", Short: "examine nodes", Long: doctorLong,
-		Example: fmt.Sprintf("  # every node of the cluster\n  %[1]s doctor\n  # one node, all that was measured\n  %[1]s doctor 10.0.1.7 --verbose\n  # for a pipeline: a warning is a no\n  %[1]s doctor -o json --fail-on warn\n  # for code scanning, without what is known\n  %[1]s doctor -o sarif --ignore age,release", g.name),
+		Example: fmt.Sprintf("  # every node of the cluster\n  %[1]s doctor\n  # one node, all that was measured\n  %[1]s doctor 10.0.1.7 --verbose\n  # and from within\n  %[1]s doctor 10.0.1.7 --deep --privilege log\n  # for a pipeline: a warning is a no\n  %[1]s doctor -o json --fail-on warn\n  # for code scanning, without what is known\n  %[1]s doctor -o sarif --ignore age,release", g.name),
 		// The root's own check knows two formats.
 		PersistentPreRunE: func(*cobra.Command, []string) error { return g.checkDoctor(&f) },
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.deepFlags.check(args); err != nil {
+				return err
+			}
 			return g.examine(cmd.Context(), f, args)
 		},
 	}
@@ -43,6 +53,8 @@ func newDoctor(g *globals) *cobra.Command {
 	cmd.PersistentFlags().StringSliceVar(&f.ignore, "ignore", nil, "`checks` whose findings do not count; \"doctor checks\" lists them")
 	cmd.PersistentFlags().StringVar(&f.failOn, "fail-on", "fail", "the least finding for exit code 1: fail, warn, unknown or info")
 	cmd.PersistentFlags().BoolVarP(&f.verbose, "verbose", "v", false, "list every check, also what is fine")
+	cmd.Flags().StringVar(&f.state, "state", "", "`file` that keeps what was found, so that the next look says what is new")
+	f.deepFlags.register(cmd.Flags())
 	cmd.AddCommand(newDoctorHost(g, &f), newDoctorChecks(g))
 	return cmd
 }
@@ -74,34 +86,6 @@ func newDoctorChecks(g *globals) *cobra.Command {
 			return nil
 		},
 	}
-}
-
-func newDoctorHost(g *globals, f *doctorFlags) *cobra.Command {
-	var root, state string
-	cmd := &cobra.Command{
-		Use: "host", Short: "examine the machine this runs on", Args: cobra.NoArgs,
-		Long: `Host examines a node from within: file systems, memory, kernel, clock, network,
-hardware. It reads files below --root and runs no command; in a pod, mount the
-node's root read-only. With --state, counters are compared with the last run.`,
-		Example: fmt.Sprintf("  %[1]s doctor host\n  %[1]s doctor host --root /host -o json\n  # every minute, for node_exporter\n  %[1]s doctor host --state /var/lib/tidemill/counters -o prometheus", g.name),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			level, err := f.level()
-			if err != nil {
-				return err
-			}
-			r, err := doctor.ExamineHost(cmd.Context(), doctor.HostOptions{Root: root, State: state})
-			if err != nil {
-				fmt.Fprintf(g.stderr, "warning: %v\n", err) // the report is whole without it
-			}
-			if r.Err != "" {
-				return blind(errors.New(r.Err))
-			}
-			return g.tell(r, f, level)
-		},
-	}
-	cmd.Flags().StringVar(&root, "root", "/", "`directory` where the host's / is mounted")
-	cmd.Flags().StringVar(&state, "state", "", "`file` that keeps counters from one run to the next; without it they are told since boot")
-	return cmd
 }
 
 func (f *doctorFlags) level() (doctor.State, error) {
@@ -139,7 +123,35 @@ func (g *globals) examine(ctx context.Context, f doctorFlags, names []string) er
 			return &failure{exitNo, fmt.Errorf("there is no node %s", strings.Join(unknown, ", ")), []string{"kubectl get nodes lists them"}}
 		}
 	}
+	var visits []deep.Visit
+	if f.deep {
+		if r, visits, err = g.visit(ctx, f.deepFlags, c.config, r, names); err != nil {
+			return err
+		}
+	}
+	r = g.since(r, f.state, len(names) > 0)
+	if f.bundle != "" {
+		if err := g.pack(ctx, f.deepFlags, c, r, visits); err != nil {
+			return err
+		}
+	}
 	return g.tell(r, &f, level)
+}
+
+// since marks what is new and keeps this look. A look at some nodes is not kept:
+// the next one at all of them would take the rest for new.
+func (g *globals) since(r doctor.Report, path string, some bool) doctor.Report {
+	if path == "" {
+		return r
+	}
+	before, err := doctor.LoadRecall(path)
+	if err == nil && !some {
+		err = r.Recall(before).Save(path)
+	}
+	if err != nil {
+		fmt.Fprintf(g.stderr, "warning: %v\n", err) // the report is whole without it
+	}
+	return r.Since(before)
 }
 
 // tell prints a report and turns it into an exit code.
