@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -55,8 +56,11 @@ func newManager(c *cluster, f runFlags, log *slog.Logger) (manager.Manager, erro
 	if err := mgr.AddReadyzCheck("cache", synced(mgr.GetCache())); err != nil {
 		return nil, fmt.Errorf("add readiness check: %w", err)
 	}
-	if err := ctrlmetrics.Registry.Register(buildInfo()); err != nil {
-		return nil, fmt.Errorf("register metrics: %w", err)
+	own := []prometheus.Collector{buildInfo(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})}
+	for _, m := range own {
+		if err := ctrlmetrics.Registry.Register(m); err != nil {
+			return nil, fmt.Errorf("register metrics: %w", err)
+		}
 	}
 	return mgr, nil
 }

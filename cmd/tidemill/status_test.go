@@ -94,7 +94,7 @@ func TestStatusOfOnePool(t *testing.T) {
 	}
 }
 
-var update = flag.Bool("update", false, "rewrite the golden files")
+var update = flag.Bool("update", false, "rewrite the golden files and the generated documents")
 
 // golden compares with a file, or writes it.
 func golden(t *testing.T, file, got string) {
