@@ -2,6 +2,7 @@ package cycle
 
 import (
 	"fmt"
+	"strings"
 	"time"
 	_ "time/tzdata" // windows name time zones, and a small image has none
 
@@ -56,6 +57,10 @@ func parseWindow(w v1alpha1.CycleWindow) (window, error) {
 	zone, err := time.LoadLocation(w.TimeZone)
 	if err != nil {
 		return window{}, fmt.Errorf("read time zone of window %q: %w", w.Schedule, err)
+	}
+	// The parser knows a time zone before the schedule, and panics on half of one.
+	if strings.Contains(w.Schedule, "TZ=") {
+		return window{}, fmt.Errorf("read window %q: the time zone stands in timeZone and not in the schedule", w.Schedule)
 	}
 	schedule, err := cron.ParseStandard(w.Schedule)
 	if err != nil {
