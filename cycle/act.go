@@ -73,6 +73,10 @@ func change(o *corev1.Node, s Step) {
 		release(o, s)
 	case Keep:
 		kube.KeepFromScaleDown(o)
+	case OutOfService:
+		kube.TakeOutOfService(o)
+	case InService:
+		kube.PutInService(o)
 	case Forget:
 		kube.AllowScaleDown(o)
 		if !s.Keep {
@@ -126,9 +130,9 @@ func (t *turn) drain(ctx context.Context, s Step) error {
 		// Written before the first eviction: the timeout counts from here, also
 		// for whoever comes after a crash. The evictions begin on the next tick,
 		// on the Node that this write leaves.
-		started := *n.Mark
-		started.DrainStarted = &now
-		if err := t.setMark(ctx, n, started); err != nil {
+		traffic, dwell := drain.TrafficOf(n.Object, n.Pods, t.snapshot.Balancers), terms(t.pools[s.Pool]).Dwell
+		err := kube.PatchNode(ctx, t.Client, n.Object, func(o *corev1.Node) { begin(o, *n.Mark, traffic, dwell, now) })
+		if err != nil {
 			return fmt.Errorf("%s: %w", s, err)
 		}
 		t.draining[s.NodeUID] = true
@@ -136,13 +140,11 @@ func (t *turn) drain(ctx context.Context, s Step) error {
 		return nil
 	}
 	t.draining[s.NodeUID] = true
-	progress, err := t.drainer.Step(ctx, t.target(n))
-	if err != nil {
-		return fmt.Errorf("%s: %w", s, err)
-	}
+	progress := t.drainer.Step(ctx, t.target(n, s))
 	t.drains[s.NodeUID] = progress
 	t.metrics.evicted(progress.Asked)
 	t.tellBlocked(n, progress)
+	t.tellForced(n, progress)
 	if !progress.Empty {
 		return nil
 	}
@@ -157,8 +159,4 @@ func (t *turn) drain(ctx context.Context, s Step) error {
 
 func (t *turn) setMark(ctx context.Context, n *world.Node, m kube.Mark) error {
 	return kube.PatchNode(ctx, t.Client, n.Object, func(o *corev1.Node) { kube.SetMark(o, m) })
-}
-
-func (t *turn) target(n *world.Node) drain.Target {
-	return drain.Target{Node: n.Object, Cordoned: n.Mark.Since, DaemonSets: t.snapshot.DaemonSets, PDBs: t.snapshot.PDBs}
 }

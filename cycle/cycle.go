@@ -44,6 +44,7 @@ type Plan struct {
 // plan.
 func Decide(s *world.Snapshot, p Policy) Plan {
 	p = p.withDefaults()
+	p.yields = deadlocks(s, p.Drains)
 	var plan Plan
 	for _, pool := range s.Pools {
 		d := newDecision(s, pool, p)
@@ -98,9 +99,12 @@ func (d *decision) decide() {
 		d.wait(CloudUnavailable, "the cloud does not answer for this node pool; see condition Ready")
 		return
 	case d.pool.Object == nil:
+		d.outOfService()
 		d.releaseAll("the pool has no Pool object")
 		return
-	case d.pool.Paused():
+	}
+	d.outOfService()
+	if d.pool.Paused() {
 		d.wait(Paused, "annotation tidemill.dev/pause is set")
 		return
 	}

@@ -72,7 +72,7 @@ func (t *turn) stillDrained(ctx context.Context, s Step) error {
 		return t.stayed(s, "somebody made it schedulable")
 	}
 	n := &world.Node{Object: &live, Mark: mark}
-	empty, err := t.drainer.Empty(ctx, t.target(n))
+	empty, err := t.drainer.Empty(ctx, t.target(n, s))
 	if err != nil || empty {
 		return err
 	}

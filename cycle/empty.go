@@ -23,8 +23,10 @@ func (d *decision) empty(n *world.Node) {
 		d.do(nodeStep(DeleteInstance, n))
 	case d.protected(n):
 		d.giveBack(n, DoNotDisrupt, "the node is protected by annotation")
+	case d.policy.yields[n.Object.UID] != "":
+		d.skip(n, PeerDeadlock, d.policy.yields[n.Object.UID])
 	case d.timedOut(n):
-		d.skip(n, TimedOut, d.whatBlocks(n))
+		d.atTimeout(n)
 	default:
 		d.report.Draining++
 		d.explain(n)
@@ -42,7 +44,7 @@ func (d *decision) skip(n *world.Node, r Reason, message string) {
 }
 
 func (d *decision) timedOut(n *world.Node) bool {
-	return n.Mark.DrainStarted != nil && d.s.Now.Sub(*n.Mark.DrainStarted) >= d.drainTimeout()
+	return n.Mark.DrainStarted != nil && d.s.Now.Sub(*n.Mark.DrainStarted) >= d.patience(n)
 }
 
 func (d *decision) protected(n *world.Node) bool {
@@ -67,6 +69,9 @@ func (d *decision) whatBlocks(n *world.Node) string {
 	}
 	switch len(p.Blocked) {
 	case 0:
+		if len(p.Waiting) > 0 {
+			return p.Waiting[0].String()
+		}
 		return fmt.Sprintf("%d pods are left", p.Left)
 	case 1:
 		return p.Blocked[0].String()

@@ -31,6 +31,8 @@ var eventOf = map[Kind]event{
 	DeleteInstance:    {"InstanceDeleted", false},
 	Reboot:            {"InstanceRebooted", false},
 	ReplaceBootVolume: {"BootVolumeReplaced", false},
+	OutOfService:      {"NodeOutOfService", true},
+	InService:         {"NodeInService", false},
 	Skip:              {"DrainSkipped", true},
 }
 
@@ -87,6 +89,16 @@ func (t *turn) tellBlocked(n *world.Node, p drain.Progress) {
 		t.said[key] = string(b.Reason)
 		t.emit(n.Object, corev1.EventTypeWarning, "EvictionBlocked", "Evict", shorten(b.String()))
 		t.log().Info("cycle: pod does not leave", "node", n.Name(), "pod", b.Pod, "reason", b.Reason, "message", b.Message)
+	}
+}
+
+// tellForced leaves for each pod that was deleted against a refusal an event on
+// the Node, a count and a line in the log that stands out.
+func (t *turn) tellForced(n *world.Node, p drain.Progress) {
+	for _, b := range p.Forced {
+		t.metrics.forced.WithLabelValues(string(b.Reason)).Inc()
+		t.emit(n.Object, corev1.EventTypeWarning, "PodForced", "Force", shorten("deleted against "+b.String()))
+		t.log().Warn("cycle: pod deleted against a refusal, as onTimeout Force says", "audit", true, "node", n.Name(), "pod", b.Pod, "reason", b.Reason, "pdb", b.PDB, "message", b.Message)
 	}
 }
 

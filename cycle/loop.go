@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
@@ -160,6 +161,7 @@ type turn struct {
 	pools    map[string]*world.Pool
 	steps    map[string][]Step // by pool; "" has those of no pool
 	draining map[types.UID]bool
+	leaving  []*corev1.Pod // of all nodes being emptied; nil until somebody asks
 }
 
 func newTurn(l *Loop, s *world.Snapshot, plan Plan) *turn {

@@ -13,6 +13,7 @@ type metrics struct {
 	waiting, rung   *prometheus.GaugeVec
 	deleted         *prometheus.CounterVec
 	evictions       *prometheus.CounterVec
+	forced          *prometheus.CounterVec
 	steps           *prometheus.CounterVec
 	drainSeconds    prometheus.Histogram
 }
@@ -32,6 +33,7 @@ func newMetrics() *metrics {
 		rung:      gauge("ladder_rung", "1 for a pool whose run has gone down the capacity ladder, by rung.", "pool", "rung"),
 		deleted:   counter("replaced_total", "Instances deleted, by cause of the disruption.", "pool", "cause"),
 		evictions: counter("evictions_total", "Evictions asked for, by answer.", "result"),
+		forced:    counter("forced_pods_total", "Pods deleted against the Eviction API's refusal, as the user's policy says, by that refusal's reason.", "reason"),
 		steps:     counter("steps_total", "Steps carried out.", "step"),
 		drainSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "tidemill_cycle_drain_seconds",
 			Help: "From the first request to a pod until the node was seen empty.", Buckets: []float64{5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560}}),
@@ -49,7 +51,7 @@ func newMetrics() *metrics {
 func (l *Loop) Register(r prometheus.Registerer) {
 	l.prepareMetrics()
 	m := l.metrics
-	r.MustRegister(m.stale, m.draining, m.blocked, m.waiting, m.rung, m.deleted, m.evictions, m.steps, m.drainSeconds)
+	r.MustRegister(m.stale, m.draining, m.blocked, m.waiting, m.rung, m.deleted, m.evictions, m.forced, m.steps, m.drainSeconds)
 }
 
 func (l *Loop) prepareMetrics() {

@@ -40,6 +40,8 @@ type Policy struct {
 	// Drains are the last known progress by Node UID. They explain and are never
 	// decided on.
 	Drains map[types.UID]drain.Progress
+
+	yields map[types.UID]string // the drains that give way, and why
 }
 
 // Offer is what a pool can boot, or why that is not known.

@@ -70,6 +70,8 @@ const (
 	CanaryUnwell Reason = "CanaryUnwell"
 	// TooManyBlocked: as many nodes as may be refuse to become empty.
 	TooManyBlocked Reason = "TooManyBlocked"
+	// DrainStuck: a node does not become empty, and the policy is to pause then.
+	DrainStuck Reason = "DrainStuck"
 	// WaitingForGreen: not all new nodes of a blue-green run are available.
 	WaitingForGreen Reason = "WaitingForGreen"
 	// Delegated: the cloud does it.
@@ -125,6 +127,8 @@ const (
 	Renewed Reason = "Renewed"
 	// NotBack: its machine was restarted and did not come back in time.
 	NotBack Reason = "NotBack"
+	// PeerDeadlock: its drain and another waited for each other, and it gives way.
+	PeerDeadlock Reason = "PeerDeadlock"
 	// TimedOut: its drain ran out of time.
 	TimedOut Reason = "DrainTimeout"
 	// Uncordoned: somebody made it schedulable by hand.

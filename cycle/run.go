@@ -243,7 +243,9 @@ func (d *decision) goOn(run *v1alpha1.CycleStatus, going []stale) (held int) {
 			} else {
 				d.block(n, w.Reason, w.Message)
 			}
-			held++
+			if !d.quarantined(n) {
+				held++
+			}
 		}
 	}
 	return held

@@ -53,6 +53,10 @@ const (
 	// other note of the run off it.
 	Keep   Kind = "Keep"
 	Forget Kind = "Forget"
+	// OutOfService says that the node's machine is proven not to run, and
+	// InService takes that back.
+	OutOfService Kind = "OutOfService"
+	InService    Kind = "InService"
 	// Skip gives a node back for a while.
 	Skip Kind = "Skip"
 	// Release gives a node back.
@@ -61,7 +65,7 @@ const (
 
 // Kinds are all of them, in the order in which a node meets them.
 var Kinds = []Kind{StartRun, FinishRun, RefuseRequest, BackOff, CountJoinFailure, AdoptSize, Delegate, SetRelease, TakeBack, Surge, Taint, Untaint,
-	Mark, Drain, DeleteInstance, Reboot, ReplaceBootVolume, Keep, Forget, Skip, Release}
+	Mark, Drain, DeleteInstance, Reboot, ReplaceBootVolume, Keep, Forget, OutOfService, InService, Skip, Release}
 
 // record is whether the step is written into the Pool's status.
 func (k Kind) record() bool {
@@ -101,6 +105,8 @@ type Step struct {
 	// whether a Forget leaves the note of a new boot volume.
 	Keep    bool                   `json:"keep,omitempty"`
 	Cycling *cloudprovider.Cycling `json:"cycling,omitempty"`
+	// Force is whether a Drain may delete what the Eviction API refuses.
+	Force bool `json:"force,omitempty"`
 }
 
 // String reads like a sentence.
@@ -147,6 +153,10 @@ func (s Step) String() string {
 			return fmt.Sprintf("delete instance %s, which is no node", s.Instance)
 		}
 		return fmt.Sprintf("delete instance %s of node %s", s.Instance, s.Node)
+	case OutOfService:
+		return fmt.Sprintf("take node %s out of service: %s", s.Node, s.Message)
+	case InService:
+		return fmt.Sprintf("put node %s in service: %s", s.Node, s.Message)
 	case Skip:
 		return fmt.Sprintf("give node %s back until %s (%s)%s", s.Node, clock(s.Until), s.Reason, because(s.Message))
 	case Release:

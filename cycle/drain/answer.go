@@ -13,44 +13,6 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// Reason says what came of a pod, or why it stays.
-type Reason string
-
-const (
-	// Evicted: the API server took the eviction.
-	Evicted Reason = "Evicted"
-	// Gone: the pod, or the pod of this UID, does not exist any more.
-	Gone Reason = "Gone"
-	// TooManyPDBs: more than one budget selects the pod; the Eviction API refuses
-	// such pods for ever.
-	TooManyPDBs Reason = "TooManyPDBs"
-	// PDBZero: the budget is up to date, all its pods are healthy, and it allows
-	// no disruption: nothing will change unless somebody acts.
-	PDBZero Reason = "PDBZero"
-	// PDBTransient: the budget allows none now, and may soon.
-	PDBTransient Reason = "PDBTransient"
-	// UnhealthyPods: the budget has fewer healthy pods than it wants.
-	UnhealthyPods Reason = "UnhealthyPods"
-	// NamespaceTerminating: the namespace is being deleted and takes its pods
-	// along.
-	NamespaceTerminating Reason = "NamespaceTerminating"
-	// Throttled: the API server is busy.
-	Throttled Reason = "Throttled"
-	// Webhook: an admission webhook refused.
-	Webhook Reason = "Webhook"
-	// EvictionFailed is any other answer.
-	EvictionFailed Reason = "EvictionFailed"
-	// Unmanaged: no controller would make the pod again.
-	Unmanaged Reason = "Unmanaged"
-	// DaemonSetGone: the pod's DaemonSet does not exist.
-	DaemonSetGone Reason = "DaemonSetGone"
-	// DoNotDisrupt: an annotation protects the pod.
-	DoNotDisrupt Reason = "DoNotDisrupt"
-)
-
-// Answers are the reasons that an eviction can be answered with.
-var Answers = []Reason{Evicted, Gone, TooManyPDBs, PDBZero, PDBTransient, UnhealthyPods, NamespaceTerminating, Throttled, Webhook, EvictionFailed}
-
 // Answer is what the Eviction API said about a pod.
 type Answer struct {
 	Block
@@ -79,7 +41,7 @@ func evictor(client kubernetes.Interface) Evict {
 
 // classifyAnswer says what the API server's answer means. The budgets add the
 // numbers; without them the server's own words are all there is.
-func classifyAnswer(pod *corev1.Pod, pdbs []*policyv1.PodDisruptionBudget, err error) Answer {
+func classifyAnswer(pod *corev1.Pod, around Around, err error) Answer {
 	a := Answer{Block: Block{Pod: key(pod), Reason: Evicted}}
 	if err == nil {
 		return a
@@ -94,10 +56,10 @@ func classifyAnswer(pod *corev1.Pod, pdbs []*policyv1.PodDisruptionBudget, err e
 		a.Reason = Gone
 	case strings.Contains(a.Message, "more than one PodDisruptionBudget"):
 		// A bare 500 with neither reason nor cause: its text is all there is.
-		a.Reason, a.PDB = TooManyPDBs, names(selecting(pod, pdbs))
+		a.Reason, a.PDB = TooManyPDBs, names(selecting(pod, around.PDBs))
 		a.Message = "more than one PodDisruptionBudget selects the pod (" + a.PDB + "), and the Eviction API refuses that: leave one of them"
 	case budget:
-		a.refusedBy(pod, selecting(pod, pdbs), cause.Message)
+		a.refusedBy(pod, around, cause.Message)
 	case apierrors.IsTooManyRequests(err):
 		a.Reason = Throttled
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
@@ -110,26 +72,61 @@ func classifyAnswer(pod *corev1.Pod, pdbs []*policyv1.PodDisruptionBudget, err e
 	return a
 }
 
-// refusedBy tells the three kinds of a budget's refusal apart.
-func (a *Answer) refusedBy(pod *corev1.Pod, selecting []*policyv1.PodDisruptionBudget, said string) {
+// refusedBy tells the kinds of a budget's refusal apart.
+func (a *Answer) refusedBy(pod *corev1.Pod, around Around, said string) {
 	a.Message, a.Reason = said, PDBTransient
 	if rest, ok := strings.CutPrefix(said, "The disruption budget "); ok {
 		name, _, _ := strings.Cut(rest, " ")
 		a.PDB = pod.Namespace + "/" + name
 	}
-	if strings.Contains(said, "still being processed") || len(selecting) != 1 {
+	if strings.Contains(said, "still being processed") {
+		a.Reason = PDBStale
 		return
 	}
-	b := selecting[0]
+	budgets := selecting(pod, around.PDBs)
+	if len(budgets) != 1 {
+		return
+	}
+	b := budgets[0]
 	a.PDB = b.Namespace + "/" + b.Name
+	a.Message = numbers(b)
+	a.Reason = kind(b)
+	if a.Reason == PDBZero || a.Reason == PDBStale {
+		return
+	}
+	if peer := around.peer(b); peer != nil {
+		a.Reason = PeerDrain
+		a.Message += fmt.Sprintf("; pod %s is leaving node %s, which is being emptied too", key(peer), peer.Spec.NodeName)
+	}
+}
+
+// numbers are what a budget says of itself.
+func numbers(b *policyv1.PodDisruptionBudget) string {
 	s := b.Status
-	a.Message = fmt.Sprintf("PodDisruptionBudget %s allows %d disruptions: %d of %d pods are healthy, %d must be",
-		a.PDB, s.DisruptionsAllowed, s.CurrentHealthy, s.ExpectedPods, s.DesiredHealthy)
+	return fmt.Sprintf("PodDisruptionBudget %s/%s allows %d disruptions: %d of %d pods are healthy, %d must be",
+		b.Namespace, b.Name, s.DisruptionsAllowed, s.CurrentHealthy, s.ExpectedPods, s.DesiredHealthy)
+}
+
+// kind is why a budget that refuses does so, as far as its own status tells.
+func kind(b *policyv1.PodDisruptionBudget) Reason {
+	s := b.Status
 	switch {
 	case s.ObservedGeneration < b.Generation:
+		return PDBStale
 	case s.CurrentHealthy < s.DesiredHealthy:
-		a.Reason = UnhealthyPods
+		return UnhealthyPods
 	case s.DisruptionsAllowed == 0 && s.ExpectedPods > 0 && s.CurrentHealthy >= s.ExpectedPods && len(s.DisruptedPods) == 0:
-		a.Reason = PDBZero
+		return PDBZero
 	}
+	return PDBTransient
+}
+
+// peer is a pod of the budget that is leaving another node, nil if none is.
+func (a Around) peer(b *policyv1.PodDisruptionBudget) *corev1.Pod {
+	for _, p := range a.Peers {
+		if p.DeletionTimestamp != nil && Selects(b, p) {
+			return p
+		}
+	}
+	return nil
 }

@@ -69,8 +69,8 @@ func TestClassifyAnswer(t *testing.T) {
 		"stuck budget":               {refused(0, needs3), one(full), PDBZero, "shop/web", 0},
 		"others are being replaced":  {refused(0, needs3), one(replacing), PDBTransient, "shop/web", 0},
 		"unhealthy pods":             {refused(0, needs3), one(unhealthy), UnhealthyPods, "shop/web", 0},
-		"budget is behind":           {refused(0, needs3), one(behind), PDBTransient, "shop/web", 0},
-		"still being processed":      {refused(10, "The disruption budget web is still being processed by the server."), one(full), PDBTransient, "shop/web", 10 * time.Second},
+		"budget is behind":           {refused(0, needs3), one(behind), PDBStale, "shop/web", 0},
+		"still being processed":      {refused(10, "The disruption budget web is still being processed by the server."), one(full), PDBStale, "shop/web", 10 * time.Second},
 		"budget not in our cache":    {refused(0, needs3), nil, PDBTransient, "shop/web", 0},
 		"throttled, no budget cause": {apierrors.NewTooManyRequests("too many requests", 3), one(full), Throttled, "", 3 * time.Second},
 		"namespace terminating":      {withCause(apierrors.NewForbidden(pods, "web-1", errors.New("being terminated")), corev1.NamespaceTerminatingCause), nil, NamespaceTerminating, "", 0},
@@ -79,7 +79,7 @@ func TestClassifyAnswer(t *testing.T) {
 		"broken connection":          {errors.New("EOF"), nil, EvictionFailed, "", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := classifyAnswer(pod, c.pdbs, c.err)
+			got := classifyAnswer(pod, Around{PDBs: c.pdbs}, c.err)
 			if got.Reason != c.want || got.PDB != c.pdb || got.RetryAfter != c.after || got.Pod != "shop/web-1" {
 				t.Errorf("got %s, budget %q, after %s; want %s, %q, %s", got.Reason, got.PDB, got.RetryAfter, c.want, c.pdb, c.after)
 			}

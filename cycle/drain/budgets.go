@@ -14,15 +14,20 @@ import (
 func selecting(pod *corev1.Pod, pdbs []*policyv1.PodDisruptionBudget) []*policyv1.PodDisruptionBudget {
 	var out []*policyv1.PodDisruptionBudget
 	for _, b := range pdbs {
-		if b.Namespace != pod.Namespace {
-			continue
-		}
-		s, err := metav1.LabelSelectorAsSelector(b.Spec.Selector)
-		if err == nil && s.Matches(labels.Set(pod.Labels)) {
+		if Selects(b, pod) {
 			out = append(out, b)
 		}
 	}
 	return out
+}
+
+// Selects is whether the budget counts the pod.
+func Selects(b *policyv1.PodDisruptionBudget, pod *corev1.Pod) bool {
+	if b.Namespace != pod.Namespace {
+		return false
+	}
+	s, err := metav1.LabelSelectorAsSelector(b.Spec.Selector)
+	return err == nil && s.Matches(labels.Set(pod.Labels))
 }
 
 func names(pdbs []*policyv1.PodDisruptionBudget) string {
@@ -31,4 +36,14 @@ func names(pdbs []*policyv1.PodDisruptionBudget) string {
 		out = append(out, b.Namespace+"/"+b.Name)
 	}
 	return strings.Join(out, ", ")
+}
+
+// named is the budget of this namespace/name, nil if it is not known.
+func named(name string, pdbs []*policyv1.PodDisruptionBudget) *policyv1.PodDisruptionBudget {
+	for _, b := range pdbs {
+		if b.Namespace+"/"+b.Name == name {
+			return b
+		}
+	}
+	return nil
 }

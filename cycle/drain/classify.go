@@ -1,21 +1,12 @@
 package drain
 
 import (
-	"context"
 	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
-	appsv1client "k8s.io/client-go/kubernetes/typed/apps/v1"
-	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
-	"k8s.io/kubectl/pkg/drain"
-
-	"github.com/tidemill/tidemill/api/v1alpha1"
-	"github.com/tidemill/tidemill/internal/world"
 )
 
 // Classes are a node's pods by what a drain does with them.
@@ -24,79 +15,94 @@ type Classes struct {
 	Evictable []*corev1.Pod
 	// Leaving are terminating already.
 	Leaving []*corev1.Pod
+	// Daemons are pods of DaemonSets that are to be evicted in the end.
+	Daemons []*corev1.Pod
 	// Blocked must not be asked.
 	Blocked []Block
+
+	kept []*corev1.Pod // those of Blocked
+}
+
+// Left is how many pods have to leave before the node is empty.
+func (c Classes) Left() int {
+	return len(c.Evictable) + len(c.Leaving) + len(c.Daemons) + len(c.Blocked)
+}
+
+// Classify is [Target.Classify] for a node that nothing else is known about.
+func Classify(node *corev1.Node, pods []corev1.Pod, sets []*appsv1.DaemonSet, now time.Time) Classes {
+	t := Target{Node: node, Around: Around{DaemonSets: sets}}
+	for i := range pods {
+		t.Pods = append(t.Pods, &pods[i])
+	}
+	return t.Classify(now)
 }
 
 // Classify is pure. Pods that stay with the node until its end are in no class:
-// DaemonSet and mirror pods, finished ones, and on a dead kubelet those whose
-// grace is over, which only the end of the machine can finish.
-func Classify(node *corev1.Node, pods []corev1.Pod, sets []*appsv1.DaemonSet, now time.Time) Classes {
+// DaemonSet and mirror pods, finished ones, those that ask for it, and on a dead
+// kubelet those whose grace is over, which only the end of the machine can finish.
+func (t Target) Classify(now time.Time) Classes {
 	var c Classes
-	for i := range pods {
-		c.add(node, &pods[i], sets, now)
+	for _, p := range t.Pods {
+		t.add(&c, p, now)
 	}
-	slices.SortStableFunc(c.Evictable, func(a, b *corev1.Pod) int { return int(priority(a)) - int(priority(b)) })
+	byPriority := func(a, b *corev1.Pod) int { return int(priority(a)) - int(priority(b)) }
+	slices.SortStableFunc(c.Evictable, byPriority)
+	slices.SortStableFunc(c.Daemons, byPriority)
 	return c
 }
 
-func (c *Classes) add(node *corev1.Node, pod *corev1.Pod, sets []*appsv1.DaemonSet, now time.Time) {
-	switch {
-	case pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed:
-		return
-	case pod.DeletionTimestamp != nil:
-		// The deletion timestamp has the grace period in it.
-		if !staysAnyway(pod, sets) && (ready(node) || now.Before(pod.DeletionTimestamp.Time)) {
-			c.Leaving = append(c.Leaving, pod)
-		}
+func (t Target) add(c *Classes, pod *corev1.Pod, now time.Time) {
+	if over(pod) || skipped(pod) {
 		return
 	}
-	evictable, why := filter(pod, sets)
+	evictable, why := filter(pod, t.DaemonSets)
+	stays := !evictable && why == ""
+	if stays && !t.daemonToEvict(pod) {
+		return
+	}
 	switch {
-	case why != "":
+	case pod.DeletionTimestamp != nil:
+		// The deletion timestamp has the grace period in it.
+		if ready(t.Node) || now.Before(pod.DeletionTimestamp.Time) {
+			c.Leaving = append(c.Leaving, pod)
+		}
+	case stays:
+		c.Daemons = append(c.Daemons, pod)
+	case why != "" && !(safe(pod) && !controlledByDaemonSet(pod)):
 		reason := Unmanaged
 		if controlledByDaemonSet(pod) {
 			reason = DaemonSetGone
 		}
-		c.Blocked = append(c.Blocked, Block{Pod: key(pod), Reason: reason, Message: why})
-	case evictable:
-		c.addEvictable(pod, now)
+		c.block(pod, Block{Pod: key(pod), Reason: reason, Message: why})
+	default:
+		t.addEvictable(c, pod, now)
 	}
 }
 
-func (c *Classes) addEvictable(pod *corev1.Pod, now time.Time) {
-	protected, malformed := world.DoNotDisrupt(pod.Annotations, pod.CreationTimestamp.Time, now)
-	switch {
-	case malformed:
-		c.Blocked = append(c.Blocked, Block{Pod: key(pod), Reason: DoNotDisrupt,
-			Message: "annotation " + v1alpha1.AnnotationDoNotDisrupt + ` is neither "true" nor a duration such as "2h"; the pod is kept to be safe`})
-	case protected:
-		c.Blocked = append(c.Blocked, Block{Pod: key(pod), Reason: DoNotDisrupt,
-			Message: "annotation " + v1alpha1.AnnotationDoNotDisrupt + " protects the pod"})
+func (t Target) addEvictable(c *Classes, pod *corev1.Pod, now time.Time) {
+	volume := t.local(pod)
+	switch b := protection(pod, now); {
+	case b != nil:
+		c.block(pod, *b)
+	case volume != "" && !safe(pod):
+		c.block(pod, Block{Pod: key(pod), Reason: LocalVolume,
+			Message: "volume " + volume + " is on the node and would be lost with it; cluster-autoscaler.kubernetes.io/safe-to-evict=true on the pod allows that"})
+	case t.comesBack(pod):
+		c.block(pod, Block{Pod: key(pod), Reason: ComesBack,
+			Message: "it tolerates the cordon and was put here again after it; tidemill.dev/drain=skip on the pod lets it end with its node"})
 	default:
 		c.Evictable = append(c.Evictable, pod)
 	}
 }
 
-// filter asks kubectl's filters about one pod: whether it has to be evicted,
-// and why it must not be, if so. A pod at a time, since the library tells
-// reasons apart only in prose.
-func filter(pod *corev1.Pod, sets []*appsv1.DaemonSet) (evictable bool, why string) {
-	h := drain.Helper{
-		Ctx: context.Background(), Client: view{pod: pod, sets: sets},
-		GracePeriodSeconds: -1, IgnoreAllDaemonSets: true, DeleteEmptyDirData: true,
-		EvictErrorRetryDelay: firstWait, // unused here, and never left zero
-	}
-	list, errs := h.GetPodsForDeletion("")
-	if len(errs) > 0 {
-		return false, errs[0].Error()
-	}
-	return len(list.Pods()) == 1, ""
+func (c *Classes) block(pod *corev1.Pod, b Block) {
+	c.Blocked, c.kept = append(c.Blocked, b), append(c.kept, pod)
 }
 
-func staysAnyway(pod *corev1.Pod, sets []*appsv1.DaemonSet) bool {
-	evictable, why := filter(pod, sets)
-	return !evictable && why == ""
+// daemonToEvict is whether the pod is a DaemonSet's that has to go: one that was
+// made after the drain began is a successor, and stays.
+func (t Target) daemonToEvict(pod *corev1.Pod) bool {
+	return t.EvictDaemons && controlledByDaemonSet(pod) && !t.Started.IsZero() && pod.CreationTimestamp.Time.Before(t.Started)
 }
 
 func controlledByDaemonSet(pod *corev1.Pod) bool {
@@ -121,55 +127,3 @@ func priority(p *corev1.Pod) int32 {
 }
 
 func key(p *corev1.Pod) string { return p.Namespace + "/" + p.Name }
-
-// view is the cluster as kubectl's filters see it: one pod, and the DaemonSets
-// of the snapshot. The filters ask for the DaemonSet of every pod they meet,
-// and one refused answer would fail the whole drain; so they ask memory.
-type view struct {
-	kubernetes.Interface
-	pod  *corev1.Pod
-	sets []*appsv1.DaemonSet
-}
-
-func (v view) CoreV1() corev1client.CoreV1Interface { return coreView{v: v} }
-func (v view) AppsV1() appsv1client.AppsV1Interface { return appsView{v: v} }
-
-type coreView struct {
-	corev1client.CoreV1Interface
-	v view
-}
-
-func (c coreView) Pods(string) corev1client.PodInterface { return podView{v: c.v} }
-
-type podView struct {
-	corev1client.PodInterface
-	v view
-}
-
-func (p podView) List(context.Context, metav1.ListOptions) (*corev1.PodList, error) {
-	return &corev1.PodList{Items: []corev1.Pod{*p.v.pod}}, nil
-}
-
-type appsView struct {
-	appsv1client.AppsV1Interface
-	v view
-}
-
-func (a appsView) DaemonSets(namespace string) appsv1client.DaemonSetInterface {
-	return setView{v: a.v, namespace: namespace}
-}
-
-type setView struct {
-	appsv1client.DaemonSetInterface
-	v         view
-	namespace string
-}
-
-func (s setView) Get(_ context.Context, name string, _ metav1.GetOptions) (*appsv1.DaemonSet, error) {
-	for _, set := range s.v.sets {
-		if set.Namespace == s.namespace && set.Name == name {
-			return set, nil
-		}
-	}
-	return nil, apierrors.NewNotFound(appsv1.Resource("daemonsets"), name)
-}

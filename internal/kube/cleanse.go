@@ -35,6 +35,12 @@ func Marks(n *corev1.Node) []string {
 			out = append(out, "taint "+t.Key)
 		}
 	}
+	if OutOfService(n) {
+		out = append(out, "taint "+v1alpha1.TaintOutOfService)
+	}
+	if Excluded(n) {
+		out = append(out, "label "+v1alpha1.LabelExcludeBalancers)
+	}
 	for _, c := range n.Status.Conditions {
 		if ownCondition(c.Type) {
 			out = append(out, "condition "+string(c.Type))
@@ -87,6 +93,7 @@ func Cleanse(ctx context.Context, c client.Client, n *corev1.Node) error {
 // strip takes all but the conditions off n in memory.
 func strip(n *corev1.Node) {
 	Unmark(n)
+	PutInService(n)
 	AllowScaleDown(n)
 	if _, asked, _ := ParseRepairRequest(n.Annotations[v1alpha1.AnnotationCycle]); asked {
 		delete(n.Annotations, v1alpha1.AnnotationCycle)
