@@ -115,7 +115,11 @@ func failuresOf(s *v1alpha1.ScaleStatus) int32 {
 }
 
 func (l *Loop) grow(ctx context.Context, plan *Plan, g Grow) error {
-	if err := l.resize(ctx, g); err != nil {
+	err := l.askFirst(ctx, g)
+	if err == nil {
+		err = l.resize(ctx, g)
+	}
+	if err != nil {
 		err = fmt.Errorf("grow pool %s from %d to %d: %w", g.Pool, g.From, g.To, err)
 		if passing(err) {
 			return err

@@ -43,6 +43,8 @@ type Policy struct {
 	// BackoffForget is how long after a wait a pool's failures are forgotten.
 	// Default 3h.
 	BackoffForget time.Duration
+	// AskCapacity: before a pool grows, the cloud is asked whether it has room.
+	AskCapacity bool
 	// BrakePercent is the share of broken or lost nodes above which nothing is
 	// let go: a common cause is likelier than so many idle nodes. Default 45.
 	BrakePercent int

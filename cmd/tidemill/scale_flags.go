@@ -33,7 +33,7 @@ type scaleFlags struct {
 
 	namespace string
 	status    string
-	proactive bool
+	proactive, ask bool
 }
 
 func (f *scaleFlags) register(s *pflag.FlagSet) {
@@ -60,6 +60,7 @@ func (f *scaleFlags) register(s *pflag.FlagSet) {
 	s.Int32Var(&f.cutoff, "expendable-pods-priority-cutoff", -10, "priority below which a pod never makes a pool grow")
 	s.StringVar(&f.namespace, "config-namespace", "kube-system", "namespace of the ConfigMaps that cluster-autoscaler's users know")
 	s.StringVar(&f.status, "status-config-map-name", scale.StatusConfigMap, "ConfigMap that tells the status as cluster-autoscaler does; empty for none")
+	s.BoolVar(&f.ask, "ask-capacity", false, "ask OCI whether a shape is to be had before a pool grows; needs manage compute-capacity-reports in the tenancy, and goes on without the answer where that is missing")
 	s.BoolVar(&f.proactive, "enable-proactive-scaleup", false, "make room for the pods that Jobs, ReplicaSets and StatefulSets have yet to create")
 }
 
@@ -111,7 +112,7 @@ func (f *scaleFlags) read() (scale.Policy, error) {
 		YoungNode: f.young, Expander: f.expander, Balance: f.balance, IgnoreLabels: f.ignoreLabels, MaxGrowth: f.most,
 		NewPodDelay: f.newPod, DelayAfterAdd: f.afterAdd, DelayAfterDelete: f.afterDelete, DelayAfterFailure: f.afterFailure,
 		UnneededFor: f.unneeded, JoinTimeout: f.provision, UtilizationPercent: int32(100*f.utilization + 0.5), PriorityCutoff: &f.cutoff,
-		BackoffFirst: f.backoffFirst, BackoffMax: f.backoffMax, BackoffForget: f.backoffForget,
+		BackoffFirst: f.backoffFirst, BackoffMax: f.backoffMax, BackoffForget: f.backoffForget, AskCapacity: f.ask,
 	}
 	var err error
 	if p.Limits.Cores, err = limit.ParseRange(f.cores); err != nil {
