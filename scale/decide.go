@@ -23,10 +23,12 @@ import (
 //
 // A group of pods that is of use only whole is helped wholly or not at all: when
 // a plan helps a part of one, the look is decided anew without it.
-func Decide(s *world.Snapshot, p Policy) (Plan, error) {
+func Decide(s *world.Snapshot, p Policy) (Plan, error) { return decideKnowing(s, p, nil) }
+
+func decideKnowing(s *world.Snapshot, p Policy, m *Memo) (Plan, error) {
 	without := map[string]string{}
 	for again := 0; ; again++ {
-		plan, err := decideWithout(s, p, without)
+		plan, err := decideWithout(s, p, m, without)
 		if err != nil {
 			return plan, err
 		}
@@ -40,8 +42,8 @@ func Decide(s *world.Snapshot, p Policy) (Plan, error) {
 
 // decideWithout is Decide with these groups of pods left out, for what is said
 // of each.
-func decideWithout(s *world.Snapshot, p Policy, without map[string]string) (Plan, error) {
-	d, err := newDecision(s, p, without)
+func decideWithout(s *world.Snapshot, p Policy, m *Memo, without map[string]string) (Plan, error) {
+	d, err := newDecision(s, p, m, without)
 	if err != nil {
 		return Plan{}, fmt.Errorf("decide on scaling: %w", err)
 	}
@@ -51,13 +53,13 @@ func decideWithout(s *world.Snapshot, p Policy, without map[string]string) (Plan
 	return d.plan, nil
 }
 
-func newDecision(s *world.Snapshot, p Policy, without map[string]string) (*decision, error) {
-	sim, err := fit.New(s)
+func newDecision(s *world.Snapshot, p Policy, m *Memo, without map[string]string) (*decision, error) {
+	sim, err := fit.Recall(s, m.begin())
 	if err != nil {
 		return nil, err
 	}
 	d := &decision{
-		s: s, p: p.withDefaults(), sim: sim, daemons: daemons(s), without: without,
+		memo: m, s: s, p: p.withDefaults(), sim: sim, daemons: daemons(s), without: without,
 		grown: map[*pool][]newNode{}, models: map[*corev1.Node]*fit.Model{}, words: map[fit.Reason]string{},
 		owner: map[string]*pool{},
 	}
@@ -92,6 +94,7 @@ func (d *decision) helpPods() {
 
 // decision is one Decide under way.
 type decision struct {
+	memo *Memo // nil for none
 	s    *world.Snapshot
 	p    Policy
 	plan Plan

@@ -55,7 +55,11 @@ func (s *shrinking) young(n *world.Node) bool {
 
 // unneededSince reads the node's timer; what cannot be read begins anew.
 func unneededSince(n *world.Node) time.Time {
-	t, err := time.Parse(time.RFC3339, n.Object.Annotations[v1alpha1.AnnotationUnneededSince])
+	text := n.Object.Annotations[v1alpha1.AnnotationUnneededSince]
+	if text == "" {
+		return time.Time{} // most nodes, at every look
+	}
+	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
 		return time.Time{}
 	}

@@ -20,6 +20,7 @@ type standing struct {
 	// extra is how many of the pods this look has put there.
 	extra int
 	used  float64 // see utilization
+	busy  bool    // some of the pods would have to move
 }
 
 // layOut counts what stands: each node with its pods, and the
@@ -65,33 +66,17 @@ func (s *shrinking) stand(n *world.Node, placed map[string][]*corev1.Pod) {
 	if s.nodes[name] != nil {
 		return // a namesake: Kubernetes allows none
 	}
-	x := &standing{node: n, object: n.Object, pods: n.Pods, extra: len(placed[name])}
-	for i, pod := range n.Pods {
-		if terminal(pod) {
-			x.pods = live(n.Pods, i)
-			break
-		}
-	}
-	if x.extra > 0 {
-		x.pods = append(x.pods[:len(x.pods):len(x.pods)], placed[name]...)
-	}
+	c := s.memo.crew(n.Pods).with(placed[name])
+	x := &standing{node: n, object: n.Object, pods: c.live, extra: len(placed[name]), busy: c.busy}
 	if s.kept[name] {
 		x.object = grownUp(n.Object, nil)
 	}
-	var all, counted vacate.Amount
-	for _, pod := range x.pods {
-		want, _ := vacate.Requests(pod)
-		all = all.Plus(want)
-		if !mirror(pod) && !ofDaemonSet(pod) {
-			counted = counted.Plus(want)
-		}
-	}
-	x.used = vacate.Load(x.object, counted)
+	x.used = vacate.Load(x.object, c.counted)
 	if gpus(x.object.Status.Allocatable) {
 		x.used = utilization(x.object, x.pods)
 	}
 	s.nodes[name] = x
-	s.ground.AddNode(x.object, x.pods, all)
+	s.ground.AddNode(x.object, c.shy, c.all)
 }
 
 // live are the pods that are not at their end; the first that is stands at from.

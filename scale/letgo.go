@@ -105,18 +105,13 @@ func (s *shrinking) unneeded(c *candidate) (a *vacate.Attempt, movers []*corev1.
 	if c.extra > 0 {
 		return nil, nil, PodsPending, "pending pods are to run here"
 	}
-	if limit := s.threshold(c.pool); c.bad == "" && c.used >= limit && s.busy(c) {
+	if limit := s.threshold(c.pool); c.bad == "" && c.used >= limit && c.busy {
 		return nil, nil, Needed, fmt.Sprintf("%.0f%% used, threshold %.0f%%", 100*c.used, 100*limit)
 	}
 	if why, message := s.zoneLoss(c); why != "" {
 		return nil, nil, why, message
 	}
 	return s.try(c)
-}
-
-// busy is whether anything runs on the node that would have to move.
-func (s *shrinking) busy(c *candidate) bool {
-	return len(movable(c.pods)) > 0
 }
 
 // try moves the node's pods to other nodes in mind. If one of them must not or

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -43,6 +42,7 @@ type Loop struct {
 	prioritiesVersion, prioritiesError string
 
 	metrics   *metrics
+	memo      *Memo
 	seen      map[types.UID]bool    // pending pods of the last look
 	told      map[types.UID]string  // what was last said of a pod that is not helped
 	toldNodes map[types.UID]telling // what was last said of a node that stays
@@ -131,7 +131,10 @@ func (l *Loop) observe(ctx context.Context) (*world.Snapshot, error) {
 
 func (l *Loop) decide(s *world.Snapshot) (Plan, error) {
 	defer l.metrics.time("decide")()
-	return Decide(s, l.Policy)
+	if l.memo == nil {
+		l.memo = NewMemo()
+	}
+	return l.memo.Decide(s, l.Policy)
 }
 
 // gather waits while pods that nobody has seen pending are still coming.
@@ -161,13 +164,12 @@ func (l *Loop) gather(ctx context.Context) error {
 }
 
 func (l *Loop) pending(ctx context.Context) (map[types.UID]bool, error) {
-	var pods corev1.PodList
-	if err := l.Observer.Reader.List(ctx, &pods, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, fmt.Errorf("list pods: %w", err)
+	pods, err := l.Observer.Pods(ctx)
+	if err != nil {
+		return nil, err
 	}
 	out := map[types.UID]bool{}
-	for i := range pods.Items {
-		p := &pods.Items[i]
+	for _, p := range pods {
 		if p.Spec.NodeName == "" && p.DeletionTimestamp == nil && !terminal(p) {
 			out[p.UID] = true
 		}

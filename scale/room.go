@@ -81,11 +81,7 @@ func (d *decision) real(n *world.Node, object *corev1.Node) {
 	if d.sim.AddNode(object) != nil {
 		return // a namesake: Kubernetes allows none
 	}
-	for _, pod := range n.Pods {
-		if !terminal(pod) {
-			_ = d.sim.AddPod(pod, object.Name) // the node was added above
-		}
-	}
+	d.sim.AddPods(n.Pods, object.Name)
 }
 
 func terminal(pod *corev1.Pod) bool {

@@ -104,7 +104,7 @@ func throngPod(rt *rapid.T, i int) func(*corev1.Pod) {
 func TestPlanIsTheSchedulersOwn(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s := throng(rt).Snapshot()
-		d, err := newDecision(s, Policy{}, nil)
+		d, err := newDecision(s, Policy{}, nil, nil)
 		if err != nil {
 			rt.Fatal(err)
 		}

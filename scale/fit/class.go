@@ -64,26 +64,25 @@ func newClassBook() classBook {
 
 // survey finds the labels that the snapshot's pods select by. Others do not tell
 // classes apart: each pod of a StatefulSet has one with its own name.
-func (b *classBook) survey(s *world.Snapshot) {
-	see := func(pod *corev1.Pod) { selectsBy(pod, func(key string) { b.selects[key] = true }) }
-	for _, pod := range s.Pending {
-		see(pod)
+func (b *classBook) survey(s *world.Snapshot, m *Memo) {
+	found := func(key string) { b.selects[key] = true }
+	see := func(pods []*corev1.Pod) {
+		for _, pod := range pods {
+			selectsBy(pod, found)
+		}
 	}
-	for _, p := range s.Pools {
-		for _, n := range p.Nodes {
-			for _, pod := range n.Pods {
-				see(pod)
+	see(s.Pending)
+	for _, ds := range s.DaemonSets {
+		selectsBy(&corev1.Pod{Spec: ds.Spec.Template.Spec}, found)
+	}
+	if m != nil {
+		see = func(pods []*corev1.Pod) {
+			for _, key := range m.of(pods).selects {
+				b.selects[key] = true
 			}
 		}
 	}
-	for _, n := range s.Unmanaged {
-		for _, pod := range n.Pods {
-			see(pod)
-		}
-	}
-	for _, ds := range s.DaemonSets {
-		see(&corev1.Pod{Spec: ds.Spec.Template.Spec})
-	}
+	eachList(s, see)
 	b.order = slices.Sorted(maps.Keys(b.selects))
 }
 
@@ -123,9 +122,22 @@ func selectsBy(pod *corev1.Pod, found func(key string)) {
 }
 
 // Class is the class of a pod.
-func (c *Cluster) Class(pod *corev1.Pod) *Class {
+func (c *Cluster) Class(pod *corev1.Pod) *Class { return c.class(pod, pod.Spec.NodeName) }
+
+// classOn is the class of a pod that is, or is to be, on the node. One that is
+// bound to it is there whatever it asks for: that it is bound tells it apart from
+// none of its kind, or each node would have classes of its own.
+func (c *Cluster) classOn(n *node, pod *corev1.Pod) *Class {
+	if pod.Spec.NodeName == n.name {
+		return c.class(pod, "")
+	}
+	return c.Class(pod)
+}
+
+// class is the class of the pod if it were bound to that node, "" for none.
+func (c *Cluster) class(pod *corev1.Pod, bound string) *Class {
 	b := &c.book
-	b.buf = b.spell(b.buf[:0], pod)
+	b.buf = b.spell(b.buf[:0], pod, bound)
 	if cl := b.byText[string(b.buf)]; cl != nil {
 		return cl
 	}
@@ -137,16 +149,22 @@ func (c *Cluster) Class(pod *corev1.Pod) *Class {
 	if fresh {
 		b.order = slices.Sorted(maps.Keys(b.selects))
 		c.reclassify()
-		b.buf = b.spell(b.buf[:0], pod)
+		b.buf = b.spell(b.buf[:0], pod, bound)
 	}
-	return c.newClass(string(b.buf), pod)
+	key := string(b.buf)
+	if bound != pod.Spec.NodeName {
+		copied := *pod
+		copied.Spec.NodeName = bound
+		pod = &copied
+	}
+	return c.newClass(key, pod)
 }
 
-func (b *classBook) spell(t text, pod *corev1.Pod) text {
+func (b *classBook) spell(t text, pod *corev1.Pod, bound string) text {
 	t.str(pod.Namespace)
 	t.flag(pod.DeletionTimestamp != nil)
 	t.chosen(pod.Labels, b.order)
-	t.selection(pod)
+	t.selection(pod, bound)
 	t.company(pod)
 	t.containers(pod.Spec.InitContainers)
 	t.containers(pod.Spec.Containers)
@@ -198,6 +216,7 @@ func (c *Cluster) reclassify() {
 	for _, cl := range c.book.all {
 		cl.stale = true
 	}
+	c.memo = nil // its spellings are those of before
 	c.book.byText, c.book.byLabel, c.book.all = map[string]*Class{}, map[label][]*Class{}, nil
 	c.rules = newRuleBook()
 	for _, n := range c.nodes {
@@ -217,7 +236,7 @@ func (c *Cluster) reclassify() {
 func (n *node) refresh(c *Cluster) {
 	for i := range n.pods {
 		if n.pods[i].class.stale {
-			n.pods[i].class = c.Class(n.pods[i].pod)
+			n.pods[i].class = c.classOn(n, n.pods[i].pod)
 		}
 	}
 }

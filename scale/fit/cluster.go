@@ -23,10 +23,14 @@ type Cluster struct {
 	resources map[corev1.ResourceName]int
 	names     []corev1.ResourceName // of resources, by number
 
-	book  classBook
-	kinds kindBook
-	topo  topology
-	rules ruleBook
+	book classBook
+	// memo is what was known before, nil for nothing; numbered its spellings'
+	// classes.
+	memo     *Memo
+	numbered []*Class
+	kinds    kindBook
+	topo     topology
+	rules    ruleBook
 
 	journal []change
 	forks   []int // lengths of the journal when the open ones began
@@ -59,8 +63,12 @@ type placed struct {
 // New makes a Cluster without nodes that knows the snapshot's namespaces and
 // storage objects, and which labels the pods in it select by. Which nodes there
 // are, and with which pods, is the caller's to say.
-func New(s *world.Snapshot) (*Cluster, error) {
+func New(s *world.Snapshot) (*Cluster, error) { return Recall(s, nil) }
+
+// Recall is New with what a Memo knows of the snapshot's pods; nil for nothing.
+func Recall(s *world.Snapshot, m *Memo) (*Cluster, error) {
 	c := &Cluster{
+		memo:       m,
 		namespaces: map[string]labels.Set{},
 		claims:     map[string]int{},
 		nodes:      map[string]*node{},
@@ -81,7 +89,13 @@ func New(s *world.Snapshot) (*Cluster, error) {
 		return nil, fmt.Errorf("set up the scheduler's plugins: %w", err)
 	}
 	c.asked = sortOut(p)
-	c.book.survey(s)
+	if m != nil {
+		m.begin()
+	}
+	c.book.survey(s, m)
+	if m != nil {
+		m.ordered(c.book.order)
+	}
 	return c, nil
 }
 
@@ -140,7 +154,7 @@ func (c *Cluster) AddPod(pod *corev1.Pod, node string) error {
 	if n == nil {
 		return fmt.Errorf("place pod %s/%s: no node %s", pod.Namespace, pod.Name, node)
 	}
-	c.put(n, c.Class(pod), []*corev1.Pod{pod})
+	c.put(n, c.classOn(n, pod), []*corev1.Pod{pod})
 	return nil
 }
 

@@ -163,9 +163,10 @@ func (t *text) resized(pod *corev1.Pod) {
 	t.int(0)
 }
 
-// selection spells what the pod wants of a node by itself.
-func (t *text) selection(pod *corev1.Pod) {
-	t.str(pod.Spec.NodeName)
+// selection spells what the pod wants of a node by itself, were it bound to that
+// one.
+func (t *text) selection(pod *corev1.Pod, bound string) {
+	t.str(bound)
 	t.pairs(pod.Spec.NodeSelector)
 	if a := pod.Spec.Affinity; a != nil && a.NodeAffinity != nil && a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution != nil {
 		t.message(a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution)

@@ -96,7 +96,7 @@ func (c *Cluster) kindOf(n *node) *kind {
 // selection is what the pod wants of a node.
 func (c *Cluster) selection(pod *corev1.Pod) *selection {
 	var t text
-	t.selection(pod)
+	t.selection(pod, pod.Spec.NodeName)
 	if s := c.kinds.selections[string(t)]; s != nil {
 		return s
 	}

@@ -75,10 +75,10 @@ func share(part, all int64) float64 {
 	return min(1, float64(part)/float64(all))
 }
 
-// AddNode adds a node with the pods that take room on it; used is the sum of
-// their [Requests].
-func (c *Cluster) AddNode(n *corev1.Node, pods []*corev1.Pod, used Amount) {
-	for _, pod := range pods {
+// AddNode adds a node. used is the sum of the [Requests] of the pods on it, and
+// shy are those of them that have anti-affinity to other pods, or more of them.
+func (c *Cluster) AddNode(n *corev1.Node, shy []*corev1.Pod, used Amount) {
+	for _, pod := range shy {
 		c.shy.add(pod)
 	}
 	c.nodes[n.Name] = &node{object: n, free: Room(n).Minus(used), place: -1}
