@@ -101,7 +101,7 @@ const stopWithin = 10 * time.Second
 // closes l. Calls under way are finished first: a write that was begun is known
 // of.
 func (p *Plugin) Serve(ctx context.Context, l net.Listener, d Door) error {
-	options := []grpc.ServerOption{grpc.UnaryInterceptor(p.watch)}
+	options := append(wire.Bounds(), grpc.UnaryInterceptor(p.watch))
 	if d.Cert != "" {
 		config, err := serverTLS(d)
 		if err != nil {
@@ -120,7 +120,7 @@ func (p *Plugin) Serve(ctx context.Context, l net.Listener, d Door) error {
 	looked := make(chan error, 1)
 	go func() { looked <- p.Run(looking) }()
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(l) }()
+	go func() { served <- server.Serve(wire.Limit(l)) }()
 	p.log.Info("serving cluster-autoscaler", "address", l.Addr().String(), "tls", d.Cert != "")
 
 	var err error

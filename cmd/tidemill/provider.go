@@ -7,14 +7,12 @@ import (
 	"log/slog"
 	"maps"
 	"net"
-	"net/http"
 	"os"
 	"runtime/debug"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -256,30 +254,4 @@ func (s *pluginServers) openExpander(ctx context.Context, cluster *externalgrpc.
 		reader = cluster.Client
 	}
 	return f.open(ctx, reader, s.registry, s.log)
-}
-
-// serveMetrics serves until ctx ends; healthy is whether calls can be answered.
-func serveMetrics(ctx context.Context, address string, r *prometheus.Registry, healthy func() bool, log *slog.Logger) error {
-	if address == "0" {
-		return nil
-	}
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		return usage(fmt.Errorf("serve metrics: %w", err), "is another process listening there? --metrics-addr 0 serves none")
-	}
-	mux := http.NewServeMux()
-	mux.Handle("/metrics", promhttp.HandlerFor(r, promhttp.HandlerOpts{}))
-	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) {
-		if !healthy() {
-			http.Error(w, "the cloud has not been read yet", http.StatusServiceUnavailable)
-		}
-	})
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
-	context.AfterFunc(ctx, func() { server.Close() })
-	go func() {
-		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			log.Error("metrics are not served any more", "error", err)
-		}
-	}()
-	return nil
 }

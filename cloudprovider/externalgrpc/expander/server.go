@@ -177,7 +177,7 @@ func (e *Expander) Serve(ctx context.Context, l net.Listener, cert, key string) 
 		pair, err := tls.LoadX509KeyPair(cert, key)
 		return &pair, err
 	}})
-	server := grpc.NewServer(grpc.Creds(creds), grpc.UnaryInterceptor(e.watch), grpc.MaxRecvMsgSize(maxRequest))
+	server := grpc.NewServer(append(wire.Bounds(), grpc.Creds(creds), grpc.UnaryInterceptor(e.watch), grpc.MaxRecvMsgSize(maxRequest))...)
 	wire.RegisterExpanderServer(server, e)
 	alive := health.NewServer()
 	grpc_health_v1.RegisterHealthServer(server, alive)
@@ -189,7 +189,7 @@ func (e *Expander) Serve(ctx context.Context, l net.Listener, cert, key string) 
 	})
 	defer stop()
 	e.log.Info("serving an expander", "address", l.Addr().String())
-	if err := server.Serve(l); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+	if err := server.Serve(wire.Limit(l)); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 		return fmt.Errorf("serve expander on %s: %w", l.Addr(), err)
 	}
 	return nil
