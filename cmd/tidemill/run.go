@@ -148,7 +148,7 @@ func serve(ctx context.Context, c *cluster, fleet *cloudprovider.Fleet, f runFla
 	if err != nil {
 		return err
 	}
-	observer := &world.Observer{Reader: mgr.GetCache(), Fleet: fleet, ControlPlane: func() string { return c.version }}
+	observer := &world.Observer{Reader: mgr.GetCache(), Fleet: fleet, ControlPlane: func() string { return c.version }, Informer: podsOf(ctx, mgr.GetCache())}
 	loops, err := newLoops(mgr, observer, fleet, w, f, log)
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/internal/world"
 )
 
 // A bell wakes one loop. A ring is heard a moment later, so that what comes with
@@ -104,6 +105,17 @@ func watch(ctx context.Context, c cache.Cache) (*bells, error) {
 		}
 	}
 	return b, nil
+}
+
+// podsOf is the informer whose pods looks share; nil where the cache has none that
+// can be shared: looks read copies then.
+func podsOf(ctx context.Context, c cache.Cache) world.PodInformer {
+	informer, err := c.GetInformer(ctx, &corev1.Pod{})
+	if err != nil {
+		return nil
+	}
+	shared, _ := informer.(world.PodInformer)
+	return shared
 }
 
 // pods: one that waits for a node wakes scaling; one that has left a node wakes
