@@ -19,6 +19,7 @@ demo: build ## tell the whole story on a cluster of its own; with CI=true it end
 test: ## run every test
 	go test -timeout 40m ./...
 	cd manifests/charttest && go test ./...
+	cd manifests/alerttest && go test ./...
 	cd internal/tools && go test ./...
 
 check: lint race ## what a change must pass beside the tests
@@ -36,11 +37,13 @@ race: ## the light packages under the race detector
 bench: ## print figures, one a line: workload, metric, value, unit
 	@go run ./bench $(if $(RUN),-run '$(RUN)')
 
-generate: ## deep copies and the CRD from api/, the plugin's messages from their .proto
+generate: ## deep copies and the CRD from api/, dashboards, alerts, references, the plugin's messages
 	go tool -modfile=internal/tools/go.mod controller-gen object paths=./api/...
 	go tool -modfile=internal/tools/go.mod controller-gen crd paths=./api/... output:crd:dir=manifests/base/crd
 	cp manifests/base/crd/tidemill.dev_pools.yaml manifests/chart/files/crd.yaml
 	cp manifests/base/rbac.yaml manifests/base/admission.yaml manifests/chart/files/
+	go test ./manifests/monitoring -run TestGenerated -update
+	go test ./cmd/tidemill -run 'TestMetricsAreDocumented|TestCLIIsDocumented' -update
 	cd internal/tools && go run ./protogen ../../cloudprovider/externalgrpc/wire/externalgrpc.proto
 	cd internal/tools && go run ./protogen ../../cloudprovider/externalgrpc/wire/expander.proto
 
