@@ -1,0 +1,4 @@
+package sim
+
+// Bug is a planted one.
+type Bug string

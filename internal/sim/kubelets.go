@@ -1,0 +1,231 @@
+package sim
+
+import (
+	"strings"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/internal/okesim"
+)
+
+// kubelet is one machine's, with the parts of the node controllers that follow
+// it.
+type kubelet struct {
+	inst    okesim.Instance
+	node    string
+	up      bool // the machine runs
+	sick    bool // runs, and does not answer
+	since   time.Time
+	joinAt  time.Time
+	silent  time.Time // since when it has not been heard; zero while it is
+	booted  int
+	removed bool
+}
+
+// takeEvents lets the cloud's events reach the machines.
+func (w *World) takeEvents() {
+	w.mu.Lock()
+	events := w.events
+	w.events = nil
+	w.mu.Unlock()
+	for _, e := range events {
+		k := w.kubelets[e.Instance.ID]
+		if k == nil {
+			k = &kubelet{inst: e.Instance, node: e.Instance.PrivateIP}
+			w.kubelets[e.Instance.ID] = k
+			w.order = append(w.order, e.Instance.ID)
+		}
+		k.inst = e.Instance
+		w.note("cloud %s %s", e.Type, e.Instance.Name)
+		switch e.Type {
+		case okesim.InstanceActive:
+			k.up, k.joinAt = true, time.Now().Add(3*time.Second)
+		case okesim.InstanceStarted:
+			k.up, k.booted, k.sick = true, k.booted+1, false
+		case okesim.InstanceStopped, okesim.InstanceTerminating:
+			k.up = false
+		case okesim.InstanceTerminated:
+			k.up = false
+			w.buryNode(k)
+		}
+	}
+}
+
+// buryNode is the cloud controller manager: the machine is gone, so is its Node,
+// and the pods go with it.
+func (w *World) buryNode(k *kubelet) {
+	k.removed = true
+	n := w.nodeOf(k)
+	if n == nil {
+		return
+	}
+	w.api.Each("pods", func(o client.Object) {
+		if p := o.(*corev1.Pod); p.Spec.NodeName == n.Name {
+			w.api.Remove(p)
+		}
+	})
+	w.api.Remove(n)
+}
+
+func (w *World) nodeOf(k *kubelet) *corev1.Node {
+	n, ok := w.api.Find("nodes", "", k.node).(*corev1.Node)
+	if !ok || n == nil || n.Spec.ProviderID != k.inst.ID {
+		return nil
+	}
+	return n
+}
+
+// tickKubelets registers, beats, starts and ends pods.
+func (w *World) tickKubelets(now time.Time) {
+	for _, id := range w.order {
+		k := w.kubelets[id]
+		if k.removed || k.joinAt.IsZero() || now.Before(k.joinAt) {
+			continue
+		}
+		n := w.nodeOf(k)
+		if n == nil {
+			if k.up && !k.sick && k.silent.IsZero() {
+				w.api.Create(newNode(k.inst))
+				k.since = now
+			}
+			continue
+		}
+		alive := k.up && !k.sick
+		if alive {
+			k.silent = time.Time{}
+		} else if k.silent.IsZero() {
+			k.silent = now
+		}
+		w.tickNode(k, n, alive, now)
+		if alive {
+			w.tickPods(k.node, now)
+		}
+	}
+}
+
+func (w *World) tickNode(k *kubelet, n *corev1.Node, alive bool, now time.Time) {
+	want := corev1.ConditionTrue
+	switch {
+	case !alive && now.Sub(k.silent) > 40*time.Second:
+		want = corev1.ConditionUnknown
+	case !alive:
+		return
+	case now.Sub(k.since) < 8*time.Second:
+		want = corev1.ConditionFalse
+	}
+	if nodeReady(n) == (want == corev1.ConditionTrue) && (!alive || n.Status.NodeInfo.BootID == bootID(k.booted) && n.Status.NodeInfo.KubeletVersion == k.inst.KubernetesVersion) && want != corev1.ConditionUnknown {
+		return // as it is; an edit that changes nothing costs a copy
+	}
+	w.api.Edit(n, func(o client.Object) {
+		n := o.(*corev1.Node)
+		if alive {
+			n.Status.NodeInfo.BootID = bootID(k.booted)
+			n.Status.NodeInfo.KubeletVersion = k.inst.KubernetesVersion
+		}
+		for i := range n.Status.Conditions {
+			if c := &n.Status.Conditions[i]; c.Type == corev1.NodeReady && c.Status != want {
+				c.Status, c.LastTransitionTime = want, metav1.NewTime(now.Truncate(time.Second))
+			}
+		}
+	})
+	if want == corev1.ConditionTrue {
+		return
+	}
+	w.api.Each("pods", func(o client.Object) { // the node lifecycle controller
+		if p := o.(*corev1.Pod); p.Spec.NodeName == n.Name && !daemon(p) {
+			w.setReady(p, corev1.ConditionFalse)
+			if !alive && now.Sub(k.silent) > 6*time.Minute {
+				w.api.Remove(p)
+			}
+		}
+	})
+}
+
+// tickPods starts what is bound and ends what is terminating.
+func (w *World) tickPods(node string, now time.Time) {
+	w.api.Each("pods", func(o client.Object) {
+		p := o.(*corev1.Pod)
+		switch {
+		case p.Spec.NodeName != node:
+		case p.DeletionTimestamp != nil:
+			if asked := p.DeletionTimestamp.Time.Add(-time.Duration(*p.DeletionGracePeriodSeconds) * time.Second); now.Sub(asked) >= 4*time.Second || !now.Before(p.DeletionTimestamp.Time) {
+				w.api.Remove(p)
+			}
+		case p.Status.Phase == corev1.PodPending:
+			w.api.Edit(p, func(o client.Object) { o.(*corev1.Pod).Status.Phase = corev1.PodRunning })
+		default:
+			w.setReady(p, corev1.ConditionTrue)
+		}
+	})
+}
+
+func (w *World) setReady(p *corev1.Pod, status corev1.ConditionStatus) {
+	if ready(p) == (status == corev1.ConditionTrue) {
+		return
+	}
+	w.api.Edit(p, func(o client.Object) {
+		p := o.(*corev1.Pod)
+		for i := range p.Status.Conditions {
+			if p.Status.Conditions[i].Type == corev1.PodReady {
+				p.Status.Conditions[i].Status = status
+				return
+			}
+		}
+		p.Status.Conditions = append(p.Status.Conditions, corev1.PodCondition{Type: corev1.PodReady, Status: status})
+	})
+}
+
+// heartbeat renews the kubelets' leases, when somebody looks.
+func (w *World) heartbeat() {
+	now := metav1.NewMicroTime(time.Now().Truncate(10 * time.Second))
+	for _, id := range w.order {
+		k := w.kubelets[id]
+		if n := w.nodeOf(k); n == nil || !k.up || k.sick {
+			continue
+		}
+		l := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: "kube-node-lease", Name: k.node}}
+		if w.api.Find("leases", l.Namespace, l.Name) == nil {
+			w.api.Create(l.DeepCopy())
+		}
+		w.api.Edit(l, func(o client.Object) { o.(*coordinationv1.Lease).Spec.RenewTime = &now })
+	}
+}
+
+func bootID(n int) string { return "boot-" + string(rune('a'+n%26)) }
+
+// newNode is the Node that an OKE machine registers, and what the cloud
+// controller manager adds.
+func newNode(i okesim.Instance) *corev1.Node {
+	_, zone, _ := strings.Cut(i.AvailabilityDomain, ":")
+	cpus := int64(2 * i.OCPUs)
+	capacity := corev1.ResourceList{
+		corev1.ResourceCPU:              *resource.NewQuantity(cpus, resource.DecimalSI),
+		corev1.ResourceMemory:           *resource.NewQuantity(int64(i.MemoryGB)<<30-(int64(834)<<20), resource.BinarySI),
+		corev1.ResourceEphemeralStorage: *resource.NewQuantity(36<<30, resource.BinarySI),
+		corev1.ResourcePods:             *resource.NewQuantity(110, resource.DecimalSI),
+	}
+	allocatable := capacity.DeepCopy()
+	allocatable[corev1.ResourceCPU] = *resource.NewMilliQuantity(1000*cpus-180, resource.DecimalSI)
+	allocatable[corev1.ResourceMemory] = *resource.NewQuantity(int64(i.MemoryGB)<<30-(int64(3106)<<20), resource.BinarySI)
+	now := metav1.NewTime(time.Now().Truncate(time.Second))
+	return &corev1.Node{
+		ObjectMeta: metav1.ObjectMeta{Name: i.PrivateIP,
+			Labels: map[string]string{corev1.LabelHostname: i.PrivateIP, corev1.LabelTopologyZone: zone, corev1.LabelInstanceTypeStable: i.Shape, corev1.LabelArchStable: i.Arch,
+				corev1.LabelOSStable: "linux", v1alpha1.LabelFaultDomain: i.FaultDomain, "name": i.Labels["name"]},
+			Annotations: map[string]string{v1alpha1.AnnotationNodePoolID: i.PoolID}},
+		Spec: corev1.NodeSpec{ProviderID: i.ID},
+		Status: corev1.NodeStatus{Capacity: capacity, Allocatable: allocatable,
+			NodeInfo:  corev1.NodeSystemInfo{KubeletVersion: i.KubernetesVersion, BootID: bootID(0), OperatingSystem: "linux", Architecture: i.Arch},
+			Addresses: []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: i.PrivateIP}},
+			Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionFalse, LastHeartbeatTime: now, LastTransitionTime: now},
+				{Type: corev1.NodeMemoryPressure, Status: corev1.ConditionFalse, LastHeartbeatTime: now, LastTransitionTime: now},
+				{Type: corev1.NodeDiskPressure, Status: corev1.ConditionFalse, LastHeartbeatTime: now, LastTransitionTime: now},
+				{Type: corev1.NodePIDPressure, Status: corev1.ConditionFalse, LastHeartbeatTime: now, LastTransitionTime: now}}},
+	}
+}

@@ -1,0 +1,78 @@
+package model
+
+import (
+	"encoding/json"
+	"fmt"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/managedfields"
+	"k8s.io/client-go/applyconfigurations"
+	"k8s.io/kube-openapi/pkg/validation/spec"
+	"sigs.k8s.io/yaml"
+
+	"github.com/tidemill/tidemill/internal/kube"
+)
+
+// manage makes the field managers for what is written by server-side apply:
+// Nodes by the published schemas, Pools by the schema of their CRD.
+func (s *Server) manage(crd []byte) error {
+	pools, err := poolConverter(crd)
+	if err != nil {
+		return err
+	}
+	scheme, err := kube.NewScheme()
+	if err != nil {
+		return err
+	}
+	for _, m := range []struct {
+		resource string
+		types    managedfields.TypeConverter
+		build    func(managedfields.TypeConverter, schema.GroupVersionKind, string) (*managedfields.FieldManager, error)
+	}{
+		{"nodes", applyconfigurations.NewTypeConverter(scheme), s.builtin},
+		{"pools", pools, s.custom},
+	} {
+		sh := s.shelves[m.resource]
+		if sh.owners, err = m.build(m.types, sh.GroupVersionKind, ""); err != nil {
+			return fmt.Errorf("manage fields of %s: %w", m.resource, err)
+		}
+		if sh.statusOwners, err = m.build(m.types, sh.GroupVersionKind, "status"); err != nil {
+			return fmt.Errorf("manage fields of %s: %w", m.resource, err)
+		}
+	}
+	return nil
+}
+
+func (s *Server) builtin(t managedfields.TypeConverter, k schema.GroupVersionKind, sub string) (*managedfields.FieldManager, error) {
+	c := converter{s.scheme}
+	return managedfields.NewDefaultFieldManager(t, c, c, c, k, k.GroupVersion(), sub, nil)
+}
+
+func (s *Server) custom(t managedfields.TypeConverter, k schema.GroupVersionKind, sub string) (*managedfields.FieldManager, error) {
+	c := converter{s.scheme}
+	return managedfields.NewDefaultCRDFieldManager(t, c, c, c, k, k.GroupVersion(), sub, nil)
+}
+
+// poolConverter reads the schema out of the CRD's manifest, as the API server
+// does: lists that are maps, and lists that are one value, come from there.
+func poolConverter(manifest []byte) (managedfields.TypeConverter, error) {
+	var crd apiextensionsv1.CustomResourceDefinition
+	if err := yaml.Unmarshal(manifest, &crd); err != nil {
+		return nil, fmt.Errorf("read custom resource definition: %w", err)
+	}
+	if len(crd.Spec.Versions) == 0 || crd.Spec.Versions[0].Schema == nil {
+		return nil, fmt.Errorf("read custom resource definition %s: it has no schema", crd.Name)
+	}
+	text, err := json.Marshal(crd.Spec.Versions[0].Schema.OpenAPIV3Schema)
+	if err != nil {
+		return nil, fmt.Errorf("write schema of %s: %w", crd.Name, err)
+	}
+	var schema spec.Schema
+	if err := json.Unmarshal(text, &schema); err != nil {
+		return nil, fmt.Errorf("read schema of %s: %w", crd.Name, err)
+	}
+	schema.AddExtension("x-kubernetes-group-version-kind", []any{map[string]any{
+		"group": crd.Spec.Group, "version": crd.Spec.Versions[0].Name, "kind": crd.Spec.Names.Kind}})
+	return managedfields.NewTypeConverter(map[string]*spec.Schema{"pool": &schema}, true)
+}

@@ -1,0 +1,130 @@
+package model
+
+import (
+	"fmt"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// A Stream is a watch: a place in the history. Nothing is handed out by itself.
+type Stream struct {
+	server *Server
+	kind   Kind
+	sel    selection
+	next   int    // sequence number of the next change to look at
+	at     uint64 // version of the last one that was handed out
+	// initial is what there was at the beginning, for a watcher that asked for it
+	// instead of listing: one piece, since it comes in one go.
+	initial []byte
+}
+
+// watch begins after the version asked for.
+func (s *Server) watch(t target, r *Request) (Response, error) {
+	sel, err := selectionOf(t, r.Query)
+	if err != nil {
+		return Response{}, err
+	}
+	from := s.rv
+	if v := r.Query.Get("resourceVersion"); v != "" && v != "0" {
+		if from, err = strconv.ParseUint(v, 10, 64); err != nil {
+			return Response{}, apierrors.NewBadRequest("invalid resourceVersion " + v)
+		}
+	}
+	begin := r.Query.Get("sendInitialEvents") == "true"
+	if begin {
+		from = s.rv
+	}
+	if from < s.compacted {
+		return Response{}, apierrors.NewResourceExpired(fmt.Sprintf("too old resource version: %d (%d)", from, s.compacted))
+	}
+	w := &Stream{server: s, kind: t.Kind, sel: sel, next: s.first, at: from}
+	for w.next < s.first+len(s.log) && s.log[w.next-s.first].object.rv <= from {
+		w.next++
+	}
+	if begin {
+		w.initial = s.present(t, sel)
+	}
+	return Response{Status: 200, Watch: w}, nil
+}
+
+// present is the list as a watch tells it: everything as ADDED, and a bookmark
+// that says that this was all.
+func (s *Server) present(t target, sel selection) []byte {
+	var out []byte
+	for _, k := range t.names {
+		if o := t.objects[k]; sel.has(o.Object) {
+			out = append(out, event("ADDED", o.text)...)
+		}
+	}
+	end := fmt.Sprintf(`{"kind":%q,"apiVersion":%q,"metadata":{"resourceVersion":"%d","annotations":{%q:"true"}}}`, t.Kind.Kind, t.GroupVersion(), s.rv, metav1.InitialEventsAnnotationKey)
+	return append(out, event("BOOKMARK", []byte(end))...)
+}
+
+// skip moves over what does not concern the watch, and says whether something
+// follows that does.
+func (w *Stream) skip() bool {
+	s := w.server
+	for ; w.next < s.first+len(s.log); w.next++ {
+		if w.next < s.first { // its place was compacted away
+			return true
+		}
+		c := s.log[w.next-s.first]
+		if c.kind == w.kind.Resource && w.sel.has(c.object.Object) {
+			return true
+		}
+	}
+	return false
+}
+
+// Behind is whether there is something to hand out.
+func (w *Stream) Behind() bool { return w.initial != nil || w.next < w.server.first || w.skip() }
+
+// Resource is what is watched.
+func (w *Stream) Resource() string { return w.kind.Resource }
+
+// Next hands out the next event as a line of JSON. After the history was
+// compacted beyond its place that is an error event, which ends a watch.
+func (w *Stream) Next() (line []byte, ended bool) {
+	s := w.server
+	if line := w.initial; line != nil {
+		w.initial = nil
+		return line, false
+	}
+	if w.next < s.first {
+		expired := refuse(apierrors.NewResourceExpired("the history was compacted"))
+		return event("ERROR", expired.Body), true
+	}
+	if !w.skip() {
+		return nil, false
+	}
+	c := s.log[w.next-s.first]
+	w.next++
+	w.at = c.object.rv
+	return event(c.event, c.object.text), false
+}
+
+// Bookmark tells the watcher how far it has come without an event.
+func (w *Stream) Bookmark() []byte {
+	if !w.Behind() {
+		w.at = w.server.rv
+	}
+	return event("BOOKMARK", []byte(fmt.Sprintf(`{"kind":%q,"apiVersion":%q,"metadata":{"resourceVersion":"%d"}}`, w.kind.Kind, w.kind.GroupVersion(), w.at)))
+}
+
+func event(kind string, object []byte) []byte {
+	return append(append([]byte(`{"type":"`+kind+`","object":`), object...), '}', '\n')
+}
+
+func fieldsOf(o client.Object) fields.Set {
+	set := fields.Set{"metadata.name": o.GetName(), "metadata.namespace": o.GetNamespace()}
+	if p, ok := o.(*corev1.Pod); ok {
+		set["spec.nodeName"] = p.Spec.NodeName
+		set["status.phase"] = string(p.Status.Phase)
+	}
+	return set
+}

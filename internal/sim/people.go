@@ -1,0 +1,278 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/internal/okesim"
+)
+
+// build makes the cluster that a run begins with: two pools of an older image,
+// their users' wishes, and some load.
+func (w *World) build() error {
+	w.cluster = w.cloud.AddCluster(okesim.Cluster{Name: "sim"})
+	size := w.opt.Nodes
+	if size == 0 {
+		size = 6 + w.tape.Pick(5)
+	}
+	first := size - size/3
+	for i, n := range []int{first, size - first} {
+		name := []string{"workers", "batch"}[i]
+		spec := okesim.Pool{ClusterID: w.cluster, Name: name, Shape: "VM.Standard.E4.Flex", OCPUs: 2, MemoryGB: 16, Size: n, KubernetesVersion: "v1.34.1",
+			ImageID: w.oldImage(), Labels: map[string]string{"name": name}}
+		for _, ad := range w.cloud.AvailabilityDomains() {
+			spec.Placements = append(spec.Placements, okesim.Placement{AD: ad, SubnetID: "ocid1.subnet.oc1.iad.workers"})
+		}
+		id, err := w.cloud.AddPool(spec)
+		if err != nil {
+			return fmt.Errorf("add pool %s: %w", name, err)
+		}
+		w.pools = append(w.pools, id)
+		w.api.Create(w.wishes(name, id, n))
+	}
+	w.addApp(&app{name: "web", replicas: size, cpu: 900, memory: 1500, budget: true})
+	w.addApp(&app{name: "jobs", replicas: size / 2, cpu: 1500, memory: 2000})
+	w.addApp(&app{name: "cache", replicas: 2, cpu: 500, memory: 6000, budget: true})
+	return nil
+}
+
+func (w *World) oldImage() string {
+	for _, i := range w.cloud.Images() {
+		if i.KubernetesVersion == "v1.34.1" && i.Arch == "amd64" && !i.GPU {
+			return i.ID
+		}
+	}
+	return ""
+}
+
+// wishes is the Pool that a user has written for a node pool.
+func (w *World) wishes(name, id string, size int) *v1alpha1.Pool {
+	surge, missing := intstr.FromInt32(int32(1+w.tape.Pick(2))), intstr.FromInt32(int32(w.tape.Pick(2)))
+	minutes := func(n int) *metav1.Duration { return &metav1.Duration{Duration: time.Duration(n) * time.Minute} }
+	return &v1alpha1.Pool{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.PoolSpec{NodePoolID: id,
+		Scale:  &v1alpha1.ScaleSpec{MinSize: int32(max(size-2, 1)), MaxSize: int32(size + 4), Down: &v1alpha1.ScaleDownSpec{UnneededFor: minutes(2)}},
+		Cycle:  &v1alpha1.CycleSpec{Mode: v1alpha1.CycleOnDemand, MaxSurge: &surge, MaxUnavailable: &missing, Drain: &v1alpha1.DrainSpec{Timeout: minutes(5)}, JoinTimeout: minutes(6)},
+		Repair: &v1alpha1.RepairSpec{Mode: v1alpha1.RepairOn, After: minutes(4), Young: minutes(5)},
+	}}
+}
+
+// warm lets machines and pods come up before anybody looks.
+func (w *World) warm() {
+	for range 120 {
+		w.takeEvents()
+		w.pass(time.Second)
+	}
+}
+
+// deeds are what people and misfortune do while faults last; the first is the
+// friendliest.
+var deeds = []struct {
+	name string
+	do   func(*World)
+}{
+	{"load grows", func(w *World) { w.load(1) }},
+	{"load falls", func(w *World) { w.load(-1) }},
+	{"cycle", func(w *World) { w.annotate(v1alpha1.AnnotationCycle, fmt.Sprint(w.step)) }},
+	{"upgrade", func(w *World) {
+		w.annotate(v1alpha1.AnnotationUpgradeTo, []string{"v1.34.1", "v1.34.2"}[w.tape.Pick(2)])
+	}},
+	{"pause", func(w *World) { w.pause(true) }},
+	{"unpause", func(w *World) { w.pause(false) }},
+	{"abort", func(w *World) { w.annotate(v1alpha1.AnnotationAbort, fmt.Sprint(w.step)) }},
+	{"cordon", func(w *World) { w.personCordons(true) }},
+	{"uncordon", func(w *World) { w.personCordons(false) }},
+	{"kubelet dies", func(w *World) {
+		if k := w.anyKubelet(); k != nil {
+			k.sick = true
+		}
+	}},
+	{"kubelets recover", func(w *World) { w.recover() }},
+	{"machine lost", func(w *World) {
+		if k := w.anyKubelet(); k != nil && w.tape.Chance(300) {
+			w.cloud.KillInstance(k.inst.ID)
+		}
+	}},
+	{"console resize", func(w *World) { w.consoleResize() }},
+	{"launches fail", func(w *World) {
+		all := okesim.LaunchFaults()
+		w.cloud.BreakLaunches(w.pools[w.tape.Pick(len(w.pools))], 1+w.tape.Pick(3), all[w.tape.Pick(len(all))])
+	}},
+	{"zone lost", func(w *World) { w.loseZone() }},
+	{"pod deleted", func(w *World) {
+		if pods := w.podsOf("web"); len(pods) > 0 {
+			w.api.Remove(pods[w.tape.Pick(len(pods))])
+		}
+	}},
+	{"node cycle", func(w *World) {
+		if k := w.anyKubelet(); k != nil {
+			if n := w.nodeOf(k); n != nil {
+				w.api.Edit(n, func(o client.Object) { set(o, v1alpha1.AnnotationCycle, fmt.Sprint(w.step)) })
+			}
+		}
+	}},
+	{"marks removed by hand", func(w *World) {
+		if k := w.anyKubelet(); k != nil {
+			if n := w.nodeOf(k); n != nil && n.Annotations[v1alpha1.AnnotationDisruption] != "" && n.Spec.Unschedulable {
+				w.api.Edit(n, func(o client.Object) { o.(*corev1.Node).Spec.Unschedulable = false })
+			}
+		}
+	}},
+}
+
+func (w *World) person() {
+	d := deeds[w.tape.Pick(len(deeds))]
+	w.note("person: %s", d.name)
+	d.do(w)
+}
+
+func (w *World) load(sign int) {
+	a := w.apps[w.tape.Pick(len(w.apps))]
+	a.replicas = max(1, min(a.replicas+sign*(1+w.tape.Pick(4)), 24))
+}
+
+func set(o client.Object, key, value string) {
+	a := o.GetAnnotations()
+	if a == nil {
+		a = map[string]string{}
+	}
+	a[key] = value
+	o.SetAnnotations(a)
+}
+
+func (w *World) annotate(key, value string) {
+	if p := w.poolObject(w.pools[w.tape.Pick(len(w.pools))]); p != nil {
+		w.api.Edit(p, func(o client.Object) { set(o, key, value) })
+	}
+}
+
+func (w *World) pause(on bool) {
+	id := w.pools[w.tape.Pick(len(w.pools))]
+	p := w.poolObject(id)
+	if p == nil {
+		return
+	}
+	if !on {
+		delete(w.books.paused, id)
+		w.api.Edit(p, func(o client.Object) { delete(o.GetAnnotations(), v1alpha1.AnnotationPause) })
+		return
+	}
+	if _, already := w.books.paused[id]; !already {
+		w.books.paused[id] = time.Now()
+	}
+	w.api.Edit(p, func(o client.Object) { set(o, v1alpha1.AnnotationPause, "true") })
+}
+
+func (w *World) anyKubelet() *kubelet {
+	var list []*kubelet
+	for _, id := range w.order {
+		if k := w.kubelets[id]; k.up && !k.removed && !k.joinAt.IsZero() {
+			list = append(list, k)
+		}
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	return list[w.tape.Pick(len(list))]
+}
+
+// personCordons is kubectl cordon, of a node that nobody disrupts, or uncordon of
+// such a one.
+func (w *World) personCordons(on bool) {
+	w.api.Each("nodes", func(o client.Object) {
+		if uid := string(o.GetUID()); !on && w.books.cordoned[uid] {
+			delete(w.books.cordoned, uid)
+			w.api.Edit(o, func(o client.Object) { o.(*corev1.Node).Spec.Unschedulable = false })
+		}
+	})
+	k := w.anyKubelet()
+	if !on || k == nil {
+		return
+	}
+	if n := w.nodeOf(k); n != nil && !n.Spec.Unschedulable {
+		w.books.cordoned[string(n.UID)] = true
+		w.api.Edit(n, func(o client.Object) { o.(*corev1.Node).Spec.Unschedulable = true })
+	}
+}
+
+func (w *World) recover() {
+	for _, id := range w.order {
+		w.kubelets[id].sick = false
+	}
+}
+
+func (w *World) consoleResize() {
+	id := w.pools[w.tape.Pick(len(w.pools))]
+	if v, err := w.cloud.Pool(id); err == nil {
+		size := v.Size + 1 + w.tape.Pick(2)
+		_, _ = w.cloud.UpdatePool(id, okesim.PoolUpdate{Size: &size}, "")
+	}
+}
+
+func (w *World) loseZone() {
+	ads := w.cloud.AvailabilityDomains()
+	ad := ads[w.tape.Pick(len(ads))]
+	for _, id := range w.order {
+		if k := w.kubelets[id]; k.inst.AvailabilityDomain == ad {
+			k.sick = true
+		}
+	}
+}
+
+// chaos is what happens to processes and connections.
+func (w *World) chaos() {
+	p := w.procs[w.tape.Pick(len(w.procs))]
+	switch w.tape.Pick(5) {
+	case 0:
+		n := loopNames[w.tape.Pick(len(loopNames))]
+		w.note("wake %s %s", p.name, n)
+		select {
+		case p.wake[n] <- struct{}{}:
+		default:
+		}
+	case 1:
+		if len(p.feeds) > 0 {
+			f := p.feeds[w.tape.Pick(len(p.feeds))]
+			w.note("break %s", f.key)
+			f.end()
+		}
+	case 2:
+		w.note("compact")
+		w.api.Compact()
+	case 3:
+		p.frozen = time.Now().Add([]time.Duration{5 * time.Second, 12 * time.Second, 40 * time.Second}[w.tape.Pick(3)])
+		w.note("freeze %s until %s", p.name, p.frozen.Sub(w.began))
+	case 4:
+		if len(p.feeds) > 0 {
+			f := p.feeds[w.tape.Pick(len(p.feeds))]
+			if !f.dead() && len(f.lines) == 0 {
+				w.note("bookmark %s", f.key)
+				f.lines <- f.stream.Bookmark()
+			}
+		}
+	}
+}
+
+// heal ends everything that is wrong, and what people have in mind with it.
+func (w *World) heal() {
+	w.calm, w.calmAt = true, time.Now()
+	w.recover()
+	for _, id := range append([]string{""}, w.pools...) {
+		w.cloud.BreakLaunches(id, 0, okesim.LaunchFaultUnknown)
+		if p := w.poolObject(id); p != nil {
+			delete(w.books.paused, id)
+			w.api.Edit(p, func(o client.Object) { delete(o.GetAnnotations(), v1alpha1.AnnotationPause) })
+		}
+	}
+	w.cloud.ClearFaults("")
+	w.personCordons(false)
+	for _, p := range w.procs {
+		p.frozen = time.Time{}
+	}
+	w.note("calm")
+}

@@ -1,0 +1,215 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/leaderelection"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/cloudprovider"
+	"github.com/tidemill/tidemill/cloudprovider/oke"
+	"github.com/tidemill/tidemill/cycle"
+	"github.com/tidemill/tidemill/doctor"
+	"github.com/tidemill/tidemill/internal/kube"
+	"github.com/tidemill/tidemill/internal/sim/model"
+	"github.com/tidemill/tidemill/internal/world"
+	"github.com/tidemill/tidemill/internal/world/mirror"
+	"github.com/tidemill/tidemill/scale"
+)
+
+// The daemon's own numbers of leader election.
+const (
+	leaseDuration = 15 * time.Second
+	renewDeadline = 10 * time.Second
+	retryPeriod   = 2 * time.Second
+)
+
+// process is one life of the daemon.
+type process struct {
+	world  *World
+	name   string // "tidemill-3": the identity in the Lease and the user of its requests
+	ctx    context.Context
+	kill   context.CancelFunc
+	frozen time.Time // nothing of it moves before then
+	feeds  []*feed
+	wake   map[string]chan struct{}
+}
+
+var loopNames = []string{"mirror", "scale", "cycle", "doctor"}
+
+// start begins a new life.
+func (w *World) start() *process {
+	w.lives++
+	p := &process{world: w, name: fmt.Sprintf("tidemill-%d", w.lives), wake: map[string]chan struct{}{}}
+	p.ctx, p.kill = context.WithCancel(context.Background())
+	for _, n := range loopNames {
+		p.wake[n] = make(chan struct{}, 1)
+	}
+	w.procs = append(w.procs, p)
+	go func() {
+		defer p.kill() // whoever stops leading ends
+		if err := p.run(); err != nil && p.ctx.Err() == nil {
+			w.violate(dead, "process %s ended: %v", p.name, err)
+		}
+	}()
+	return p
+}
+
+// clients are the ways into the API server.
+type clients struct {
+	cache        cache.Cache
+	cached, live client.Client
+	set          kubernetes.Interface
+}
+
+func (p *process) connect(fence *kube.Fence) (clients, error) {
+	config := &rest.Config{Host: "http://model", QPS: 100, Burst: 200, UserAgent: "tidemill/sim",
+		ContentConfig: rest.ContentConfig{ContentType: runtime.ContentTypeJSON, AcceptContentTypes: runtime.ContentTypeJSON}}
+	config.Transport = p
+	if fence != nil {
+		config.Transport = fence.Wrap(p)
+	}
+	var c clients
+	h, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return c, err
+	}
+	scheme, mapper := p.world.scheme, model.Mapper()
+	if c.cache, err = cache.New(config, cache.Options{HTTPClient: h, Scheme: scheme, Mapper: mapper, DefaultTransform: cache.TransformStripManagedFields()}); err != nil {
+		return c, err
+	}
+	if c.cached, err = client.New(config, client.Options{HTTPClient: h, Scheme: scheme, Mapper: mapper, Cache: &client.CacheOptions{Reader: c.cache}}); err != nil {
+		return c, err
+	}
+	if c.live, err = client.New(config, client.Options{HTTPClient: h, Scheme: scheme, Mapper: mapper}); err != nil {
+		return c, err
+	}
+	c.set, err = kubernetes.NewForConfigAndClient(config, h)
+	return c, err
+}
+
+// watched is what the daemon keeps in its cache.
+func watched() []client.Object {
+	return []client.Object{&corev1.Pod{}, &corev1.Node{}, &v1alpha1.Pool{}, &policyv1.PodDisruptionBudget{}, &appsv1.DaemonSet{}, &corev1.Namespace{},
+		&corev1.PersistentVolumeClaim{}, &corev1.PersistentVolume{}, &storagev1.StorageClass{}, &storagev1.CSINode{}, &storagev1.VolumeAttachment{}, &corev1.Service{}}
+}
+
+func (p *process) run() error {
+	var fence *kube.Fence
+	if !p.world.opt.Unfenced {
+		fence = kube.NewFence(kube.FenceOptions{Namespace: "tidemill-system", Lease: "tidemill", Valid: renewDeadline})
+	}
+	c, err := p.connect(fence)
+	if err != nil {
+		return err
+	}
+	for _, o := range watched() {
+		if _, err := c.cache.GetInformer(p.ctx, o); err != nil {
+			return err
+		}
+	}
+	go func() { _ = c.cache.Start(p.ctx) }()
+	if !c.cache.WaitForCacheSync(p.ctx) {
+		return p.ctx.Err()
+	}
+	lock := &resourcelock.LeaseLock{LeaseMeta: metav1.ObjectMeta{Namespace: "tidemill-system", Name: "tidemill"},
+		Client: c.set.CoordinationV1(), LockConfig: resourcelock.ResourceLockConfig{Identity: p.name}}
+	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
+		Lock: lock, LeaseDuration: leaseDuration, RenewDeadline: renewDeadline, RetryPeriod: retryPeriod, ReleaseOnCancel: true,
+		Callbacks: leaderelection.LeaderCallbacks{
+			OnStartedLeading: func(ctx context.Context) { p.lead(ctx, c, fence) },
+			OnStoppedLeading: func() {},
+		},
+	})
+	if err != nil {
+		return err
+	}
+	elector.Run(p.ctx)
+	return nil
+}
+
+// lead runs the loops as the daemon does.
+func (p *process) lead(ctx context.Context, c clients, fence *kube.Fence) {
+	var guard func() error
+	if fence != nil {
+		guard = fence.Check
+	}
+	provider, err := oke.New(ctx, oke.Options{Guard: guard, ConfigFile: p.world.opt.Credentials, Endpoint: "http://oci.model", CompartmentID: p.world.cloud.Compartment(), ClusterID: p.world.cluster,
+		HTTPClient: cloudWay{p}, Env: func(string) string { return "" }, Random: func() float64 { return 0.5 }, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		p.world.violate(dead, "open the cloud: %v", err)
+		return
+	}
+	fleet := cloudprovider.NewFleet(provider, cloudprovider.FleetOptions{Refresh: 5 * time.Second})
+	o := &world.Observer{Reader: gatedReader{c.cache, p}, Fleet: fleet, ControlPlane: func() string { return "v1.35.0" }}
+	tell, log := recorder{p.world}, slog.New(slog.DiscardHandler)
+	if p.world.opt.Log != nil {
+		log = p.world.opt.Log.With("process", p.name)
+	}
+	m := &mirror.Loop{Client: c.cached, Observer: o, Events: tell, Log: log, Interval: loopInterval, Wake: p.wake["mirror"]}
+	s := &scale.Loop{Client: c.cached, Observer: o, Fleet: fleet, Events: tell, Log: log, Interval: loopInterval, Wake: p.wake["scale"]}
+	y := &cycle.Loop{Client: c.cached, Live: c.live, Clientset: c.set, Observer: o, Fleet: fleet, Events: tell, Log: log, Interval: loopInterval, Wake: p.wake["cycle"],
+		HTTP: &http.Client{Transport: p}}
+	d := &doctor.Loop{Client: c.cached, Observer: o, Reader: c.live, Events: tell, Log: log, Interval: loopInterval, Wake: p.wake["doctor"]}
+	for i, run := range []func(context.Context) error{m.Run, s.Run, y.Run, d.Run} {
+		go p.loop(context.WithValue(ctx, loopName{}, loopNames[i]), loopNames[i], run)
+	}
+	<-ctx.Done()
+}
+
+// loopInterval is a little longer than the daemon's, and the driver wakes loops
+// at any time besides.
+const loopInterval = 15 * time.Second
+
+func (p *process) loop(ctx context.Context, name string, run func(context.Context) error) {
+	defer func() {
+		if r := recover(); r != nil {
+			p.world.violate(dead, "loop %s: %v\n%s", name, r, debug.Stack())
+		}
+	}()
+	if err := run(ctx); err != nil && ctx.Err() == nil {
+		p.world.violate(dead, "loop %s ended: %v", name, err)
+	}
+}
+
+// gatedReader makes a look into the cache wait for the driver: what it shows
+// then depends on the tape alone.
+type gatedReader struct {
+	client.Reader
+	p *process
+}
+
+func (g gatedReader) List(ctx context.Context, l client.ObjectList, opts ...client.ListOption) error {
+	switch l.(type) {
+	case *v1alpha1.PoolList, *corev1.PodList:
+		if _, err := g.p.wait(&op{key: fmt.Sprintf("%s %s LOOK %T", g.p.name, nameOf(ctx), l), ctx: ctx}); err != nil {
+			return err
+		}
+	}
+	return g.Reader.List(ctx, l, opts...)
+}
+
+// recorder counts events; nothing of them goes over the wire.
+type recorder struct{ w *World }
+
+func (r recorder) Eventf(regarding runtime.Object, _ runtime.Object, kind, reason, action, note string, args ...any) {
+	r.w.mu.Lock()
+	defer r.w.mu.Unlock()
+	r.w.stats.events++
+}

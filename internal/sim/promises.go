@@ -1,0 +1,359 @@
+package sim
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/internal/kube"
+	"github.com/tidemill/tidemill/internal/sim/model"
+)
+
+// The promises, by the names under which a violation is told. DESIGN's numbers
+// are in docs/reliability.md.
+const (
+	keepFloor     = "floor"
+	keepCeiling   = "ceiling"
+	keepEviction  = "eviction only"
+	keepOwnMarks  = "own marks only"
+	keepCleanEnd  = "clean end"
+	keepDrained   = "no surprise delete"
+	keepRest      = "comes to rest"
+	keepEnd       = "what was asked for is done"
+	keepLeader    = "one leader writes"
+	keepHuman     = "people win"
+	keepBounded   = "bounded"
+	keepUnmanaged = "only what is managed"
+	keepPaused    = "paused means paused"
+	dead          = "no panic, no dead end"
+)
+
+// Promises are all that a run checks.
+var Promises = []string{keepFloor, keepCeiling, keepEviction, keepOwnMarks, keepCleanEnd, keepDrained, keepRest, keepEnd, keepLeader, keepHuman, keepBounded, keepUnmanaged, keepPaused, dead}
+
+// books remember what the present truth alone does not show.
+type books struct {
+	// available is how many nodes of a pool could be counted on, a sample a second
+	// for the last minute: a decision may be that old.
+	available map[string][]int
+	// cordoned are nodes that a person has cordoned, by UID.
+	cordoned map[string]bool
+	// paused is since when a pool has been paused.
+	paused      map[string]time.Time
+	cloudWrites int
+	kept        map[string]int // how often each promise was put to the test
+}
+
+func newBooks() books {
+	return books{available: map[string][]int{}, cordoned: map[string]bool{}, paused: map[string]time.Time{}, kept: map[string]int{}}
+}
+
+func (w *World) promise(name string, kept bool, format string, args ...any) {
+	w.books.kept[name]++
+	if !kept {
+		w.violate(name, format, args...)
+	}
+}
+
+// watchCommit looks at each write of the daemon the moment it lands.
+func (w *World) watchCommit(c model.Commit) {
+	if c.Writer == "" {
+		return
+	}
+	o := c.Next
+	if o == nil {
+		o = c.Old
+	}
+	if _, election := o.(*coordinationv1.Lease); election {
+		return
+	}
+	w.leads(c.Writer, c.Verb+" "+o.GetName())
+	if !heartbeatOnly(c) {
+		w.lastReal, w.lastWhat = time.Now(), c.Verb+" "+o.GetName()
+	}
+	switch next := c.Next.(type) {
+	case *corev1.Node:
+		if old, ok := c.Old.(*corev1.Node); ok {
+			w.watchNode(c.Verb, old, next)
+		}
+	case nil:
+		w.promise(keepEviction, false, "%s deleted %T %s", c.Writer, c.Old, c.Old.GetName())
+	}
+	if _, pod := o.(*corev1.Pod); pod {
+		w.promise(keepEviction, c.Verb == "POST pods/eviction", "%s: pod %s was written by %q", c.Writer, o.GetName(), c.Verb)
+	}
+}
+
+// leads checks that a writer holds the Lease.
+func (w *World) leads(writer, what string) {
+	l, ok := w.api.Find("leases", "tidemill-system", "tidemill").(*coordinationv1.Lease)
+	holder := ""
+	if ok && l.Spec.HolderIdentity != nil {
+		holder = *l.Spec.HolderIdentity
+	}
+	w.promise(keepLeader, holder == writer, "%s wrote %s, and %q leads", writer, what, holder)
+}
+
+// heartbeatOnly is a verdict of the doctor's that stands and is said again.
+func heartbeatOnly(c model.Commit) bool {
+	old, ok := c.Old.(*corev1.Node)
+	if !ok || c.Verb != "PATCH nodes/status" {
+		return false
+	}
+	verdict := func(n *corev1.Node) string {
+		for _, c := range n.Status.Conditions {
+			if c.Type == v1alpha1.NodeConditionProblem {
+				return string(c.Status)
+			}
+		}
+		return ""
+	}
+	return verdict(old) == verdict(c.Next.(*corev1.Node))
+}
+
+func (w *World) watchNode(verb string, old, next *corev1.Node) {
+	pool := next.Annotations[v1alpha1.AnnotationNodePoolID]
+	w.promise(keepUnmanaged, pool != "", "node %s of no pool was written by %q", next.Name, verb)
+	mark, _ := kube.MarkOf(next)
+	before, _ := kube.MarkOf(old)
+	if old.Spec.Unschedulable && !next.Spec.Unschedulable {
+		w.promise(keepHuman, !w.books.cordoned[string(next.UID)], "node %s was uncordoned, a person's cordon", next.Name)
+		w.promise(keepOwnMarks, before != nil && before.Cordoned, "node %s was uncordoned without a mark that says who cordoned it", next.Name)
+	}
+	if old.Spec.Unschedulable || !next.Spec.Unschedulable {
+		return
+	}
+	w.promise(keepOwnMarks, mark != nil && mark.Cordoned, "node %s was cordoned without a mark", next.Name)
+	if mark == nil {
+		return
+	}
+	if at, ok := w.books.paused[pool]; ok && mark.Cause == kube.CauseCycle {
+		w.promise(keepPaused, time.Since(at) < 90*time.Second, "node %s was cordoned %s after its pool was paused", next.Name, time.Since(at))
+	}
+	if nodeReady(old) && mark.Cause != kube.CauseScaleDown && !mark.Stays() {
+		w.floor(pool, next)
+	}
+}
+
+// floor checks, when a working node has just been cordoned for a replacement,
+// that the pool can do without it: as many as are desired, less those that may be
+// missing, have been there at some moment of the last minute.
+func (w *World) floor(pool string, n *corev1.Node) {
+	p := w.poolObject(pool)
+	if p == nil || p.Spec.Cycle == nil {
+		return
+	}
+	v, err := w.cloud.Pool(pool)
+	if err != nil {
+		return
+	}
+	desired := v.Size
+	if run := p.Status.Cycle; run != nil {
+		desired = min(desired, int(run.Desired))
+	}
+	missing := 0
+	if u := p.Spec.Cycle.MaxUnavailable; u != nil {
+		missing, _ = intstr.GetScaledValueFromIntOrPercent(u, desired, false)
+	}
+	if p.Spec.Cycle.Strategy == v1alpha1.StrategyInPlace {
+		missing = max(missing, 1)
+	}
+	best := 0
+	for _, a := range w.books.available[pool] {
+		best = max(best, a)
+	}
+	_, now := w.available(pool)
+	best = max(best-1, now)
+	w.promise(keepFloor, best >= desired-missing, "pool %s: %d available after node %s was cordoned, %d desired, %d may be missing", p.Name, best, n.Name, desired, missing)
+}
+
+func (w *World) poolObject(id string) *v1alpha1.Pool {
+	var out *v1alpha1.Pool
+	w.api.Each("pools", func(o client.Object) {
+		if p := o.(*v1alpha1.Pool); p.Spec.NodePoolID == id && (out == nil || p.Spec.Cycle != nil) {
+			out = p
+		}
+	})
+	return out
+}
+
+// available counts a pool's Nodes, and those that are Ready and schedulable.
+func (w *World) available(pool string) (all, usable int) {
+	w.api.Each("nodes", func(o client.Object) {
+		n := o.(*corev1.Node)
+		if n.Annotations[v1alpha1.AnnotationNodePoolID] != pool {
+			return
+		}
+		all++
+		if nodeReady(n) && !n.Spec.Unschedulable {
+			usable++
+		}
+	})
+	return all, usable
+}
+
+// sample is taken each second.
+func (w *World) sample() {
+	for _, id := range w.pools {
+		_, usable := w.available(id)
+		list := append(w.books.available[id], usable)
+		if len(list) > 60 {
+			list = list[1:]
+		}
+		w.books.available[id] = list
+	}
+}
+
+// beforeCloud looks at a write to the cloud before it is carried out: what it is
+// about to do must be right now.
+func (w *World) beforeCloud(o *op) {
+	if !o.writes() || strings.Contains(o.cloud.URL.Path, "computeCapacityReports") {
+		return
+	}
+	w.leads(o.p.name, o.cloud.Method+" "+o.cloud.URL.Path)
+	w.lastReal, w.lastWhat = time.Now(), o.cloud.Method+" "+o.cloud.URL.Path
+	w.books.cloudWrites++
+	w.promise(keepBounded, w.books.cloudWrites < 2000, "%d writes to the cloud", w.books.cloudWrites)
+	parts := strings.Split(strings.Trim(o.cloud.URL.Path, "/"), "/")
+	switch {
+	case o.cloud.Method == "DELETE" && len(parts) == 5 && parts[3] == "node":
+		w.deletes(parts[2], parts[4])
+	case o.cloud.Method == "PUT" && len(parts) == 3:
+		w.resizes(parts[2], o.body)
+	}
+}
+
+func (w *World) afterCloud(o *op, status int) {
+	if status < 300 {
+		w.stats.writes++
+	}
+}
+
+// deletes checks that the machine may go: its Node is cordoned and empty, or
+// there is none.
+func (w *World) deletes(pool, instance string) {
+	k := w.kubelets[instance]
+	if k == nil {
+		return // an entry without a machine
+	}
+	n := w.nodeOf(k)
+	if n == nil {
+		return
+	}
+	w.promise(keepDrained, n.Spec.Unschedulable, "instance of node %s is deleted, and the node is not cordoned", n.Name)
+	mark, err := kube.MarkOf(n)
+	w.promise(keepDrained, err == nil && mark != nil, "instance of node %s is deleted without a mark", n.Name)
+	w.api.Each("pods", func(o client.Object) {
+		if p := o.(*corev1.Pod); p.Spec.NodeName == n.Name && !daemon(p) && p.DeletionTimestamp == nil && k.up && !k.sick {
+			w.promise(keepDrained, false, "instance of node %s is deleted with pod %s on it", n.Name, p.Name)
+		}
+	})
+	w.promise(keepUnmanaged, n.Annotations[v1alpha1.AnnotationNodePoolID] == pool, "instance of node %s is deleted from another pool", n.Name)
+}
+
+// resizes checks the ceiling.
+func (w *World) resizes(pool string, body []byte) {
+	var put struct {
+		NodeConfigDetails struct {
+			Size *int `json:"size"`
+		} `json:"nodeConfigDetails"`
+	}
+	if json.Unmarshal(body, &put) != nil || put.NodeConfigDetails.Size == nil {
+		return
+	}
+	v, err := w.cloud.Pool(pool)
+	p := w.poolObject(pool)
+	if err != nil || p == nil {
+		return
+	}
+	to, limit := *put.NodeConfigDetails.Size, v.Size
+	if run := p.Status.Cycle; run != nil {
+		limit = int(run.Desired)
+	}
+	if p.Spec.Scale != nil {
+		limit = max(limit, int(p.Spec.Scale.MaxSize))
+	}
+	surge := 1
+	if c := p.Spec.Cycle; c != nil && c.MaxSurge != nil {
+		surge, _ = intstr.GetScaledValueFromIntOrPercent(c.MaxSurge, limit, true)
+	}
+	w.promise(keepCeiling, to <= max(limit+max(surge, 1), v.Size), "pool %s: size %d is asked for, at most %d and a surge of %d", p.Name, to, limit, surge)
+	live := 0
+	for _, n := range v.Nodes {
+		if n.ID != "" && n.State != "DELETING" {
+			live++
+		}
+	}
+	w.promise(keepDrained, to >= live || to >= v.Size, "pool %s: size %d is asked for with %d machines living", p.Name, to, live)
+}
+
+// checkRest is asked when nothing has been written for long: is everything done?
+func (w *World) checkRest() {
+	w.api.Each("nodes", func(o client.Object) {
+		n := o.(*corev1.Node)
+		for _, key := range []string{v1alpha1.AnnotationDisruption, v1alpha1.AnnotationScaleDownKept, v1alpha1.AnnotationSkippedUntil} {
+			_, there := n.Annotations[key]
+			w.promise(keepCleanEnd, !there, "node %s still has %s: %s", n.Name, key, n.Annotations[key])
+		}
+		w.promise(keepCleanEnd, !n.Spec.Unschedulable || w.books.cordoned[string(n.UID)], "node %s is still cordoned", n.Name)
+		for _, t := range n.Spec.Taints {
+			w.promise(keepCleanEnd, t.Key != v1alpha1.TaintOutdated, "node %s still has taint %s", n.Name, t.Key)
+		}
+	})
+	w.api.Each("pods", func(o client.Object) {
+		p := o.(*corev1.Pod)
+		w.promise(keepEnd, p.Spec.NodeName != "" || w.full(), "pod %s has no node, and no pool is at its limit", p.Name)
+	})
+	for _, id := range w.pools {
+		w.checkPool(id)
+	}
+}
+
+// full is whether every pool is as large as it may be.
+func (w *World) full() bool {
+	for _, id := range w.pools {
+		p := w.poolObject(id)
+		v, err := w.cloud.Pool(id)
+		if err == nil && p != nil && p.Spec.Scale != nil && v.Size < int(p.Spec.Scale.MaxSize) {
+			return false
+		}
+	}
+	return true
+}
+
+func (w *World) checkPool(id string) {
+	p := w.poolObject(id)
+	v, err := w.cloud.Pool(id)
+	if p == nil || err != nil {
+		w.promise(keepEnd, false, "pool %s is gone: %v", id, err)
+		return
+	}
+	w.promise(keepEnd, p.Status.Cycle == nil, "pool %s: the run %v has not ended: %s", p.Name, p.Status.Cycle, conditions(p))
+	joined, _ := w.available(id)
+	w.promise(keepEnd, joined == v.Size, "pool %s: %d nodes at size %d", p.Name, joined, v.Size)
+	if p.Spec.Scale != nil {
+		w.promise(keepEnd, v.Size >= int(p.Spec.Scale.MinSize) || p.Status.Scale == nil, "pool %s: size %d is below its minimum", p.Name, v.Size)
+	}
+	if at := p.Annotations[v1alpha1.AnnotationUpgradeTo]; at != "" && p.Status.LastCycle != nil && p.Status.LastCycle.Outcome == "Succeeded" && strings.HasPrefix(p.Status.LastCycle.Request, v1alpha1.AnnotationUpgradeTo) {
+		w.api.Each("nodes", func(o client.Object) {
+			n := o.(*corev1.Node)
+			if n.Annotations[v1alpha1.AnnotationNodePoolID] == id {
+				w.promise(keepEnd, n.Status.NodeInfo.KubeletVersion == at, "node %s runs %s, %s was asked for and said to be done", n.Name, n.Status.NodeInfo.KubeletVersion, at)
+			}
+		})
+	}
+}
+
+func conditions(p *v1alpha1.Pool) string {
+	var b strings.Builder
+	for _, c := range p.Status.Conditions {
+		b.WriteString(c.Type + "=" + string(c.Status) + " " + c.Reason + " " + c.Message + "; ")
+	}
+	return b.String()
+}

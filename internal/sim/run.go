@@ -1,0 +1,139 @@
+package sim
+
+import (
+	"fmt"
+	"io"
+	"sort"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+
+	"k8s.io/klog/v2"
+
+	"github.com/tidemill/tidemill/internal/kube"
+)
+
+func newScheme() (*runtime.Scheme, error) { return kube.NewScheme() }
+
+// stillness is for how long nothing may be written before the world counts as at rest.
+const stillness = 30 * time.Minute
+
+// Result is what a run came to.
+type Result struct {
+	Seed      uint64
+	Hash      uint64
+	Violation *Violation
+	Tape      []uint32
+	Steps     int
+	Ops       int
+	Writes    int // of the daemon, elections aside
+	Faults    int
+	Crashes   int
+	Kinds     map[string]int
+	Kept      map[string]int // how often each promise was put to the test
+	Lasted    time.Duration  // of the world's time
+}
+
+// String is one line for the ledger.
+func (r Result) String() string {
+	var kinds []string
+	for k, n := range r.Kinds {
+		kinds = append(kinds, fmt.Sprintf("%s:%d", k, n))
+	}
+	sort.Strings(kinds)
+	out := fmt.Sprintf("seed %d hash %016x steps %d ops %d writes %d faults %d [%s] crashes %d lasted %s", r.Seed, r.Hash, r.Steps, r.Ops, r.Writes, r.Faults, strings.Join(kinds, " "), r.Crashes, r.Lasted.Round(time.Second))
+	if r.Violation != nil {
+		out += " VIOLATION " + r.Violation.String()
+	}
+	return out
+}
+
+// Prepare sets what is global to the process: client-go's handlers of errors keep
+// time of their own and would sleep for decades in a bubble that begins in 2000.
+// klog's lines are as many as the faults.
+func Prepare() {
+	utilruntime.ErrorHandlers = nil
+	klog.LogToStderr(false)
+	klog.SetOutput(io.Discard)
+}
+
+// Run plays one history to its end.
+func Run(t *testing.T, opt Options) (result Result) {
+	if opt.Faults == 0 {
+		opt.Faults = 15 * time.Minute
+	}
+	if opt.Calm == 0 {
+		opt.Calm = 4 * time.Hour
+	}
+	synctest.Test(t, func(t *testing.T) {
+		w, err := newWorld(opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.history(); err != nil {
+			t.Fatal(err)
+		}
+		w.mu.Lock()
+		result = Result{Seed: opt.Seed, Hash: w.hash, Violation: w.failed, Tape: w.tape.Used(), Steps: w.step, Ops: w.stats.ops, Writes: w.writes, Faults: w.stats.faults,
+			Crashes: w.stats.crashes, Kinds: w.stats.kinds, Kept: w.books.kept, Lasted: time.Since(w.began)}
+		w.mu.Unlock()
+		w.end()
+	})
+	return result
+}
+
+func (w *World) ok() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.failed == nil
+}
+
+// history is the run: warm, gentle for two minutes, rough, calm.
+func (w *World) history() error {
+	w.drawMix()
+	if err := w.build(); err != nil {
+		return err
+	}
+	w.warm()
+	for began := time.Now(); w.ok() && time.Since(began) < 2*time.Minute; {
+		w.gentle()
+	}
+	if w.opt.Story != nil {
+		w.opt.Story(w)
+	}
+	for began := time.Now(); w.ok() && w.opt.Story == nil && time.Since(began) < w.opt.Faults; {
+		w.rough()
+	}
+	w.heal()
+	w.lastReal = time.Now()
+	for w.ok() {
+		w.gentle()
+		if time.Since(w.lastReal) >= stillness {
+			break
+		}
+		if time.Since(w.calmAt) > w.opt.Calm {
+			w.promise(keepRest, false, "something is written %s after the last fault: %s", w.opt.Calm, w.lastWhat)
+		}
+	}
+	if w.ok() {
+		w.books.kept[keepRest]++
+		w.checkRest()
+	}
+	return nil
+}
+
+// end stops everything, so that the bubble can burst.
+func (w *World) end() {
+	for _, p := range w.procs {
+		p.kill()
+	}
+	w.cloud.Close()
+	for range 3 {
+		synctest.Wait()
+		time.Sleep(10 * time.Minute)
+	}
+}

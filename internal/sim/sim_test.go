@@ -1,0 +1,98 @@
+//go:debug randseednop=0
+package sim
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+	"testing"
+	"time"
+)
+
+var (
+	seed      = flag.Uint64("seed", 0, "TestSeed plays this one, with its trace with -v")
+	seeds     = flag.Int("seeds", 12, "how many seeds TestSeeds plays")
+	from      = flag.Uint64("from", 1, "the first of them")
+	repeats   = flag.Int("repeats", 2, "how often TestDeterminism plays each seed")
+	nodes     = flag.Int("nodes", 0, "nodes at the start; 0 lets the tape choose")
+	faultsFor = flag.Duration("faults", 0, "how long the faults last")
+)
+
+var credentials string
+var crd []byte
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Setenv("KUBE_FEATURE_WatchListClient", "false")
+	runtime.GOMAXPROCS(1)
+	Prepare()
+	dir, err := os.MkdirTemp("", "tidemill-sim")
+	if err == nil {
+		credentials, err = Credentials(dir)
+	}
+	if err == nil {
+		crd, err = ReadCRD("../..")
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+func options(seed uint64) Options {
+	return Options{Seed: seed, Nodes: *nodes, Faults: *faultsFor, Credentials: credentials, CRD: crd}
+}
+
+func TestSeed(t *testing.T) {
+	if *seed == 0 {
+		*seed = 1
+	}
+	o := options(*seed)
+	if testing.Verbose() {
+		o.Trace = func(s string) { fmt.Println(s) }
+	}
+	began := time.Now()
+	r := Run(t, o)
+	t.Logf("%s in %s", r, time.Since(began))
+	if r.Violation != nil {
+		t.Error(r.Violation)
+	}
+}
+
+// TestSeeds is the campaign: short in CI, long by `make sim SEEDS=...`.
+func TestSeeds(t *testing.T) {
+	began, steps, kept := time.Now(), 0, map[string]int{}
+	for s := *from; s < *from+uint64(*seeds); s++ {
+		r := Run(t, options(s))
+		fmt.Println(r)
+		steps += r.Steps
+		for k, n := range r.Kept {
+			kept[k] += n
+		}
+		if r.Violation != nil {
+			t.Errorf("seed %d: %s", s, r.Violation)
+		}
+	}
+	t.Logf("%d seeds, %d steps in %s; promises put to the test: %v", *seeds, steps, time.Since(began).Round(time.Millisecond), kept)
+	for _, p := range Promises {
+		if kept[p] == 0 && p != dead && *seeds >= 12 {
+			t.Errorf("promise %q was never put to the test", p)
+		}
+	}
+}
+
+// TestDeterminism: the same seed is the same history, to the last step.
+func TestDeterminism(t *testing.T) {
+	for s := *from; s < *from+uint64(min(*seeds, 3)); s++ {
+		first := Run(t, options(s))
+		for range *repeats - 1 {
+			if again := Run(t, options(s)); again.Hash != first.Hash {
+				t.Errorf("seed %d: %d steps with hash %016x, then %d with %016x", s, first.Steps, first.Hash, again.Steps, again.Hash)
+			}
+		}
+	}
+}

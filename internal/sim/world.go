@@ -1,0 +1,196 @@
+package sim
+
+import (
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"math/rand"
+	"os"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/tidemill/tidemill/internal/okesim"
+	"github.com/tidemill/tidemill/internal/sim/model"
+)
+
+// Options shape a run; the zero value is a run of everything.
+type Options struct {
+	Seed uint64
+	Tape *Tape // instead of Seed
+	// Faults is how long the first phase lasts; default 15 minutes of the world's
+	// time. Calm bounds the second one; default 4 hours.
+	Faults, Calm time.Duration
+	// Nodes is about how many there are at the start; 0 lets the tape choose.
+	Nodes int
+	// Gentle leaves out all faults; what people and workloads do stays.
+	Gentle bool
+	// Story, if set, replaces what the tape would let people do.
+	Story func(*World)
+	// Unfenced takes the fence away; Zombies lets processes go on with their loops
+	// when they have lost the Lease.
+	Unfenced, Zombies bool
+	// Bug is a planted one, see bugs.go.
+	Bug Bug
+	// CrashAt kills the process at its n-th write, counted from 1: before it,
+	// after it but before the answer, or after the answer.
+	CrashAt int
+	Crash   CrashKind
+	// HoldAt keeps, from the n-th write on, the watch of Hold from showing anything
+	// for two minutes.
+	HoldAt int
+	Hold   string
+	// Credentials is an OCI configuration file; see Credentials.
+	Credentials string
+	// CRD is the manifest of the Pool resource.
+	CRD []byte
+	// Trace, if set, is told each step.
+	Trace func(string)
+	Log   *slog.Logger
+}
+
+// CrashKind is when a process dies relative to a write.
+type CrashKind int
+
+const (
+	// NoCrash is none.
+	NoCrash CrashKind = iota
+	// CrashBefore: the write is never sent.
+	CrashBefore
+	// CrashDuring: it is applied, the answer never read.
+	CrashDuring
+	// CrashAfter: the answer is read, nothing after it happens.
+	CrashAfter
+)
+
+var crashNames = [...]string{"none", "before", "during", "after"}
+
+func (c CrashKind) String() string {
+	if c < 0 || int(c) >= len(crashNames) {
+		return "unknown"
+	}
+	return crashNames[c]
+}
+
+// Violation is a promise that was not kept.
+type Violation struct {
+	Promise, Detail string
+	At              time.Duration // since the start of the run
+	Step            int
+}
+
+func (v *Violation) String() string {
+	return fmt.Sprintf("%s: %s (step %d, %s)", v.Promise, v.Detail, v.Step, v.At)
+}
+
+// World is everything outside of the daemon, and the driver's book of it.
+type World struct {
+	opt    Options
+	tape   *Tape
+	scheme *runtime.Scheme
+	api    *model.Server
+	cloud  *okesim.Sim
+	// cluster is the OKE cluster's OCID, pools its node pools' in order.
+	cluster string
+	pools   []string
+
+	kubelets map[string]*kubelet // by instance OCID
+	order    []string            // their keys, in order of joining
+	apps     []*app
+	made     int // pods so far
+
+	procs []*process
+	lives int
+	mix   mix
+
+	mu      sync.Mutex // guards the fields below: loops and the cloud's courier write here
+	pending []*op
+	orphans []*op
+	events  []okesim.Event
+	failed  *Violation
+	stats   stats
+
+	began    time.Time
+	step     int
+	calm     bool
+	calmAt   time.Time
+	ticked   time.Time
+	actor    *op // whose request is being served
+	hash     uint64
+	books    books
+	lastReal time.Time // the last write that was more than a heartbeat
+	lastWhat string
+	writes   int // of the daemon: what CrashAt counts
+	held     time.Time
+}
+
+type stats struct {
+	ops, writes, events, faults, crashes, steps int
+	kinds                                       map[string]int
+}
+
+func (w *World) violate(promise, format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.failed == nil {
+		w.failed = &Violation{Promise: promise, Detail: fmt.Sprintf(format, args...), At: time.Since(w.began), Step: w.step}
+	}
+}
+
+func (w *World) note(format string, args ...any) {
+	line := fmt.Sprintf(format, args...)
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%x %s", w.hash, line)
+	w.hash = h.Sum64()
+	if w.opt.Trace != nil {
+		w.opt.Trace(fmt.Sprintf("%6d %-10s %s", w.step, time.Since(w.began).Round(time.Millisecond), line))
+	}
+}
+
+func newWorld(opt Options) (*World, error) {
+	w := &World{opt: opt, tape: opt.Tape, kubelets: map[string]*kubelet{}, began: time.Now()}
+	if w.tape == nil {
+		w.tape = NewTape(opt.Seed)
+	}
+	w.stats.kinds = map[string]int{}
+	var err error
+	if w.scheme, err = newScheme(); err != nil {
+		return nil, err
+	}
+	if w.api, err = model.New(w.scheme, opt.CRD); err != nil {
+		return nil, err
+	}
+	w.books = newBooks()
+	w.api.OnCommit = w.watchCommit
+	w.cloud = okesim.New(okesim.Options{Seed: opt.Seed, OnEvent: w.hear,
+		Latency: okesim.Latency{Accept: 2 * time.Second, Provision: 20 * time.Second, Boot: 25 * time.Second, Terminate: 15 * time.Second, Register: 2 * time.Minute}})
+	for _, ns := range []string{"default", "kube-system", "tidemill-system", "kube-node-lease"} {
+		w.api.Create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}})
+	}
+	rand.Seed(int64(opt.Seed)) //nolint:staticcheck // client-go's jitter comes from there
+	return w, nil
+}
+
+// hear is the cloud's courier; the driver reads it later.
+func (w *World) hear(e okesim.Event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.events = append(w.events, e)
+}
+
+// Credentials writes an API key for the emulated cloud, once for many runs.
+func Credentials(dir string) (string, error) {
+	path, err := okesim.New(okesim.Options{}).NewCredentials(dir, "")
+	if err != nil {
+		return "", err
+	}
+	return path, nil
+}
+
+// ReadCRD is the manifest of the Pool resource, from the root of the module.
+func ReadCRD(root string) ([]byte, error) {
+	return os.ReadFile(root + "/manifests/base/crd/tidemill.dev_pools.yaml")
+}
