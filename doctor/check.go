@@ -26,6 +26,9 @@ type Check struct {
 	// Confirm is how long a failure must have stood before it counts; until then
 	// it warns.
 	Confirm time.Duration
+	// Patience is the check's own time-out, for one that must take longer than
+	// others; zero means the Runner's.
+	Patience time.Duration
 	// Gate is whether a node stays unexamined while this check is Unknown on it.
 	// Only what can always be seen may be a gate: else one missing permission
 	// would keep every new node out.

@@ -87,6 +87,15 @@ func HostChecks() []Check {
 		memoryErrors,        // memory that lost data
 		memoryCorrected,     // memory that is about to
 		cpuThrottled,        // CPUs that are too hot
+		metadataService,     // what OCI's agents and new nodes live on
+		registryReach,       // where OKE's own images come from
+		nameServers,         // each by itself
+		apiReach,            // the way of the kubelet
+		kubeProxy,           // the way of Services
+		timeOffset,          // how wrong the clock is, by somebody else's
+		runtimeStatus,       // what starts containers
+		runtimeCreates,      // and whether it does
+		oracleDoctor,        // what Oracle's own script says
 		kernelDisk,          // what the kernel has said of disks and file systems
 		kernelLockups,       // of CPUs that were stuck
 		kernelHung,          // of tasks that hang

@@ -37,6 +37,9 @@ type Finding struct {
 	// Unconfirmed is set on a failure that has not stood for Check.Confirm yet
 	// and is reported as a warning.
 	Unconfirmed bool `json:"unconfirmed,omitempty"`
+	// New says since when this is news, if it is: the last look that was kept, or
+	// the node's change of release.
+	New string `json:"new,omitempty"`
 	// Counts are the counters that the check read, for the next run to compare
 	// with: "nic-errors/eth0".
 	Counts map[string]uint64 `json:"counts,omitempty"`

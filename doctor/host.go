@@ -32,6 +32,11 @@ type Host struct {
 	Clock  func() (ClockState, error)
 	// Kmsg is the kernel's log as syslog(2) gives it.
 	Kmsg func() ([]byte, error)
+	// Probes, Runtime and Oracle ask others: the network, the container runtime,
+	// Oracle's script. Each is nil unless it was asked for.
+	Probes  *Probes
+	Runtime func(context.Context) (RuntimeState, error)
+	Oracle  func(context.Context) ([]byte, error)
 	// Boot tells one run of the kernel from the next; "" when it is not known,
 	// and then no counter is compared. Before is the last run, nil for none.
 	Boot   string
@@ -74,6 +79,12 @@ type HostOptions struct {
 	// Name is what the report calls the host; "" means its own name. An agent gives
 	// the Node's, which may be another.
 	Name string
+	// Checks are what is looked at; nil means HostChecks.
+	Checks []Check
+	// Probes, Runtime and Oracle are the Host's.
+	Probes  *Probes
+	Runtime func(context.Context) (RuntimeState, error)
+	Oracle  func(context.Context) ([]byte, error)
 	// Policy's CheckTimeout bounds each check.
 	Policy Policy
 }
@@ -105,6 +116,7 @@ func OpenHost(root string) (*Host, error) {
 // equip gives the host what the options add to it.
 func (o HostOptions) equip(h *Host) {
 	h.Name = or(o.Name, h.Name)
+	h.Probes, h.Runtime, h.Oracle = o.Probes, o.Runtime, o.Oracle
 }
 
 // ExamineHost examines the machine this runs on. A host that cannot be opened

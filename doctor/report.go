@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"sort"
+	"strings"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -34,10 +35,16 @@ type NodeReport struct {
 	Node string `json:"node"`
 	// Pool is "" for a host and for nodes of no pool.
 	Pool string `json:"pool,omitempty"`
+	// Release is what the node runs: the kubelet's version and its image; "" when it
+	// does not say.
+	Release string `json:"release,omitempty"`
 	// Verdict is empty for a host and for a machine without a Node.
 	Verdict Verdict `json:"verdict,omitzero"`
 	// Findings are in the order of the checks.
 	Findings []Finding `json:"findings"`
+	// Err is why a visit to the node found nothing out; "" when there was none, or
+	// it did.
+	Err string `json:"error,omitempty"`
 	// Repair says what is, or would be, done about it; nil when nothing fails or
 	// the pool's repair is off.
 	Repair *RepairReport `json:"repair,omitempty"`
@@ -97,6 +104,9 @@ func reportOf(s *world.Snapshot, cases []Case, plan Plan) Report {
 		if c.Patient.Pool != nil {
 			n.Pool = c.Patient.Pool.Name
 		}
+		if o := c.Patient.Node.Object; o != nil {
+			n.Release = strings.TrimSpace(o.Status.NodeInfo.KubeletVersion + " " + o.Status.NodeInfo.OSImage)
+		}
 		if x, ok := repairs[c.Patient.Node]; ok {
 			n.Repair = &RepairReport{x.Act.String(), x.Check, x.Reason, x.Message}
 		}
@@ -111,6 +121,22 @@ func reportOf(s *world.Snapshot, cases []Case, plan Plan) Report {
 	for _, b := range plan.Brakes {
 		r.Brakes = append(r.Brakes, BrakeReport{b.Pool.Name, b.Closed, b.Reason, b.Message})
 	}
+	return r
+}
+
+// Visited adds what a visit found on a node, or why it found nothing.
+func (r Report) Visited(node string, findings []Finding, err error) Report {
+	nodes := slices.Clone(r.Nodes)
+	for i, n := range nodes {
+		if n.Node != node {
+			continue
+		}
+		nodes[i].Findings = append(slices.Clone(n.Findings), findings...)
+		if err != nil {
+			nodes[i].Err = clean(err.Error())
+		}
+	}
+	r.Nodes = nodes
 	return r
 }
 
@@ -148,6 +174,9 @@ const (
 func (r Report) ExitCode(failOn State) int {
 	looked := false
 	for _, n := range r.Nodes {
+		if n.Err != "" && failOn.urgency() >= Info.urgency() && Unknown.urgency() >= failOn.urgency() {
+			return ExitFindings
+		}
 		for _, f := range n.Findings {
 			if failOn.urgency() >= Info.urgency() && f.State.urgency() >= failOn.urgency() {
 				return ExitFindings

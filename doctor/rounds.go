@@ -18,7 +18,11 @@ type Rounds struct {
 
 // NewRounds begins with what Options.State keeps of an earlier process.
 func NewRounds(o HostOptions) *Rounds {
-	return &Rounds{options: o, runner: &Runner{Checks: HostChecks(), Timeout: o.Policy.withDefaults().CheckTimeout, OneShot: true}}
+	checks := o.Checks
+	if checks == nil {
+		checks = HostChecks()
+	}
+	return &Rounds{options: o, runner: &Runner{Checks: checks, Timeout: o.Policy.withDefaults().CheckTimeout, OneShot: true}}
 }
 
 // Examine makes a round. The report and the error are as those of
@@ -38,7 +42,7 @@ func (r *Rounds) Examine(ctx context.Context) (Report, error) {
 	h.Before = r.before
 	now := time.Now()
 	findings := r.runner.Examine(ctx, []Patient{{Now: now, Host: h}})[0]
-	report := Report{Schema: Schema, Time: now, Nodes: []NodeReport{{Node: or(r.options.Name, h.Name), Findings: findings}}}
+	report := Report{Schema: Schema, Time: now, Nodes: []NodeReport{{Node: h.Name, Findings: findings}}}
 	if ctx.Err() != nil {
 		return report, stateErr // half a round is no round to compare with
 	}

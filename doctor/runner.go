@@ -92,7 +92,7 @@ func (r *Runner) ask(ctx context.Context, c Check, p Patient, tired bool) Findin
 }
 
 func (r *Runner) bounded(ctx context.Context, c Check, p Patient, k call) Finding {
-	ctx, cancel := context.WithTimeout(ctx, r.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, or(c.Patience, r.Timeout))
 	defer cancel()
 	done := make(chan Finding, 1)
 	go func() {
@@ -122,7 +122,7 @@ func (r *Runner) bounded(ctx context.Context, c Check, p Patient, k call) Findin
 		r.hanging = map[call]bool{}
 	}
 	r.hanging[k] = true
-	return unknown(ReasonTimedOut, fmt.Sprintf("no answer within %s", r.Timeout))
+	return unknown(ReasonTimedOut, fmt.Sprintf("no answer within %s", or(c.Patience, r.Timeout)))
 }
 
 // confirm turns a failure that has not stood long enough into a warning. What

@@ -30,6 +30,7 @@ func (r Report) WriteText(w io.Writer, o TextOptions) error {
 		g.write(&b, len(r.Nodes), o.Verbose)
 	}
 	writeBlind(&b, blind, len(r.Nodes))
+	r.writeUnvisited(&b)
 	r.writeRepairs(&b)
 	if o.Verbose {
 		r.writeAll(&b)
@@ -90,7 +91,7 @@ const shownNodes = 5
 
 func (g group) write(b *strings.Builder, nodes int, verbose bool) {
 	first := g.findings[0]
-	fmt.Fprintf(b, "%-7s %s: %s, on %d of %d %s\n", strings.ToUpper(g.state.String()), g.check, first.Reason, len(g.findings), nodes, plural(nodes, "node"))
+	fmt.Fprintf(b, "%-7s %s: %s, on %d of %d %s%s\n", strings.ToUpper(g.state.String()), g.check, first.Reason, len(g.findings), nodes, plural(nodes, "node"), g.news())
 	for i, f := range g.findings {
 		if i == shownNodes && !verbose {
 			fmt.Fprintf(b, "        … and %d more (--verbose lists all)\n", len(g.findings)-shownNodes)
@@ -121,6 +122,20 @@ func (f Finding) aside() string {
 		return ""
 	}
 	return " [" + strings.Join(parts, "; ") + "]"
+}
+
+// writeUnvisited names the nodes that a visit found nothing out about.
+func (r Report) writeUnvisited(b *strings.Builder) {
+	lines := 0
+	for _, n := range r.Nodes {
+		if n.Err != "" {
+			fmt.Fprintf(b, "UNKNOWN %s could not be visited: %s\n", n.Node, n.Err)
+			lines++
+		}
+	}
+	if lines > 0 {
+		b.WriteByte('\n')
+	}
 }
 
 func (r Report) writeRepairs(b *strings.Builder) {

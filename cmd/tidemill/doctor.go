@@ -149,7 +149,7 @@ func (g *globals) since(r doctor.Report, path string, some bool) doctor.Report {
 		err = r.Recall(before).Save(path)
 	}
 	if err != nil {
-		fmt.Fprintf(g.stderr, "warning: %v\n", err) // the report is whole without it
+		fmt.Fprintf(g.stderr, "warning: %s\n", plain.Line(err.Error())) // the report is whole without it
 	}
 	return r.Since(before)
 }
