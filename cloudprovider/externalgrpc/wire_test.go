@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/tidemill/tidemill/cloudprovider"
+	"github.com/tidemill/tidemill/cloudprovider/externalgrpc/wire"
 	"github.com/tidemill/tidemill/cloudprovider/fake"
 )
 
@@ -181,19 +182,33 @@ func TestTemplateForEachGeneration(t *testing.T) {
 	}
 }
 
-// What is not a message is refused, and nothing breaks.
+// What is not a message is refused, nothing breaks, and whatever is said: reads do
+// not reach the cloud, a refused call writes nothing, and the group stays within
+// its bounds as far as machines that work are concerned. The seeds are what each
+// generation of clients says, for every call that there is.
 func FuzzMessages(f *testing.F) {
-	f.Add("NodeGroupDeleteNodes", join(field(1, field(1, "x")), field(2, "pool")))
-	f.Add("NodeGroupIncreaseSize", join(field(1, -5), field(2, "pool")))
-	f.Add("NodeGroupForNode", []byte{0xff, 0x00})
+	seen := map[string]bool{}
+	for _, s := range said(f) {
+		f.Add(s.method, s.request)
+		seen[s.method] = true
+	}
+	for _, m := range wire.CloudProvider_ServiceDesc.Methods {
+		if !seen[m.MethodName] {
+			f.Fatalf("no conversation has %s", m.MethodName)
+		}
+		f.Add(m.MethodName, []byte{0xff, 0x00})
+		f.Add(m.MethodName, join(field(1, -1<<31), field(2, "pool-a")))
+		f.Add(m.MethodName, join(field(1, field(1, "ocid1.instance.of.another.cluster")), field(2, "pool-a")))
+	}
 	cloud := fake.New(fake.Options{})
-	cloud.AddPool(fake.Pool{ID: "pool", Size: 1})
-	p, err := New(Options{Fleet: cloudprovider.NewFleet(cloud, cloudprovider.FleetOptions{}), Selection: Selection{Nodes: map[cloudprovider.PoolID]Bounds{"pool": {1, 2}}}})
+	cloud.AddPool(fake.Pool{ID: "pool-a", Size: 1, Price: 1})
+	p, err := New(Options{Fleet: cloudprovider.NewFleet(cloud, cloudprovider.FleetOptions{}), Selection: Selection{Nodes: map[cloudprovider.PoolID]Bounds{"pool-a": {1, 3}}}})
 	if err != nil {
 		f.Fatal(err)
 	}
 	p.look(context.Background())
 	f.Fuzz(func(t *testing.T, method string, data []byte) {
+		before, had := changes(cloud), machines(cloud)
 		answer, err := direct(p, method, data)
 		if err != nil && strings.Contains(err.Error(), "broke") {
 			t.Fatalf("%s: %v", method, err)
@@ -201,8 +216,29 @@ func FuzzMessages(f *testing.F) {
 		if method == "NodeGroupTemplateNodeInfo" && err == nil && answer == nil {
 			t.Fatal("an empty template")
 		}
-		if list, _ := cloud.Instances(context.Background(), "pool"); len(list) < 1 {
-			t.Fatalf("%s deleted a machine below the minimum", method)
+		writes := method == "NodeGroupIncreaseSize" || method == "NodeGroupDeleteNodes" || method == "NodeGroupDecreaseTargetSize"
+		if changes(cloud) != before && (err != nil || !writes) {
+			t.Fatalf("%s changed the cloud and answered %v", method, err)
 		}
+		// A node that the client made up never worked: it may go at the minimum too.
+		if n := machines(cloud); n > 3 || n < min(had, 1) && !strings.Contains(string(data), fakeNodeReason) {
+			t.Fatalf("%s: %d machines, there were %d", method, n, had)
+		}
+		p.look(context.Background())
 	})
+}
+
+// changes counts the writes that reached the cloud.
+func changes(cloud *fake.Cloud) (n int) {
+	for _, c := range cloud.Calls() {
+		if c.Err == nil && (c.Op == "Resize" || c.Op == "Delete") {
+			n++
+		}
+	}
+	return n
+}
+
+func machines(cloud *fake.Cloud) int {
+	list, _ := cloud.Instances(context.Background(), "pool-a")
+	return len(list)
 }
