@@ -53,8 +53,8 @@ func newPlan(g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if g.output == "json" {
-				return g.json(p)
+			if g.structured() {
+				return g.print(p)
 			}
 			return p.write(g.stdout)
 		},
@@ -64,6 +64,7 @@ func newPlan(g *globals) *cobra.Command {
 	s.StringVar(&f.record, "record", "", "write what was seen into this `file`, to decide on it again with --snapshot")
 	s.StringVar(&f.snapshot, "snapshot", "", "decide on this `file` that --record wrote, and ask neither the cluster nor OKE")
 	s.StringVar(&f.whatIf, "what-if", "", "add the pods, workloads and Pools of this YAML `file` first; - reads standard input")
+	cmd.AddCommand(newPlanCycle(g))
 	return cmd
 }
 

@@ -88,7 +88,7 @@ type session struct {
 
 // offer asks the pod to leave, unless another with volumes is on its way.
 func (s *session) offer(ctx context.Context, pod *corev1.Pod, p *Progress) {
-	volumes := s.t.attached(pod)
+	volumes := s.t.Attached(pod)
 	if volumes && s.moved != "" {
 		p.Waiting = append(p.Waiting, Block{Pod: key(pod), Reason: VolumeMoving, Message: "pods with volumes leave one after another: " + s.moved + " is leaving"})
 		return

@@ -24,7 +24,8 @@ const critical = 2_000_000_000
 
 const daemons = 2 // the wave of DaemonSets
 
-func wave(pod *corev1.Pod) int {
+// Wave is 0 for ordinary pods and 1 for those that leave after them.
+func Wave(pod *corev1.Pod) int {
 	if priority(pod) >= critical {
 		return 1
 	}
@@ -39,13 +40,13 @@ func (t Target) queue(c Classes, detaching string, now time.Time) queue {
 	moving := t.moving(c.Leaving, detaching)
 	for _, p := range c.Evictable {
 		switch {
-		case wave(p) > turn:
+		case Wave(p) > turn:
 			q.wait(p, LowerPriorityFirst, "critical pods leave when the others have")
 		case t.completing(p, now) != nil:
 			q.waiting = append(q.waiting, *t.completing(p, now))
 		case t.serving(p) && now.Before(t.dwellEnds()):
 			q.wait(p, BalancerDwell, "load balancers may send traffic to it until "+t.dwellEnds().UTC().Format(time.RFC3339))
-		case moving != "" && t.attached(p):
+		case moving != "" && t.Attached(p):
 			q.wait(p, VolumeMoving, "pods with volumes leave one after another: "+moving)
 		default:
 			q.due = append(q.due, p)
@@ -88,7 +89,7 @@ func (t Target) dwellEnds() time.Time {
 // moving says which volume is on its way, "" if none is.
 func (t Target) moving(leaving []*corev1.Pod, detaching string) string {
 	for _, p := range leaving {
-		if t.attached(p) {
+		if t.Attached(p) {
 			return "pod " + key(p) + " is leaving"
 		}
 	}
@@ -100,7 +101,7 @@ func (c Classes) wave() int {
 	lowest := daemons
 	for _, list := range [][]*corev1.Pod{c.Evictable, c.Leaving, c.kept} {
 		for _, p := range list {
-			lowest = min(lowest, wave(p))
+			lowest = min(lowest, Wave(p))
 		}
 	}
 	return lowest

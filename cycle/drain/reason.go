@@ -53,6 +53,8 @@ const (
 	BadAnnotation Reason = "BadAnnotation"
 	// LocalVolume: the pod's volume is on the node and would be lost with it.
 	LocalVolume Reason = "LocalVolume"
+	// NodeSelected: the pod asks for this very host.
+	NodeSelected Reason = "NodeSelected"
 	// ComesBack: the pod tolerates the cordon and was put here again after it.
 	ComesBack Reason = "ComesBack"
 )
@@ -74,7 +76,7 @@ const (
 // Permanent is whether the reason stands until somebody acts.
 func (r Reason) Permanent() bool {
 	switch r {
-	case TooManyPDBs, PDBZero, Unmanaged, DaemonSetGone, DoNotDisrupt, NotSafeToEvict, BadAnnotation, LocalVolume, ComesBack:
+	case TooManyPDBs, PDBZero, Unmanaged, DaemonSetGone, DoNotDisrupt, NotSafeToEvict, BadAnnotation, LocalVolume, NodeSelected, ComesBack:
 		return true
 	}
 	return false

@@ -32,8 +32,8 @@ func (a Around) volumes(pod *corev1.Pod) []string {
 	return names
 }
 
-// attached is whether one of the pod's volumes is attached to the node.
-func (t Target) attached(pod *corev1.Pod) bool {
+// Attached is whether one of the pod's volumes is attached to the node.
+func (t Target) Attached(pod *corev1.Pod) bool {
 	for _, name := range t.volumes(pod) {
 		for _, a := range t.Attachments {
 			if a.Spec.NodeName == t.Node.Name && a.Spec.Source.PersistentVolumeName != nil && *a.Spec.Source.PersistentVolumeName == name {
