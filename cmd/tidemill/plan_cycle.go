@@ -44,8 +44,8 @@ func newPlanCycle(g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if g.output == "json" {
-				err = g.json(p)
+			if g.structured() {
+				err = g.print(p)
 			} else {
 				writePreflight(g.stdout, p)
 			}
