@@ -39,7 +39,6 @@ func decisions() []workload {
 		{"up/spread-each", "the same with a pool for each zone", make(func() *worldtest.World { return spreadAlone(900, true) })},
 		{"up/pools", "5,000 pods before 200 pools of three zones", make(func() *worldtest.World { return manyPools(5_000, 200) })},
 		{"up/shapes", "10,000 pods, no two alike", make(func() *worldtest.World { return mixed(10_000, 10_000) })},
-		{"idle/2000", "2,000 nodes and 60,000 pods, nothing to do", make(func() *worldtest.World { return atRest(2_000, 30) })},
 		{"up/grows-pods", "time over the number of pods", grow(func(n int) *worldtest.World { return mixed(n, 400) }, 2_500, 5_000, 10_000, 20_000)},
 		{"up/grows-pools", "time over the number of pools", grow(func(n int) *worldtest.World { return manyPools(2_000, n) }, 25, 50, 100, 200)},
 		{"idle/grows-nodes", "time over the number of nodes at rest", grow(func(n int) *worldtest.World { return atRest(n, 30) }, 250, 500, 1_000, 2_000)},

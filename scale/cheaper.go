@@ -90,7 +90,7 @@ func (s *shrinking) replacement(c *candidate) (*pool, float64) {
 	for _, q := range pools {
 		// The cloud picks the zone: wherever the node comes up it must do.
 		does := true
-		for _, zone := range q.Cloud.Zones() {
+		for _, zone := range q.places {
 			does = does && s.carries(q, zone, c)
 		}
 		if does {
@@ -118,7 +118,7 @@ func (s *shrinking) nextPrice(q *pool) float64 {
 		return 0
 	}
 	most := 0.0
-	for _, zone := range q.Cloud.Zones() {
+	for _, zone := range q.places {
 		price := q.price(zone)
 		if price <= 0 {
 			return 0

@@ -104,6 +104,7 @@ type decision struct {
 	daemons []*corev1.Pod // one for each DaemonSet, as its pods look
 	chain   choose.Chain  // what chooses among pools
 	purse   *purse        // what limits leave
+	looks   map[look][]*pool
 	// questions are pods that only ask, see answer.
 	questions []*waiting
 	// without are groups of pods that are left out, and why.
@@ -143,6 +144,8 @@ type pool struct {
 	leaving []*world.Node
 	// zones counts machines by zone, new ones included.
 	zones map[cloudprovider.Zone]int
+	// places are the zones that it may have machines in.
+	places []cloudprovider.Zone
 	// reason is why the pool cannot grow, "" when it can.
 	reason  Reason
 	message string
@@ -154,7 +157,7 @@ type pool struct {
 }
 
 func newPool(wp *world.Pool) *pool {
-	p := &pool{Pool: wp, spec: wp.ScaleSpec(), zones: map[cloudprovider.Zone]int{}, atMost: -1}
+	p := &pool{Pool: wp, spec: wp.ScaleSpec(), zones: map[cloudprovider.Zone]int{}, places: wp.Cloud.Zones(), atMost: -1}
 	for _, n := range wp.Nodes {
 		switch n.Stage() {
 		case world.StageFailed:

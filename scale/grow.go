@@ -28,6 +28,7 @@ type option struct {
 // in first for pods that ask for one, and for the others only when nothing else
 // helps them.
 func (d *decision) grow(pods []*waiting) []*waiting {
+	pods = d.accelerate(pods)
 	for _, lastResort := range []bool{false, true} {
 		if len(pods) > 0 {
 			pods = d.mix(pods, lastResort)
@@ -40,6 +41,26 @@ func (d *decision) grow(pods []*waiting) []*waiting {
 		}
 	}
 	return pods
+}
+
+// accelerate grows pools for the pods that ask for accelerators, and fills what
+// these leave of their nodes with others: cores that stand beside a GPU cost
+// nothing more.
+func (d *decision) accelerate(pods []*waiting) []*waiting {
+	var asking, others []*waiting
+	for _, w := range pods {
+		if gpus(w.want) {
+			asking = append(asking, w)
+		} else {
+			others = append(others, w)
+		}
+	}
+	if len(asking) == 0 || len(others) == 0 {
+		return pods
+	}
+	pods = append(others, d.round(d.mix(asking, false), false)...)
+	slices.SortFunc(pods, waitingOrder)
+	return d.fillGrowth(pods)
 }
 
 // round lets each pool grow once.

@@ -70,7 +70,7 @@ func (s *shrinking) homeless(c *candidate) (Reason, string) {
 	}
 	h := &headroom{d: s.decision}
 	for _, p := range s.pools {
-		if p.spec != nil && p.spec.ZoneLossHeadroom && len(p.Cloud.Zones()) > 0 {
+		if p.spec != nil && p.spec.ZoneLossHeadroom && len(p.places) > 0 {
 			h.pools = append(h.pools, p)
 		}
 	}

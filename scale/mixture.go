@@ -10,7 +10,7 @@ import (
 )
 
 // mixable bounds the arithmetic: classes times kinds that are asked about.
-const mixable = 20_000
+const mixable = 100_000
 
 // mix grows the pools as package choose finds cheapest for all pods together.
 // What it leaves, pods whose affinity or spread the arithmetic knows nothing of,
@@ -87,7 +87,7 @@ func (d *decision) tryKind(k *kind, classes [][]*waiting, table []choose.Class, 
 	defer d.sim.Revert()
 	var names []string
 	for _, q := range k.pools {
-		for _, zone := range q.Cloud.Zones() {
+		for _, zone := range q.places {
 			names = append(names, d.addNew(q, q.template(zone), ""))
 		}
 		if len(names) >= 6 {

@@ -19,7 +19,7 @@ import (
 func (d *decision) outlive() {
 	var pools []*pool
 	for _, p := range d.pools {
-		if p.spec != nil && p.spec.ZoneLossHeadroom && len(p.Cloud.Zones()) > 0 {
+		if p.spec != nil && p.spec.ZoneLossHeadroom && len(p.places) > 0 {
 			pools = append(pools, p)
 		}
 	}
@@ -80,7 +80,7 @@ func (h *headroom) nodesOf() map[cloudprovider.Zone][]string {
 func (h *headroom) zones() []cloudprovider.Zone {
 	var out []cloudprovider.Zone
 	for _, p := range h.pools {
-		for _, z := range p.Cloud.Zones() {
+		for _, z := range p.places {
 			if !slices.Contains(out, z) {
 				out = append(out, z)
 			}
@@ -183,7 +183,7 @@ func (h *headroom) mayMove(pod *corev1.Pod, lost cloudprovider.Zone) bool {
 	d.sim.Fork()
 	defer d.sim.Revert()
 	for _, p := range h.pools {
-		for _, zone := range p.Cloud.Zones() {
+		for _, zone := range p.places {
 			if zone == lost {
 				continue
 			}

@@ -48,7 +48,7 @@ func (k *packing) put(like []*waiting) {
 // each zone is tried, and the machines before it in turn come with it.
 func (k *packing) open() bool {
 	p := k.o.pool
-	if len(k.o.nodes) >= k.room || len(k.o.nodes)-k.used >= len(p.Cloud.Zones()) {
+	if len(k.o.nodes) >= k.room || len(k.o.nodes)-k.used >= len(p.places) {
 		return false
 	}
 	n := k.d.open(p)

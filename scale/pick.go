@@ -85,11 +85,39 @@ func (d *decision) balance(o *option) int {
 func (d *decision) peers(p *pool) []*pool {
 	out := []*pool{p}
 	t := p.template("")
-	for _, q := range d.pools {
-		if q != p && q.room() > 0 && t != nil && q.spec.Priority == p.spec.Priority && q.price("") == p.price("") &&
-			q.Cloud.Preemptible == p.Cloud.Preemptible && choose.Similar(t, q.template(""), d.p.IgnoreLabels) {
+	if t == nil {
+		return out
+	}
+	for _, q := range d.lookalikes()[lookOf(p)] {
+		if q != p && q.room() > 0 && choose.Similar(t, q.template(""), d.p.IgnoreLabels) {
 			out = append(out, q)
 		}
 	}
 	return out
+}
+
+// look is what pools with like nodes have in common that is cheap to compare: of
+// 200 pools few share it, and only those are held against each other.
+type look struct {
+	priority    int32
+	price       float64
+	preemptible bool
+	milliCPU    int64
+}
+
+func lookOf(p *pool) look {
+	return look{p.spec.Priority, p.price(""), p.Cloud.Preemptible, p.template("").Status.Capacity.Cpu().MilliValue()}
+}
+
+// lookalikes are the pools that scale, by their look.
+func (d *decision) lookalikes() map[look][]*pool {
+	if d.looks == nil {
+		d.looks = map[look][]*pool{}
+		for _, p := range d.pools {
+			if p.spec != nil && p.template("") != nil {
+				d.looks[lookOf(p)] = append(d.looks[lookOf(p)], p)
+			}
+		}
+	}
+	return d.looks
 }

@@ -130,7 +130,7 @@ func TestComplaints(t *testing.T) {
 		{"complaint_01_many_groups", "30 app groups over 3 zones take minutes, group after group (KA 5769, 3835)",
 			[]string{"grow pool a from 0 to 2", "grow pool b from 0 to 2", "grow pool c from 0 to 2"}},
 		{"complaint_02_one_decision", "one decision per loop (KA 9606, 5731)",
-			[]string{"grow pool gpu from 0 to 1", "grow pool small from 0 to 2"}},
+			[]string{"grow pool gpu from 0 to 1", "grow pool small from 0 to 1"}},
 		{"complaint_03_spread", "hard topology spread gets one node per loop (KA 9150, 6270)",
 			[]string{"grow pool workers from 0 to 9 for 9 pods"}},
 		{"complaint_04_bad_group", "one bad group stops everything (KA 6128, 7928)",

@@ -19,7 +19,7 @@ import (
 // nextZone is where the cloud will put the pool's next machine: the zone with
 // the fewest, the earlier placement among equals.
 func (p *pool) nextZone() cloudprovider.Zone {
-	zones := p.Cloud.Zones()
+	zones := p.places
 	best := zones[0]
 	for _, z := range zones[1:] {
 		if p.zones[z] < p.zones[best] {

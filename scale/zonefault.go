@@ -88,7 +88,7 @@ func (d *decision) avoidZones() {
 		}
 		var first time.Time
 		var by *pool
-		for _, zone := range p.Cloud.Zones() {
+		for _, zone := range p.places {
 			l := p.lackIn(zone)
 			if lacking[l] == nil {
 				by = nil
