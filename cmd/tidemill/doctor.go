@@ -164,6 +164,11 @@ func (g *globals) tell(r doctor.Report, f *doctorFlags, level doctor.State) erro
 	if err := r.Write(g.stdout, format); err != nil {
 		return err
 	}
+	return verdict(r, level)
+}
+
+// verdict is a report's exit code.
+func verdict(r doctor.Report, level doctor.State) error {
 	switch r.ExitCode(level) {
 	case doctor.ExitOK:
 		return nil

@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -75,15 +73,9 @@ func (g *globals) examineHost(ctx context.Context, f *doctorFlags, o *agent.Opti
 	if err != nil {
 		return err
 	}
-	r, err := doctor.ExamineHost(ctx, o.Host())
+	r, err := o.Examine(ctx)
 	if err != nil {
 		fmt.Fprintf(g.stderr, "warning: %s\n", plain.Line(err.Error())) // the report is whole without it
-	}
-	if o.Brief != "" {
-		// A termination log is a mount of its own: it cannot be replaced, only written.
-		if err := os.WriteFile(o.Brief, r.Brief(), 0o644); err != nil {
-			fmt.Fprintf(g.stderr, "warning: write %s: %s\n", o.Brief, plain.Line(err.Error()))
-		}
 	}
 	if r.Err != "" {
 		return blind(errors.New(r.Err))
@@ -93,31 +85,14 @@ func (g *globals) examineHost(ctx context.Context, f *doctorFlags, o *agent.Opti
 			return err
 		}
 	}
-	if o.WriteTo != "" {
-		return agent.WriteFile(o.WriteTo, func(w io.Writer) error { return r.Write(w, g.output) })
-	}
-	told := g.tell(r, f, level)
-	if o.Files {
-		if err := g.printFiles(o.Root); err != nil {
+	if o.WriteTo != "" || o.Files {
+		r, _ = r.Ignore(f.ignore...)
+		if err := o.Print(g.stdout, r, g.output); err != nil {
 			return err
 		}
+		return verdict(r, level)
 	}
-	return told
-}
-
-// printFiles writes the host's files as JSON objects, for whoever packs them.
-func (g *globals) printFiles(root string) error {
-	h, err := doctor.OpenHost(root)
-	if err != nil {
-		return blind(err)
-	}
-	e := json.NewEncoder(g.stdout)
-	for _, f := range bundle.Collect(root, h.Kmsg) {
-		if err := e.Encode(f); err != nil {
-			return err
-		}
-	}
-	return nil
+	return g.tell(r, f, level)
 }
 
 func (g *globals) bundleHost(o *agent.Options, r doctor.Report) error {

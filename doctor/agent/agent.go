@@ -25,7 +25,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -80,7 +79,9 @@ func (a *Agent) Run(ctx context.Context) error {
 		}
 		began := time.Now()
 		a.round(ctx)
-		shed()
+		if err := shed(); err != nil {
+			a.Log.Debug("memory was not given back", "error", err)
+		}
 		timer.Reset(max(wait-time.Since(began), wait/10))
 	}
 }
@@ -163,7 +164,3 @@ func (a *Agent) record(r doctor.Report) {
 		a.Log.Warn("the report was not written", "error", err)
 	}
 }
-
-// shed gives memory back: between rounds the agent needs next to none, and there
-// is one on every node.
-func shed() { debug.FreeOSMemory() }

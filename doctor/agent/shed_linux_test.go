@@ -1,0 +1,28 @@
+package agent
+
+import "testing"
+
+// Only what is mapped from the binary and was never written may be dropped.
+func TestUnwritten(t *testing.T) {
+	const self = "/tidemill-doctor"
+	for line, want := range map[string]bool{
+		"00400000-01f00000 r-xp 00000000 fd:00 12 /tidemill-doctor\n": true,
+		"01f00000-03000000 r--p 01b00000 fd:00 12 /tidemill-doctor\n": true,
+		"03000000-03100000 rw-p 02c00000 fd:00 12 /tidemill-doctor\n": false,
+		"03000000-03100000 r--s 02c00000 fd:00 12 /tidemill-doctor\n": false,
+		"7f0000000000-7f0000100000 r-xp 00000000 fd:00 9 /lib/libc\n": false,
+		"c000000000-c000400000 r--p 00000000 00:00 0 \n":              false,
+		"zz-01f00000 r-xp 00000000 fd:00 12 /tidemill-doctor\n":       false,
+		"": false,
+	} {
+		if _, _, ok := unwritten(line, self); ok != want {
+			t.Errorf("%q: %t", line, ok)
+		}
+	}
+	if err := shed(); err != nil {
+		t.Error(err)
+	}
+	if got := len(every.String()); got == 0 {
+		t.Error("the process does not work any more")
+	}
+}
