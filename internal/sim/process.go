@@ -162,20 +162,24 @@ func (p *process) lead(ctx context.Context, c clients, fence *kube.Fence) {
 	if p.world.opt.Log != nil {
 		log = p.world.opt.Log.With("process", p.name)
 	}
-	m := &mirror.Loop{Client: c.cached, Observer: o, Events: tell, Log: log, Interval: loopInterval, Wake: p.wake["mirror"]}
-	s := &scale.Loop{Client: c.cached, Observer: o, Fleet: fleet, Events: tell, Log: log, Interval: loopInterval, Wake: p.wake["scale"]}
-	y := &cycle.Loop{Client: c.cached, Live: c.live, Clientset: c.set, Observer: o, Fleet: fleet, Events: tell, Log: log, Interval: loopInterval, Wake: p.wake["cycle"],
+	m := &mirror.Loop{Client: c.cached, Observer: o, Events: tell, Log: log, Interval: interval(0), Wake: p.wake["mirror"]}
+	s := &scale.Loop{Client: c.cached, Observer: o, Fleet: fleet, Events: tell, Log: log, Interval: interval(1), Wake: p.wake["scale"]}
+	y := &cycle.Loop{Client: c.cached, Live: c.live, Clientset: c.set, Observer: o, Fleet: fleet, Events: tell, Log: log, Interval: interval(2), Wake: p.wake["cycle"],
 		HTTP: &http.Client{Transport: p}}
-	d := &doctor.Loop{Client: c.cached, Observer: o, Reader: c.live, Events: tell, Log: log, Interval: loopInterval, Wake: p.wake["doctor"]}
+	d := &doctor.Loop{Client: c.cached, Observer: o, Reader: c.live, Events: tell, Log: log, Interval: interval(3), Wake: p.wake["doctor"]}
 	for i, run := range []func(context.Context) error{m.Run, s.Run, y.Run, d.Run} {
+		time.Sleep(time.Duration(i) * 7 * time.Millisecond)
 		go p.loop(context.WithValue(ctx, loopName{}, loopNames[i]), loopNames[i], run)
 	}
 	<-ctx.Done()
 }
 
-// loopInterval is a little longer than the daemon's, and the driver wakes loops
-// at any time besides.
-const loopInterval = 15 * time.Second
+// interval is a little longer than the daemon's, and the driver wakes loops at any
+// time besides. No two are the same: loops that wake in the same instant would
+// ask for the one look at a time in an order that only the runtime knows.
+func interval(loop int) time.Duration {
+	return 15*time.Second + time.Duration(loop)*13*time.Millisecond
+}
 
 func (p *process) loop(ctx context.Context, name string, run func(context.Context) error) {
 	defer func() {

@@ -2,13 +2,13 @@ package sim
 
 import (
 	"fmt"
-	"io"
 	"sort"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 
@@ -57,8 +57,7 @@ func (r Result) String() string {
 // klog's lines are as many as the faults.
 func Prepare() {
 	utilruntime.ErrorHandlers = nil
-	klog.LogToStderr(false)
-	klog.SetOutput(io.Discard)
+	klog.SetLogger(logr.Discard())
 }
 
 // Run plays one history to its end.

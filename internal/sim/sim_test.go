@@ -1,4 +1,5 @@
 //go:debug randseednop=0
+//go:debug rsa1024min=0
 package sim
 
 import (
@@ -93,6 +94,24 @@ func TestDeterminism(t *testing.T) {
 			if again := Run(t, options(s)); again.Hash != first.Hash {
 				t.Errorf("seed %d: %d steps with hash %016x, then %d with %016x", s, first.Steps, first.Hash, again.Steps, again.Hash)
 			}
+		}
+	}
+}
+
+// TestTwice shows where two plays of one seed part.
+func TestTwice(t *testing.T) {
+	var traces [2][]string
+	for i := range traces {
+		o := options(max(*seed, 1))
+		o.Trace = func(s string) { traces[i] = append(traces[i], s) }
+		Run(t, o)
+	}
+	for i := range traces[0] {
+		if i >= len(traces[1]) || traces[0][i] != traces[1][i] {
+			for k := max(i-4, 0); k < i+6; k++ {
+				t.Logf("\n1: %.300s\n2: %.300s", traces[0][k], traces[1][min(k, len(traces[1])-1)])
+			}
+			t.Fatalf("they part at step %d", i)
 		}
 	}
 }
