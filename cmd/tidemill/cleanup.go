@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -69,8 +68,8 @@ func (g *globals) cleanup(ctx context.Context, f cleanupFlags) error {
 	if err != nil {
 		return err
 	}
-	if g.output == "json" {
-		err = json.NewEncoder(g.stdout).Encode(s)
+	if g.structured() {
+		err = g.print(s)
 	} else {
 		err = s.write(g.stdout)
 	}

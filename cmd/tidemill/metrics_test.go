@@ -188,7 +188,7 @@ func allMetrics(t *testing.T) []metric {
 	return all
 }
 
-const metricsHead = `# Metrics
+const metricsIntro = `# Metrics
 
 <!-- Generated from the code: make generate. -->
 
@@ -210,7 +210,7 @@ const maxSeries = 2000
 // TestMetricsAreDocumented: docs/metrics.md has every metric and no other.
 func TestMetricsAreDocumented(t *testing.T) {
 	var b strings.Builder
-	fmt.Fprintf(&b, metricsHead, maxSeries)
+	fmt.Fprintf(&b, metricsIntro, maxSeries)
 	for _, m := range allMetrics(t) {
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", m.name, m.kind, m.labels, strings.ReplaceAll(m.help, "|", `\|`), m.of)
 	}

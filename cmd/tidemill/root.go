@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -35,7 +36,7 @@ const rootExample = `  # how are the pools, and why does something wait?
 type globals struct {
 	kubeconfig, context string
 	oci                 ociFlags
-	output              string // "text" or "json"
+	output              string // "text", "wide", "json" or "yaml"
 	logFormat, logLevel string
 
 	name           string // how the user calls the command
@@ -65,7 +66,7 @@ func newRoot(arg0 string, stdout, stderr io.Writer) *cobra.Command {
 	})
 	g.register(root)
 	for _, c := range []*cobra.Command{
-		newRun(g), newStatus(g), newPlan(g), newCycle(g), newDoctor(g), newProvider(g), newCleanup(g), newVersion(g),
+		newRun(g), newStatus(g), newPlan(g), newCycle(g), newDoctor(g), newProvider(g), newCleanup(g), newMan(g), newVersion(g),
 	} {
 		root.AddCommand(c)
 	}
@@ -77,7 +78,7 @@ func (g *globals) register(root *cobra.Command) {
 	f := root.PersistentFlags()
 	f.StringVar(&g.kubeconfig, "kubeconfig", "", "kubeconfig `file` (default: KUBECONFIG, the pod's service account, ~/.kube/config)")
 	f.StringVar(&g.context, "context", "", "context of the kubeconfig (default: its current one)")
-	f.StringVarP(&g.output, "output", "o", "text", "text or json")
+	f.StringVarP(&g.output, "output", "o", "text", "text, wide, json or yaml")
 	f.StringVar(&g.logFormat, "log-format", env("text", "TIDEMILL_LOG_FORMAT"), "text or json, on stderr")
 	f.StringVar(&g.logLevel, "log-level", env("info", "TIDEMILL_LOG_LEVEL"), "debug, info, warn or error")
 	g.oci.register(f)
@@ -85,8 +86,8 @@ func (g *globals) register(root *cobra.Command) {
 
 // check refuses what no command can work with.
 func (g *globals) check() error {
-	if g.output != "text" && g.output != "json" {
-		return usage(fmt.Errorf("output %q is neither text nor json", g.output))
+	if !slices.Contains([]string{"text", "wide", "json", "yaml"}, g.output) {
+		return usage(fmt.Errorf("output %q is none of text, wide, json, yaml", g.output))
 	}
 	_, err := g.logger(g.stderr)
 	return err

@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -21,29 +21,46 @@ alone, so it needs no credentials for OCI; what it shows of OKE is what the
 daemon saw last.`
 
 func newStatus(g *globals) *cobra.Command {
-	return &cobra.Command{
+	var w watchFlags
+	cmd := &cobra.Command{
 		Use: "status [POOL...]", Short: "how the pools are, and why things wait", Long: statusLong,
-		Example: fmt.Sprintf("  %[1]s status\n  %[1]s status workers -o json", g.name),
+		Example: fmt.Sprintf(statusExample, g.name),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := w.check(g); err != nil {
+				return err
+			}
 			c, err := g.connect(cmd.Context())
 			if err != nil {
 				return err
 			}
-			seen, err := look(cmd.Context(), c.client)
+			report := func(ctx context.Context) (statusReport, error) {
+				seen, err := look(ctx, c.client)
+				if err != nil {
+					return statusReport{}, err
+				}
+				return statusOf(seen, args)
+			}
+			if w.on {
+				return g.watchStatus(cmd.Context(), report, w.every)
+			}
+			r, err := report(cmd.Context())
 			if err != nil {
 				return err
 			}
-			r, err := statusOf(seen, args)
-			if err != nil {
-				return err
+			if g.structured() {
+				return g.print(r)
 			}
-			if g.output == "json" {
-				return g.json(r)
-			}
-			return g.writeStatus(r)
+			return g.writeStatus(g.stdout, r)
 		},
 	}
+	w.register(cmd.Flags())
+	return cmd
 }
+
+const statusExample = `  %[1]s status
+  %[1]s status workers -o json
+  # a live view, until ctrl-C
+  %[1]s status --watch`
 
 // seen is what status reads.
 type seen struct {
@@ -93,6 +110,7 @@ type poolRow struct {
 	Outdated int32                     `json:"outdated"`
 	Draining int32                     `json:"draining"`
 	Release  string                    `json:"release,omitempty"`
+	Shape    string                    `json:"shape,omitempty"`
 	Verbs    string                    `json:"verbs,omitempty"`
 	Activity string                    `json:"activity,omitempty"`
 	Cycle    *v1alpha1.CycleStatus     `json:"cycle,omitempty"`
@@ -137,7 +155,7 @@ func statusOf(s seen, names []string) (statusReport, error) {
 
 func rowOf(p *v1alpha1.Pool) poolRow {
 	r := poolRow{
-		Name: p.Name, Size: p.Status.Size, Ready: p.Status.Ready, Outdated: p.Status.Outdated, Draining: p.Status.Draining,
+		Name: p.Name, Size: p.Status.Size, Ready: p.Status.Ready, Outdated: p.Status.Outdated, Draining: p.Status.Draining, Shape: p.Status.Shape,
 		Verbs: verbsOf(p.Spec), Activity: p.Status.Activity, Cycle: p.Status.Cycle, Last: p.Status.LastCycle,
 	}
 	if p.Status.Release != nil {
@@ -147,6 +165,14 @@ func rowOf(p *v1alpha1.Pool) poolRow {
 		r.Activity = "not looked at yet"
 	}
 	return r
+}
+
+// lastRun is how the last request went, "" when there was none.
+func (r poolRow) lastRun() string {
+	if r.Last == nil {
+		return ""
+	}
+	return r.Last.Request + ": " + r.Last.Outcome
 }
 
 // verbsOf says in a few words what the user has opted in to.
@@ -267,14 +293,23 @@ func waitingFor(p *corev1.Pod) string {
 	return "the scheduler has not looked at it yet"
 }
 
-func (g *globals) writeStatus(r statusReport) error {
+func (g *globals) writeStatus(w io.Writer, r statusReport) error {
 	if len(r.Pools) == 0 {
-		_, err := fmt.Fprintln(g.stdout, "no pools yet: once the daemon runs, discovery makes one for each node pool of OKE")
+		_, err := fmt.Fprintln(w, "no pools yet: once the daemon runs, discovery makes one for each node pool of OKE")
 		return err
 	}
-	t := newTable(g.stdout, "POOL", "SIZE", "READY", "OUTDATED", "RELEASE", "ON", "ACTIVITY")
+	head := []string{"POOL", "SIZE", "READY", "OUTDATED", "RELEASE", "ON", "ACTIVITY"}
+	wide := g.output == "wide"
+	if wide {
+		head = append(head, "DRAINING", "SHAPE", "LAST RUN")
+	}
+	t := newTable(w, head...)
 	for _, p := range r.Pools {
-		t.row(p.Name, fmt.Sprint(p.Size), fmt.Sprint(p.Ready), fmt.Sprint(p.Outdated), p.Release, p.Verbs, p.Activity)
+		row := []string{p.Name, fmt.Sprint(p.Size), fmt.Sprint(p.Ready), fmt.Sprint(p.Outdated), p.Release, p.Verbs, p.Activity}
+		if wide {
+			row = append(row, fmt.Sprint(p.Draining), p.Shape, p.lastRun())
+		}
+		t.row(row...)
 	}
 	if err := t.flush(); err != nil {
 		return err
@@ -286,7 +321,7 @@ func (g *globals) writeStatus(r statusReport) error {
 	for _, w := range r.Waiting {
 		lines = append(lines, w.because())
 	}
-	section(g.stdout, "\nWaiting:", gather(lines), "")
+	section(w, "\nWaiting:", gather(lines), "")
 	return nil
 }
 
@@ -298,11 +333,4 @@ func (w waitRow) because() because {
 		what = w.What
 	}
 	return because{what: what, name: w.Name, count: max(w.Count, 1), tail: ": " + tail}
-}
-
-// json prints v for programs.
-func (g *globals) json(v any) error {
-	e := json.NewEncoder(g.stdout)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
 }

@@ -77,7 +77,7 @@ func TestStatusReads(t *testing.T) {
 		t.Fatal(err)
 	}
 	var b bytes.Buffer
-	if err := (&globals{stdout: &b}).writeStatus(r); err != nil {
+	if err := (&globals{}).writeStatus(&b, r); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "testdata/status.golden", b.String())

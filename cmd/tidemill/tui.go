@@ -22,6 +22,7 @@ import (
 //   - Whatever comes from a cluster or a cloud is shown printable, see
 //     internal/plain: nobody's node name moves the cursor. All of standard output
 //     passes it, and each line that goes to stderr.
+//   - Colours are for terminals, and for those who have not said NO_COLOR.
 //   - One line that changes is for terminals; elsewhere lines follow each other.
 //   - The exit code says what kind of no it was, see below.
 
@@ -74,9 +75,10 @@ func report(w io.Writer, err error) int {
 	if f.err != nil && !errors.Is(f.err, context.Canceled) {
 		// The text of the outer error: whoever wrapped a failure said more.
 		sentence, hints := sentenceOf(err)
-		fmt.Fprintf(w, "tidemill: error: %s\n", sentence)
+		p := paintFor(w)
+		fmt.Fprintf(w, "tidemill: %s %s\n", p.in(red, "error:"), sentence)
 		for _, h := range append(hints, f.hints...) {
-			fmt.Fprintf(w, "tidemill: hint: %s\n", plain.Line(h))
+			fmt.Fprintf(w, "tidemill: %s %s\n", p.in(cyan, "hint:"), plain.Line(h))
 		}
 	}
 	return f.code

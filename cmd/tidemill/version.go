@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -56,8 +55,8 @@ func newVersion(g *globals) *cobra.Command {
 		Use: "version", Short: "print the version", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			b := thisBuild()
-			if g.output == "json" {
-				return json.NewEncoder(g.stdout).Encode(b)
+			if g.structured() {
+				return g.print(b)
 			}
 			revision := ""
 			if b.Revision != "" {

@@ -1,0 +1,29 @@
+package main
+
+import (
+	"io"
+	"os"
+)
+
+// paint is how words are coloured: not at all, unless they go to a terminal that
+// has colours and nobody asked for none (https://no-color.org).
+type paint bool
+
+func paintFor(w io.Writer) paint {
+	return paint(isTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb")
+}
+
+// The colours that are used; bold stands out on every background.
+const (
+	bold   = "1"
+	red    = "31"
+	yellow = "33"
+	cyan   = "36"
+)
+
+func (p paint) in(colour, text string) string {
+	if !p || text == "" {
+		return text
+	}
+	return "\x1b[" + colour + "m" + text + "\x1b[0m"
+}

@@ -1,0 +1,26 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"sigs.k8s.io/yaml"
+)
+
+// structured is whether the answer is for programs.
+func (g *globals) structured() bool { return g.output == "json" || g.output == "yaml" }
+
+// print writes v for programs: the same names in JSON and in YAML.
+func (g *globals) print(v any) error {
+	if g.output == "yaml" {
+		text, err := yaml.Marshal(v)
+		if err != nil {
+			return fmt.Errorf("write yaml: %w", err)
+		}
+		_, err = g.stdout.Write(text)
+		return err
+	}
+	e := json.NewEncoder(g.stdout)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
