@@ -20,6 +20,10 @@ func (g *globals) print(v any) error {
 		_, err = g.stdout.Write(text)
 		return err
 	}
+	return g.json(v)
+}
+
+func (g *globals) json(v any) error {
 	e := json.NewEncoder(g.stdout)
 	e.SetIndent("", "  ")
 	return e.Encode(v)
