@@ -1,6 +1,6 @@
 # `make` alone prints this menu. Everything needs Go 1.26, make and git, and nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check race lint bench generate build image release clean
+.PHONY: help demo test check race lint fuzz bench generate build image release clean
 
 # The toolchain that is installed is the one that is used; nothing is fetched behind your back.
 export GOTOOLCHAIN := local
@@ -24,12 +24,20 @@ test: ## run every test
 
 check: lint race ## what a change must pass beside the tests
 
-lint: ## gofmt, vet, staticcheck, generated files up to date
+lint: ## gofmt, vet, staticcheck, gosec, generated files up to date
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt -w on these" >&2; exit 1; }
 	go vet ./...
 	go tool -modfile=internal/tools/go.mod staticcheck ./...
+	@mkdir -p $(BIN)
+	go build -C internal/tools/gosec -o ../../../$(BIN)/gosec . && $(BIN)/gosec .
 	$(MAKE) --no-print-directory generate
 	git diff --exit-code -- api manifests/base/crd manifests/chart/files cloudprovider/externalgrpc/wire
+
+# The seeds of every target run with the other tests; this looks for new ones.
+FUZZTIME := 10s
+fuzz: ## look for new bad input, FUZZTIME=10s for each target; what is found is kept in testdata/fuzz
+	@git grep -n '^func Fuzz' -- '*_test.go' | sed -E 's|^(.*)/[^/]*:[0-9]+:func (Fuzz[A-Za-z0-9]*).*|\1 \2|' | while read -r dir target; do \
+	echo "$$dir $$target"; go test "./$$dir" -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) || exit 1; done
 
 race: ## the light packages under the race detector
 	go test -race -timeout 15m $(LIGHT)

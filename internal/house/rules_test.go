@@ -118,7 +118,7 @@ func TestRoomsAreNamedAfterTheirSubject(t *testing.T) {
 
 // top is everything that may lie at the top of the tree.
 var top = []string{
-	".ci", ".git", ".gitignore", "CHANGELOG.md", "LICENSE", "Makefile", "README.md", "api", "bench", "bin", "cloudprovider", "cmd", "cycle",
+	".ci", ".git", ".gitignore", "CHANGELOG.md", "LICENSE", "Makefile", "README.md", "SECURITY.md", "api", "bench", "bin", "cloudprovider", "cmd", "cycle",
 	"docs", "doctor", "go.mod", "go.sum", "internal", "manifests", "scale", "staticcheck.conf",
 }
 
