@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"unique"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -64,8 +65,19 @@ func strip(object any) (any, error) {
 		o.SetManagedFields(nil)
 	}
 	if n, ok := object.(*corev1.Node); ok {
+		n.Labels, n.Annotations = shared(n.Labels), shared(n.Annotations)
 		n.Status.Images, n.Status.VolumesInUse, n.Status.VolumesAttached, n.Status.Addresses = nil, nil, nil, nil
 		n.Status.Conditions = slices.DeleteFunc(n.Status.Conditions, func(c corev1.NodeCondition) bool { return c.Type != corev1.NodeReady })
 	}
 	return object, nil
+}
+
+// shared is a map whose texts are kept once, however many Nodes have them: most
+// labels of a Node are those of its pool.
+func shared(m map[string]string) map[string]string {
+	out := make(map[string]string, len(m))
+	for k, v := range m {
+		out[unique.Make(k).Value()] = unique.Make(v).Value()
+	}
+	return out
 }
