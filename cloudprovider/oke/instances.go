@@ -145,7 +145,10 @@ func state(n containerengine.Node) cloudprovider.State {
 		return cloudprovider.Failed
 	case !machine:
 		return cloudprovider.Creating
-	case n.LifecycleState == containerengine.NodeLifecycleStateActive:
+	case n.LifecycleState == containerengine.NodeLifecycleStateActive, n.LifecycleState == containerengine.NodeLifecycleStateFailing:
+		// OKE has given up on a failing one, but its machine runs and is paid for:
+		// whether it is a Node, Kubernetes knows, and one that never became a Node is
+		// deleted in its time. As a state that nobody knows it would have stayed for ever.
 		return cloudprovider.Running
 	case n.LifecycleState == containerengine.NodeLifecycleStateInactive:
 		return cloudprovider.Stopped

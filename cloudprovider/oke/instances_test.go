@@ -43,7 +43,7 @@ func TestState(t *testing.T) {
 		{"i", "ACTIVE", "", cloudprovider.Running},
 		{"i", "DELETING", "", cloudprovider.Deleting},
 		{"i", "INACTIVE", "", cloudprovider.Stopped},
-		{"i", "FAILING", "", cloudprovider.StateUnknown},
+		{"i", "FAILING", "", cloudprovider.Running},
 		{"i", "SOMETHING_NEW", "", cloudprovider.StateUnknown},
 	} {
 		if got := state(node(c.id, "n", c.state, c.problem)); got != c.want {
