@@ -30,6 +30,8 @@ type ociFlags struct {
 
 	prices string     // the ConfigMap's namespace/name
 	book   *priceBook // once there is a provider
+
+	guard func() error // of the daemon: asked before each write
 }
 
 func (o *ociFlags) register(f *pflag.FlagSet) {
@@ -123,7 +125,7 @@ func (o *ociFlags) provider(ctx context.Context, log *slog.Logger) (cloudprovide
 	p, err := oke.New(ctx, oke.Options{
 		Auth: who, ConfigFile: o.config, Profile: o.profile, Region: o.region, CABundle: o.bundle,
 		Endpoint: o.endpoint, ContainerEngineEndpoint: o.containerEngine, ComputeEndpoint: o.compute,
-		CompartmentID: o.compartment, ClusterID: o.cluster, Log: log, Prices: o.book.now,
+		CompartmentID: o.compartment, ClusterID: o.cluster, Log: log, Prices: o.book.now, Guard: o.guard,
 	})
 	if err != nil {
 		return nil, blind(err, "--oci-auth says who to be; --oci-config and --oci-profile name the file and the section with user, fingerprint, tenancy, region and key_file")

@@ -23,6 +23,9 @@ import (
 // that has to be put away: what they began is found again by the next leader.
 const endWithin = 5 * time.Second
 
+// leaseName is the Lease that the leader holds; the fence watches its renewals.
+const leaseName = "tidemill"
+
 // newManager holds the informer cache, the leader election and the servers.
 func newManager(c *cluster, f runFlags, log *slog.Logger) (manager.Manager, error) {
 	metrics := metricsserver.Options{BindAddress: f.metricsAddress}
@@ -39,7 +42,7 @@ func newManager(c *cluster, f runFlags, log *slog.Logger) (manager.Manager, erro
 		Metrics:                       metrics,
 		HealthProbeBindAddress:        f.healthAddress,
 		LeaderElection:                f.elect,
-		LeaderElectionID:              "tidemill",
+		LeaderElectionID:              leaseName,
 		LeaderElectionNamespace:       f.namespace,
 		LeaderElectionReleaseOnCancel: true, // safe: the process ends when the manager does
 		LeaseDuration:                 &f.lease,

@@ -110,14 +110,18 @@ func (g *globals) daemon(ctx context.Context, f runFlags) error {
 		return err
 	}
 	routeLogs(log)
+	options := kube.ConfigOptions{}
+	switch {
+	case f.dryRun:
+		options.Wrap = kube.DryRun
+		f.elect = false
+	case f.elect:
+		fence := kube.NewFence(kube.FenceOptions{Namespace: f.namespace, Lease: leaseName, Valid: f.renewDeadline})
+		options.Wrap, g.oci.guard = fence.Wrap, fence.Check
+	}
 	provider, err := g.oci.provider(ctx, log)
 	if err != nil {
 		return err
-	}
-	options := kube.ConfigOptions{}
-	if f.dryRun {
-		options.Wrap = kube.DryRun
-		f.elect = false
 	}
 	config, err := g.restConfig(options)
 	if err != nil {

@@ -1,0 +1,103 @@
+package kube_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tidemill/tidemill/internal/kube"
+)
+
+// wire answers everything with 200 and remembers what came.
+type wire struct{ seen []string }
+
+func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
+	w.seen = append(w.seen, r.Method+" "+r.URL.RequestURI())
+	if d, ok := r.Context().Deadline(); ok && r.Header.Get("Slow") != "" {
+		time.Sleep(time.Until(d))
+		return nil, context.DeadlineExceeded
+	}
+	return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader("{}"))}, nil
+}
+
+const leases = "/apis/coordination.k8s.io/v1/namespaces/tidemill-system/leases"
+
+func send(t *testing.T, f http.RoundTripper, method, path, body string, header ...string) error {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, "http://api"+path, bytes.NewReader([]byte(body)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(header) > 0 {
+		r.Header.Set(header[0], "yes")
+	}
+	answer, err := f.RoundTrip(r)
+	if err == nil {
+		answer.Body.Close()
+	}
+	return err
+}
+
+func lease(holder string) string {
+	return `{"kind":"Lease","apiVersion":"coordination.k8s.io/v1","metadata":{"name":"tidemill"},"spec":{"holderIdentity":"` + holder + `"}}`
+}
+
+func TestFence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &wire{}
+		fence := kube.NewFence(kube.FenceOptions{Namespace: "tidemill-system", Lease: "tidemill", Valid: 10 * time.Second})
+		f := fence.Wrap(w)
+		refused := func(when string) {
+			t.Helper()
+			before := len(w.seen)
+			if err := send(t, f, "PATCH", "/api/v1/nodes/n", "{}"); !errors.Is(err, kube.ErrDeposed) || len(w.seen) != before {
+				t.Errorf("%s: a write got %v, sent %v", when, err, w.seen[before:])
+			}
+			if err := fence.Check(); !errors.Is(err, kube.ErrDeposed) {
+				t.Errorf("%s: check is %v", when, err)
+			}
+		}
+		passes := func(method, path string) {
+			t.Helper()
+			if err := send(t, f, method, path, "{}"); err != nil {
+				t.Errorf("%s %s: %v", method, path, err)
+			}
+		}
+		refused("before the lease is held")
+		passes("GET", "/api/v1/nodes")
+		passes("POST", "/apis/events.k8s.io/v1/namespaces/default/events")
+		passes("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews")
+
+		if err := send(t, f, "PUT", leases+"/tidemill", lease("me")); err != nil {
+			t.Fatal(err)
+		}
+		passes("PATCH", "/api/v1/nodes/n?fieldManager=x")
+		if last := w.seen[len(w.seen)-1]; last != "PATCH /api/v1/nodes/n?fieldManager=x&timeout=10s" {
+			t.Errorf("the server was not told when to give up: %s", last)
+		}
+		time.Sleep(9 * time.Second)
+		began := time.Now()
+		if err := send(t, f, "PATCH", "/api/v1/nodes/n", "{}", "Slow"); err == nil || time.Since(began) != time.Second {
+			t.Errorf("a slow write got %v after %v; it may take the second that is left", err, time.Since(began))
+		}
+		refused("ten seconds after the renewal")
+
+		if err := send(t, f, "PUT", leases+"/tidemill", lease("me")); err != nil {
+			t.Fatal(err)
+		}
+		passes("PATCH", "/api/v1/nodes/n")
+		if err := send(t, f, "PUT", leases+"/tidemill", lease("")); err != nil {
+			t.Fatal(err)
+		}
+		refused("after the lease was given back")
+		if err := send(t, f, "PUT", leases+"/tidemill", "nonsense"); err == nil {
+			t.Error("a lease that cannot be read was sent")
+		}
+	})
+}
