@@ -22,10 +22,8 @@ func Connect(config *rest.Config) (client.Client, error) {
 	version := schema.GroupVersion{Version: "v1"}
 	mapper := meta.NewDefaultRESTMapper([]schema.GroupVersion{version})
 	mapper.Add(version.WithKind("Node"), meta.RESTScopeRoot)
-	// Protobuf: a Node with its images is decoded in a third of the memory.
-	config = rest.CopyConfig(config)
-	config.ContentType = "application/vnd.kubernetes.protobuf"
-	config.AcceptContentTypes = "application/vnd.kubernetes.protobuf,application/json"
+	// JSON, though protobuf would take less: server-side apply answers in nothing
+	// else.
 	c, err := client.New(config, client.Options{Scheme: scheme, Mapper: mapper})
 	if err != nil {
 		return nil, fmt.Errorf("open client of nodes: %w", err)
