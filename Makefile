@@ -51,7 +51,7 @@ generate: ## deep copies and the CRD from api/, dashboards, alerts, references, 
 	cp manifests/base/crd/tidemill.dev_pools.yaml manifests/chart/files/crd.yaml
 	cp manifests/base/rbac.yaml manifests/base/admission.yaml manifests/chart/files/
 	go test ./manifests/monitoring -run TestGenerated -update
-	go test ./cmd/tidemill -run 'TestMetricsAreDocumented|TestCLIIsDocumented' -update
+	go test ./cmd/tidemill -run 'Test[A-Za-z]*(Is|Are)Documented' -update
 	cd internal/tools && go run ./protogen ../../cloudprovider/externalgrpc/wire/externalgrpc.proto
 	cd internal/tools && go run ./protogen ../../cloudprovider/externalgrpc/wire/expander.proto
 
