@@ -52,9 +52,13 @@ func (s size) allocatable() corev1.ResourceList {
 	return list
 }
 
+// most is more of anything, in its unit (OCPUs, GB), than a machine has: an answer
+// beyond it is nonsense, and the arithmetic must not turn over on it.
+const most = 1 << 20
+
 // vcpus converts OCPUs; see families.
 func (s size) vcpus() int64 {
-	return max(1, int64(math.Round(s.ocpus*familyOf(s.shape).perOCPU)))
+	return max(1, int64(math.Round(min(s.ocpus, most)*familyOf(s.shape).perOCPU)))
 }
 
 // memoryMiB is what is left after the hypervisor, the firmware and the kernel.
@@ -65,7 +69,7 @@ func (s size) vcpus() int64 {
 // larger is taken for x86: a template that promises less than the node gives
 // wastes a little, one that promises more launches nodes that help nobody.
 func (s size) memoryMiB() int64 {
-	total := s.memoryGB * 1024
+	total := min(s.memoryGB, most) * 1024
 	base := 541.0
 	if archOf(s.shape) == "arm64" {
 		base = 403
@@ -80,7 +84,7 @@ const rootKiB = 40223552
 // diskKiB is the node's ephemeral storage. A grown file system has 3 to 4 % less
 // than the volume.
 func (s size) diskKiB() int64 {
-	volume := s.diskGB << 20 * 96 / 100
+	volume := min(s.diskGB, most) << 20 * 96 / 100
 	if s.grown {
 		return volume
 	}
