@@ -1,0 +1,188 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"testing"
+	"time"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/doctor"
+	"github.com/tidemill/tidemill/doctor/agent"
+	"github.com/tidemill/tidemill/doctor/deep"
+	"github.com/tidemill/tidemill/internal/kube"
+	"github.com/tidemill/tidemill/internal/playground"
+)
+
+const wards = deep.DefaultNamespace
+
+// TestDoctorWithin visits nodes and lets agents write on a real API server, with
+// what manifests/overlays/doctor installs: Pod Security judges the pods, and
+// admission the agents. There is no kubelet to run a container; the test ends
+// them, and gives their log.
+func TestDoctorWithin(t *testing.T) {
+	ctx := within(t, 4*time.Minute)
+	cluster, err := playground.Start(ctx, playground.Options{Pools: OnePool(2)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Stop)
+	scheme, err := kube.NewScheme()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.New(cluster.RESTConfig(), client.Options{Scheme: scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	applyAll(ctx, t, c, read(t, "../../manifests/overlays/doctor"))
+	set, err := kubernetes.NewForConfig(cluster.RESTConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var nodes []*corev1.Node
+	for len(nodes) < 2 {
+		list, err := set.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		nodes = nil
+		for i := range list.Items {
+			nodes = append(nodes, &list.Items[i])
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Run("visit", func(t *testing.T) { visits(ctx, t, set, nodes) })
+	t.Run("agent", func(t *testing.T) { agents(ctx, t, cluster.RESTConfig(), set, nodes) })
+}
+
+// visits end by the hand of the test, one node with a log and one without.
+func visits(ctx context.Context, t *testing.T, set kubernetes.Interface, nodes []*corev1.Node) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go endPods(ctx, set)
+	o := deep.Options{Client: set, Image: "tidemill:test", Privilege: deep.PrivilegeRuntime, Poll: 100 * time.Millisecond, Timeout: time.Minute,
+		Logs: func(ctx context.Context, ns, name string) ([]byte, error) {
+			p, err := set.CoreV1().Pods(ns).Get(ctx, name, metav1.GetOptions{})
+			if err != nil || p.Spec.NodeName != nodes[0].Name {
+				return nil, errors.New("no kubelet")
+			}
+			return json.Marshal(doctor.Report{Schema: doctor.Schema, Nodes: []doctor.NodeReport{{Findings: []doctor.Finding{{Check: "memory", State: doctor.Pass}}}}})
+		}}
+	got, err := deep.Examine(ctx, o, nodes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got[0].Err != nil || len(got[0].Findings) != 1 || got[0].Findings[0].State != doctor.Pass {
+		t.Errorf("by its log: %+v", got[0])
+	}
+	if got[1].Err != nil || len(got[1].Findings) != 1 || got[1].Findings[0].Reason != "MemoryNearFull" {
+		t.Errorf("by its brief: %+v", got[1])
+	}
+	list, err := set.CoreV1().Pods(wards).List(ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/component=doctor-visit"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range list.Items {
+		if p.DeletionTimestamp == nil {
+			t.Errorf("pod %s was left behind", p.Name)
+		}
+	}
+	// A namespace that is not made for it refuses, and the refusal says why.
+	o.Namespace = "default"
+	o.Timeout = 10 * time.Second
+	if _, err := set.CoreV1().Namespaces().Patch(ctx, "default", types.MergePatchType, []byte(`{"metadata":{"labels":{"pod-security.kubernetes.io/enforce":"baseline"}}}`), metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := deep.Examine(ctx, o, nodes[:1]); err != nil || !errors.Is(got[0].Err, deep.ErrRefused) {
+		t.Errorf("in a namespace at level baseline: %+v, %v", got, err)
+	}
+}
+
+// endPods ends the container of every visitor as a kubelet would.
+func endPods(ctx context.Context, set kubernetes.Interface) {
+	patch := []byte(`{"status":{"phase":"Failed","containerStatuses":[{"name":"doctor","image":"i","imageID":"","ready":false,"restartCount":0,` +
+		`"state":{"terminated":{"exitCode":1,"message":"[{\"c\":\"memory\",\"s\":\"fail\",\"r\":\"MemoryNearFull\"}]"}}}]}}`)
+	for ctx.Err() == nil {
+		list, err := set.CoreV1().Pods(wards).List(ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/component=doctor-visit"})
+		if err == nil {
+			for _, p := range list.Items {
+				// One that is deleted meanwhile needs no end.
+				_, _ = set.CoreV1().Pods(wards).Patch(ctx, p.Name, types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status")
+			}
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// agents write with the token that their pod would have.
+func agents(ctx context.Context, t *testing.T, config *rest.Config, set kubernetes.Interface, nodes []*corev1.Node) {
+	own, other := nodes[0].Name, nodes[1].Name
+	as := agentOn(ctx, t, config, set, own)
+	bad := []doctor.Finding{{Check: "root-read-only", State: doctor.Fail, Message: "read-only: /"}}
+	if err := doctor.PublishHost(ctx, as, own, bad); err != nil {
+		t.Fatalf("on its own Node: %v", err)
+	}
+	n, err := set.CoreV1().Nodes().Get(ctx, own, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := false
+	for _, k := range n.Status.Conditions {
+		told = told || k.Type == v1alpha1.NodeConditionHost && k.Status == corev1.ConditionTrue
+	}
+	if !told {
+		t.Errorf("the Node has no word of it: %+v", n.Status.Conditions)
+	}
+	if err := doctor.PublishHost(ctx, as, own, nil); err != nil {
+		t.Errorf("a second time: %v", err)
+	}
+	if err := doctor.PublishHost(ctx, as, other, bad); !apierrors.IsForbidden(err) {
+		t.Errorf("on another's Node: %v, want it to be forbidden", err)
+	}
+	for what, patch := range map[string]string{
+		"another condition": `{"status":{"conditions":[{"type":"Ready","status":"False","reason":"Forged"}]}}`,
+		"a new condition":   `{"status":{"conditions":[{"type":"Mine","status":"True","reason":"Forged"}]}}`,
+		"capacity":          `{"status":{"capacity":{"cpu":"999"}}}`,
+		"an address":        `{"status":{"addresses":[{"type":"ExternalIP","address":"192.0.2.1"}]}}`,
+		"a label":           `{"metadata":{"labels":{"mine":"true"}}}`,
+	} {
+		err := as.Status().Patch(ctx, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: own}}, client.RawPatch(types.StrategicMergePatchType, []byte(patch)))
+		if !apierrors.IsForbidden(err) {
+			t.Errorf("%s: %v, want it to be forbidden", what, err)
+		}
+	}
+}
+
+// agentOn is a client as the agent's pod on a node has it.
+func agentOn(ctx context.Context, t *testing.T, config *rest.Config, set kubernetes.Interface, node string) client.Client {
+	t.Helper()
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "agent", Namespace: wards},
+		Spec: corev1.PodSpec{NodeName: node, ServiceAccountName: "tidemill-doctor", Containers: []corev1.Container{{Name: "doctor", Image: "i"}}}}
+	made, err := set.CoreV1().Pods(wards).Create(ctx, pod, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := set.CoreV1().ServiceAccounts(wards).CreateToken(ctx, "tidemill-doctor", &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
+		BoundObjectRef: &authenticationv1.BoundObjectReference{Kind: "Pod", APIVersion: "v1", Name: made.Name, UID: made.UID}}}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine := rest.AnonymousClientConfig(config)
+	mine.BearerToken = token.Status.Token
+	as, err := agent.Connect(mine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return as
+}
