@@ -91,7 +91,7 @@ func (w *World) quiet() ([]*op, []*feed) {
 	now := time.Now()
 	var ops []*op
 	for _, o := range w.ops() {
-		if !now.Before(o.p.frozen) {
+		if !now.Before(o.p.frozen) && !(electing(o) && now.Before(o.p.deaf)) {
 			ops = append(ops, o)
 		}
 	}

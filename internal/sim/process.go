@@ -47,6 +47,7 @@ type process struct {
 	ctx    context.Context
 	kill   context.CancelFunc
 	frozen time.Time // nothing of it moves before then
+	deaf   time.Time // its elections get no answer before then
 	feeds  []*feed
 	wake   map[string]chan struct{}
 }
@@ -133,7 +134,12 @@ func (p *process) run() error {
 	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
 		Lock: lock, LeaseDuration: leaseDuration, RenewDeadline: renewDeadline, RetryPeriod: retryPeriod, ReleaseOnCancel: true,
 		Callbacks: leaderelection.LeaderCallbacks{
-			OnStartedLeading: func(ctx context.Context) { p.lead(ctx, c, fence) },
+			OnStartedLeading: func(ctx context.Context) {
+				if p.world.opt.Zombies {
+					ctx = p.ctx // it does not hear that it lost the Lease
+				}
+				p.lead(ctx, c, fence)
+			},
 			OnStoppedLeading: func() {},
 		},
 	})
@@ -141,6 +147,12 @@ func (p *process) run() error {
 		return err
 	}
 	elector.Run(p.ctx)
+	if p.world.opt.Zombies {
+		select {
+		case <-p.ctx.Done():
+		case <-time.After(10 * time.Minute):
+		}
+	}
 	return nil
 }
 
