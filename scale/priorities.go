@@ -24,11 +24,11 @@ const (
 // Rules that cannot be read change nothing: the last good ones stay, and people
 // are told by an event, the log, and a metric.
 func (l *Loop) readPriorities(ctx context.Context) {
-	if l.Live == nil || !slices.Contains(strings.Split(strings.ReplaceAll(l.Policy.Expander, " ", ""), ","), "priority") {
+	if l.Live == nil || !l.Policy.byPriority() {
 		return
 	}
 	var cm corev1.ConfigMap
-	key := client.ObjectKey{Namespace: or(l.ConfigNamespace, "kube-system"), Name: choose.PriorityConfigMap}
+	key := prioritiesKey(l.ConfigNamespace)
 	err := l.Live.Get(ctx, key, &cm)
 	switch {
 	case apierrors.IsNotFound(err):
@@ -42,18 +42,30 @@ func (l *Loop) readPriorities(ctx context.Context) {
 		return
 	}
 	l.prioritiesVersion = cm.ResourceVersion
-	text, ok := cm.Data[choose.PrioritiesKey]
-	if !ok {
-		l.badPriorities(&cm, eventPrioritiesInvalid, fmt.Errorf("read priorities: the ConfigMap has no key %q", choose.PrioritiesKey))
-		return
-	}
-	rules, err := choose.ParsePriorities(text)
+	rules, err := rulesOf(&cm)
 	if err != nil {
 		l.badPriorities(&cm, eventPrioritiesInvalid, err)
 		return
 	}
 	l.Policy.Priorities, l.prioritiesError = rules, ""
 	l.metrics.prioritiesInvalid.Set(0)
+}
+
+// byPriority is whether the priority expander has a say.
+func (p Policy) byPriority() bool {
+	return slices.Contains(strings.Split(strings.ReplaceAll(p.Expander, " ", ""), ","), "priority")
+}
+
+func prioritiesKey(namespace string) client.ObjectKey {
+	return client.ObjectKey{Namespace: or(namespace, "kube-system"), Name: choose.PriorityConfigMap}
+}
+
+func rulesOf(cm *corev1.ConfigMap) (choose.Priorities, error) {
+	text, ok := cm.Data[choose.PrioritiesKey]
+	if !ok {
+		return choose.Priorities{}, fmt.Errorf("read priorities: the ConfigMap has no key %q", choose.PrioritiesKey)
+	}
+	return choose.ParsePriorities(text)
 }
 
 func (l *Loop) badPriorities(cm *corev1.ConfigMap, reason string, err error) {

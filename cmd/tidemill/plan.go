@@ -11,9 +11,12 @@ import (
 
 	"github.com/tidemill/tidemill/cycle"
 	"github.com/tidemill/tidemill/doctor"
+	"github.com/tidemill/tidemill/internal/plain"
+	"github.com/tidemill/tidemill/internal/world"
 	"github.com/tidemill/tidemill/internal/world/mirror"
 	"github.com/tidemill/tidemill/internal/world/whatif"
 	"github.com/tidemill/tidemill/scale"
+	"github.com/tidemill/tidemill/scale/buffer"
 )
 
 const planLong = `Plan looks at the cluster and at OKE as the daemon does, and prints what would
@@ -100,12 +103,30 @@ func (g *globals) plan(ctx context.Context, f planFlags) (plans, error) {
 	s := l.snapshot
 	p.owners = owners(s)
 	p.Discovery = mirror.Decide(s)
-	if p.Scale, err = scale.Decide(s, f.scale.policy()); err != nil {
+	wished, policy := g.complete(ctx, l, f.scale)
+	if p.Scale, err = scale.Decide(wished, policy); err != nil {
 		return plans{}, err
 	}
 	p.Cycle = cycle.Decide(s, cycle.Policy{Offers: l.offers})
 	err = json.Unmarshal(l.doctor, &p.Doctor)
 	return p, err
+}
+
+// complete is what scaling decides on. Whoever plans may not be allowed to read all
+// that the daemon reads: what is missing is said, and the plan made without it.
+func (g *globals) complete(ctx context.Context, l *planLook, f scaleFlags) (*world.Snapshot, scale.Policy) {
+	if l.live == nil {
+		return l.snapshot, f.policy()
+	}
+	wishes := &buffer.Source{Live: l.live}
+	if f.proactive {
+		wishes.Cached = l.live
+	}
+	s, policy, err := scale.Complete(ctx, l.live, wishes, f.namespace, l.snapshot, f.policy())
+	if err != nil {
+		fmt.Fprintf(g.stderr, "warning: the plan is made without what could not be read: %s\n", plain.Line(err.Error()))
+	}
+	return s, policy
 }
 
 // write prints what would be done, then what would not.

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/tidemill/tidemill/cloudprovider"
 	"github.com/tidemill/tidemill/cycle"
 	"github.com/tidemill/tidemill/doctor"
@@ -26,6 +28,8 @@ type planLook struct {
 	// doctor is the doctor's report as JSON: its checks ask more than a snapshot
 	// has, so that what they found is taken along and not found again.
 	doctor json.RawMessage
+	// live reads the cluster that was looked at; nil far from it.
+	live client.Reader
 }
 
 // lookFor looks at the cluster and the cloud, or reads a look.
@@ -74,7 +78,7 @@ func (g *globals) look(ctx context.Context) (*planLook, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &planLook{snapshot: s, offers: offers(ctx, s, fleet)}
+	l := &planLook{snapshot: s, offers: offers(ctx, s, fleet), live: c.client}
 	l.doctor, err = json.Marshal(report)
 	return l, err
 }
