@@ -35,6 +35,11 @@ type Options struct {
 	Audit bool
 	// MetricsAddress is where the daemon serves /metrics; "" for nowhere.
 	MetricsAddress string
+	// NodeGrace is how long a Node may be silent; 0 means the playground's default.
+	NodeGrace time.Duration
+	// Crowded says that so much goes on at once that the daemon may be short of time:
+	// its lease lasts longer, so that it is not lost for that alone.
+	Crowded bool
 	// Say, if set, is told what is going on while the cluster comes up.
 	Say func(string)
 }
@@ -122,7 +127,7 @@ func (e *Env) writeRecord() error {
 func (e *Env) startCluster(ctx context.Context) (err error) {
 	begin := time.Now()
 	defer func() { e.Started = time.Since(begin) }()
-	options := playground.Options{Pools: e.options.Pools, Latency: latency}
+	options := playground.Options{Pools: e.options.Pools, Latency: latency, NodeMonitorGrace: e.options.NodeGrace}
 	if e.dir != "" {
 		log, err := os.Create(filepath.Join(e.dir, "playground.log"))
 		if err != nil {
@@ -194,11 +199,15 @@ func (e *Env) daemonArgs(kubeconfig string) []string {
 	if e.options.MetricsAddress != "" {
 		metrics = e.options.MetricsAddress
 	}
+	lease, renew := "4s", "3s"
+	if e.options.Crowded {
+		lease, renew = "40s", "30s"
+	}
 	return []string{
 		"run", "--kubeconfig", kubeconfig, "--namespace", namespace,
 		"--interval", "1s", "--cloud-refresh", "500ms", "--scale-down-young", "5s",
 		"--metrics-address", metrics, "--health-address", "0",
-		"--leader-elect-lease-duration", "4s", "--leader-elect-renew-deadline", "3s", "--leader-elect-retry-period", "500ms",
+		"--leader-elect-lease-duration", lease, "--leader-elect-renew-deadline", renew, "--leader-elect-retry-period", "500ms",
 	}
 }
 
