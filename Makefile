@@ -1,6 +1,6 @@
 # `make` alone prints this menu. Everything needs Go 1.26, make and git, and nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check race lint fuzz bench generate build image release clean
+.PHONY: help demo test stories check race lint fuzz bench generate build image release clean
 
 # The toolchain that is installed is the one that is used; nothing is fetched behind your back.
 export GOTOOLCHAIN := local
@@ -41,6 +41,9 @@ fuzz: ## look for new bad input, FUZZTIME=10s for each target; what is found is 
 
 race: ## the light packages under the race detector
 	go test -race -timeout 15m $(LIGHT)
+
+stories: ## the hard cases of a turn-over, with twenty nodes
+	go test -timeout 20m -run 'TestHardCases' ./internal/e2e -v -args -long
 
 bench: ## print figures, one a line: workload, metric, value, unit
 	@go run ./bench $(if $(RUN),-run '$(RUN)')

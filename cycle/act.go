@@ -81,6 +81,7 @@ func change(o *corev1.Node, s Step) {
 		kube.AllowScaleDown(o)
 		if !s.Keep {
 			delete(o.Annotations, v1alpha1.AnnotationRenewed)
+			delete(o.Annotations, v1alpha1.AnnotationSkippedUntil)
 		}
 	case Skip:
 		tainted := kube.RemoveTaint(o, v1alpha1.TaintOutdated)

@@ -108,7 +108,7 @@ func (d *decision) giveBackLeftovers() {
 			d.giveBack(n, NoLongerWanted, "no run is under way")
 		} else if n.Mark == nil && outdatedTaint(n) {
 			d.do(nodeStep(Untaint, n))
-		} else if carries(n) {
+		} else if d.carries(n) {
 			d.do(nodeStep(Forget, n))
 		}
 	}

@@ -38,7 +38,7 @@ func (d *decision) keep(todo []stale, aborted bool) {
 func (d *decision) forget() {
 	count := 0
 	for _, n := range d.pool.Nodes {
-		if n.Object != nil && carries(n) && !goingAway(n) && count < maxTaintsPerTick {
+		if n.Object != nil && d.carries(n) && !goingAway(n) && count < maxTaintsPerTick {
 			d.do(nodeStep(Forget, n))
 			count++
 		}
@@ -48,9 +48,23 @@ func (d *decision) forget() {
 // carries is whether the node has a mark of a run beside its disruption and its
 // taint.
 func carries(n *world.Node) bool {
+	_, skipped := skippedUntil(n)
+	return noted(n) || skipped
+}
+
+// noted is whether it has one that goes with its run.
+func noted(n *world.Node) bool {
 	_, kept := n.Object.Annotations[v1alpha1.AnnotationScaleDownKept]
 	_, renewed := n.Object.Annotations[v1alpha1.AnnotationRenewed]
 	return kept || renewed
+}
+
+// carries is whether the node has a note that has no more use: the time until
+// which it was to be left alone counts in a run, and without one as long as it has
+// not passed.
+func (d *decision) carries(n *world.Node) bool {
+	until, skipped := skippedUntil(n)
+	return noted(n) || skipped && (d.pool.Run() != nil || d.s.Now.After(until))
 }
 
 // requestKey is the annotation by which the replacement of a node is asked for.

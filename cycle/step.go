@@ -102,7 +102,7 @@ type Step struct {
 	Action   kube.RepairAction        `json:"action,omitempty"`
 	Rung     string                   `json:"rung,omitempty"`
 	// Keep is whether a Taint also does what Keep does, in the same write, and
-	// whether a Forget leaves the note of a new boot volume.
+	// whether a Forget leaves the notes that a run still needs.
 	Keep    bool                   `json:"keep,omitempty"`
 	Cycling *cloudprovider.Cycling `json:"cycling,omitempty"`
 	// Force is whether a Drain may delete what the Eviction API refuses.

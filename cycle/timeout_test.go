@@ -72,3 +72,39 @@ func TestWhenADrainRunsOutOfTime(t *testing.T) {
 		})
 	}
 }
+
+// A node that was skipped says so until it is tried again, and not when the run
+// has ended, or its time has passed without one.
+func TestSkipIsForgotten(t *testing.T) {
+	for name, c := range map[string]struct {
+		run, abort bool
+		in         time.Duration
+		want       bool
+	}{
+		"in a run":                  {true, false, time.Minute, false},
+		"at the end of a run":       {true, true, time.Minute, true},
+		"without one, not over yet": {false, false, time.Minute, false},
+		"without one, over":         {false, false, -time.Minute, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, p := gated()
+			none := intstr.FromInt32(0)
+			p.Spec.Cycle.MaxUnavailable = &none
+			if c.abort {
+				p.Annotations[v1alpha1.AnnotationAbort] = "x"
+			}
+			if !c.run {
+				p.Status.Cycle, p.Annotations = nil, nil
+			}
+			until := w.Now.Add(c.in)
+			w.Objects.Nodes[0].Annotations[v1alpha1.AnnotationSkippedUntil] = clock(&until)
+			forgot := false
+			for _, s := range Decide(w.Snapshot(), Policy{}).Steps {
+				forgot = forgot || s.Kind == Forget && s.Node == w.Objects.Nodes[0].Name && !s.Keep
+			}
+			if forgot != c.want {
+				t.Errorf("forgotten %v, want %v", forgot, c.want)
+			}
+		})
+	}
+}
