@@ -7,7 +7,9 @@
 //	testdata/demo.txt.gz ────────────┴─► evaluate: every panel shows something
 //	testdata/alerts/NAME.txt ──────────► each alert fires in one story and keeps quiet in another
 //
-// testdata/demo.txt.gz is what a daemon told at /metrics while `make demo` ran, a
-// scrape every few seconds. `make observe` runs the demo again with a real Prometheus
-// beside it, asks that one for all panels, and writes the record anew.
+// testdata/demo.txt.gz is what a daemon told at /metrics while the demo ran, a
+// scrape every few seconds. It is taken anew with the demo running beside it:
+//
+//	bin/playground demo --ci --metrics-address 127.0.0.1:29181 &
+//	go test -run EveryPanel -record http://127.0.0.1:29181/metrics
 package alerttest

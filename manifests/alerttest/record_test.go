@@ -25,6 +25,9 @@ const record = "testdata/demo.txt.gz"
 // TestEveryPanelShowsSomething: on the record of a demo, which scales, turns over,
 // loses its cloud's capacity, breaks a node and repairs it.
 func TestEveryPanelShowsSomething(t *testing.T) {
+	if *recordFrom != "" {
+		recordAll(t, *recordFrom)
+	}
 	st := teststorage.New(t)
 	t.Cleanup(func() { _ = st.Close() })
 	begin, end := replay(t, st)
