@@ -75,3 +75,9 @@ SHIP = $(if $(VERSION),-version $(VERSION)) $(if $(PLATFORMS),-platforms $(PLATF
 
 clean: ## remove what build made
 	rm -rf $(BIN)
+
+SEEDS ?= 100
+FROM ?= 1
+.PHONY: sim
+sim: ## simulate: SEEDS=100 histories from FROM=1, a line for each
+	go test ./internal/sim -run 'TestSeeds$$' -timeout 0 -v -args -seeds $(SEEDS) -from $(FROM)

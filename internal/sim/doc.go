@@ -26,7 +26,4 @@
 // what the daemon believes. Then the faults stop and the world must come to rest:
 // all that was asked for is done, no mark is left, and nothing is written for
 // half an hour.
-//
-// A failing tape is cut down to what is needed to fail ([Shrink]): every number
-// that can be 0 becomes 0, and 0 is always the friendliest choice.
 package sim

@@ -21,6 +21,7 @@ type kubelet struct {
 	node    string
 	up      bool // the machine runs
 	sick    bool // runs, and does not answer
+	dead    bool // nothing but a reboot makes it well
 	since   time.Time
 	joinAt  time.Time
 	silent  time.Time // since when it has not been heard; zero while it is
@@ -47,7 +48,7 @@ func (w *World) takeEvents() {
 		case okesim.InstanceActive:
 			k.up, k.joinAt = true, time.Now().Add(3*time.Second)
 		case okesim.InstanceStarted:
-			k.up, k.booted, k.sick = true, k.booted+1, false
+			k.up, k.booted, k.sick, k.dead = true, k.booted+1, false, false
 		case okesim.InstanceStopped, okesim.InstanceTerminating:
 			k.up = false
 		case okesim.InstanceTerminated:

@@ -202,7 +202,7 @@ func (w *World) personCordons(on bool) {
 
 func (w *World) recover() {
 	for _, id := range w.order {
-		w.kubelets[id].sick = false
+		w.kubelets[id].sick = w.kubelets[id].dead
 	}
 }
 

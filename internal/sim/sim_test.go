@@ -13,7 +13,7 @@ import (
 
 var (
 	seed      = flag.Uint64("seed", 0, "TestSeed plays this one, with its trace with -v")
-	seeds     = flag.Int("seeds", 12, "how many seeds TestSeeds plays")
+	seeds     = flag.Int("seeds", 3, "how many seeds TestSeeds plays")
 	from      = flag.Uint64("from", 1, "the first of them")
 	repeats   = flag.Int("repeats", 2, "how often TestDeterminism plays each seed")
 	nodes     = flag.Int("nodes", 0, "nodes at the start; 0 lets the tape choose")
@@ -88,30 +88,12 @@ func TestSeeds(t *testing.T) {
 
 // TestDeterminism: the same seed is the same history, to the last step.
 func TestDeterminism(t *testing.T) {
-	for s := *from; s < *from+uint64(min(*seeds, 3)); s++ {
+	for s := *from; s < *from+uint64(min(*seeds, 1)); s++ {
 		first := Run(t, options(s))
 		for range *repeats - 1 {
 			if again := Run(t, options(s)); again.Hash != first.Hash {
 				t.Errorf("seed %d: %d steps with hash %016x, then %d with %016x", s, first.Steps, first.Hash, again.Steps, again.Hash)
 			}
-		}
-	}
-}
-
-// TestTwice shows where two plays of one seed part.
-func TestTwice(t *testing.T) {
-	var traces [2][]string
-	for i := range traces {
-		o := options(max(*seed, 1))
-		o.Trace = func(s string) { traces[i] = append(traces[i], s) }
-		Run(t, o)
-	}
-	for i := range traces[0] {
-		if i >= len(traces[1]) || traces[0][i] != traces[1][i] {
-			for k := max(i-4, 0); k < i+6; k++ {
-				t.Logf("\n1: %.300s\n2: %.300s", traces[0][k], traces[1][min(k, len(traces[1])-1)])
-			}
-			t.Fatalf("they part at step %d", i)
 		}
 	}
 }

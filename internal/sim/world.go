@@ -37,8 +37,6 @@ type Options struct {
 	// Unfenced takes the fence away; Zombies lets processes go on with their loops
 	// when they have lost the Lease.
 	Unfenced, Zombies bool
-	// Bug is a planted one, see bugs.go.
-	Bug Bug
 	// CrashAt kills the process at its n-th write, counted from 1: before it,
 	// after it but before the answer, or after the answer.
 	CrashAt int

@@ -1,4 +1,0 @@
-package sim
-
-// Bug is a planted one.
-type Bug string
