@@ -51,7 +51,12 @@ func (l *Loop) act(ctx context.Context, plan *Plan) []error {
 		failed("timer", l.patch(ctx, t.node.Object, t.set))
 	}
 	for _, r := range plan.Removals {
-		if !failed("remove", l.patch(ctx, r.node.Object, func(n *corev1.Node) { r.mark(n, plan.Now) })) {
+		err := l.patch(ctx, r.node.Object, func(n *corev1.Node) { r.mark(n, plan.Now) })
+		if failed("remove", err) {
+			if !apierrors.IsConflict(err) {
+				l.sayNotRemoved(r, err)
+			}
+		} else {
 			l.Log.Info(r.String())
 			l.sayRemoval(r)
 			l.metrics.removed(r)

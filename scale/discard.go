@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/tidemill/tidemill/cloudprovider"
 	"github.com/tidemill/tidemill/internal/world"
 )
@@ -67,7 +69,7 @@ func (l *Loop) discard(ctx context.Context, d Discard) error {
 		return fmt.Errorf("delete machine %s of pool %s: %w", d.Machine, d.Pool, err)
 	}
 	l.Log.Info(d.String())
-	l.sayFailed(d.pool.Object, d.String())
+	l.say(d.pool.Object, nil, corev1.EventTypeWarning, eventTimedOut, "ScaleUp", d.String())
 	l.metrics.oldRemoved.Inc()
 	l.metrics.failed([]Fault{{Class: cloudprovider.FaultRegistration.String(), Count: 1}})
 	return nil

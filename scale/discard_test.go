@@ -34,6 +34,9 @@ func TestAMachineThatNeverRegisteredIsDeleted(t *testing.T) {
 		if len(got) != 1 || !strings.HasPrefix(got[0], string(ghostPool)) {
 			t.Fatalf("deleted %v, want the one machine of pool %s", got, ghostPool)
 		}
+		if n, last := p.said(eventTimedOut); n != 1 || !strings.Contains(last, "NeverRegistered") {
+			t.Errorf("that it never came was said %d times, the last %q", n, last)
+		}
 	})
 }
 

@@ -23,6 +23,8 @@ const (
 	eventUnhealthy    = "ClusterUnhealthy"
 	eventLimit        = "ScaleUpLimited"
 	eventRunaway      = "ScaleUpRunaway"
+	eventTimedOut     = "ScaleUpTimedOut"
+	eventNotRemoved   = "ScaleDownFailed"
 )
 
 // maxPodEvents bounds the events of one look: at 60,000 pending pods the events
@@ -64,6 +66,12 @@ func (l *Loop) sayRemoval(r Removal) {
 		reason = eventRemovedEmpty
 	}
 	l.say(r.node.Object, nil, corev1.EventTypeNormal, reason, "ScaleDown", r.String())
+}
+
+// sayNotRemoved tells that a node that was chosen could not be marked. The next
+// look tries again, and what is wrong for longer is one event that was counted.
+func (l *Loop) sayNotRemoved(r Removal, err error) {
+	l.say(r.node.Object, nil, corev1.EventTypeWarning, eventNotRemoved, "ScaleDown", "could not be marked to leave: "+oneLine(err.Error()))
 }
 
 // sayUnhelped tells each pod once why it is not helped, and again when the

@@ -9,8 +9,20 @@ import (
 	"github.com/tidemill/tidemill/scale/fit"
 )
 
-// mixable bounds the arithmetic: classes times kinds that are asked about.
-const mixable = 100_000
+// mixable bounds the arithmetic: classes times kinds that are asked about. Many
+// kinds cost less than many classes, which are sorted for each node that is
+// planned: up to fewClasses there may be five times as much.
+const (
+	mixable    = 20_000
+	fewClasses = 1_000
+)
+
+func tooMuch(classes, kinds int) bool {
+	if classes <= fewClasses {
+		return classes*kinds > 5*mixable
+	}
+	return classes*kinds > mixable
+}
 
 // mix grows the pools as package choose finds cheapest for all pods together.
 // What it leaves, pods whose affinity or spread the arithmetic knows nothing of,
@@ -21,7 +33,7 @@ func (d *decision) mix(pods []*waiting, lastResort bool) []*waiting {
 		return pods
 	}
 	classes := classify(pods)
-	if len(classes)*len(kinds) > mixable {
+	if tooMuch(len(classes), len(kinds)) {
 		return pods
 	}
 	resources := resourcesOf(kinds)
