@@ -38,7 +38,7 @@ func Checks() []Check {
 // HostChecks are the checks on the host itself, in the order of the report:
 // what stops a node first, then what wears it down, then its hardware.
 func HostChecks() []Check {
-	return []Check{
+	checks := []Check{
 		rootReadOnly,        // a file system that the kernel has given up on
 		volumesReadOnly,     // the same for volumes of pods
 		diskSpace,           // bytes left on the root and on what the kubelet fills
@@ -87,23 +87,31 @@ func HostChecks() []Check {
 		memoryErrors,        // memory that lost data
 		memoryCorrected,     // memory that is about to
 		cpuThrottled,        // CPUs that are too hot
-		metadataService,     // what OCI's agents and new nodes live on
-		registryReach,       // where OKE's own images come from
-		nameServers,         // each by itself
-		apiReach,            // the way of the kubelet
-		kubeProxy,           // the way of Services
-		timeOffset,          // how wrong the clock is, by somebody else's
-		runtimeStatus,       // what starts containers
-		runtimeCreates,      // and whether it does
-		oracleDoctor,        // what Oracle's own script says
-		kernelDisk,          // what the kernel has said of disks and file systems
-		kernelLockups,       // of CPUs that were stuck
-		kernelHung,          // of tasks that hang
-		kernelOOM,           // of whom it killed for memory, and why
-		kernelXid,           // of GPUs
-		kernelHardware,      // of broken hardware
-		kernelNetwork,       // of tables that overflowed
-		kernelNFS,           // of file servers
-		kernelForks,         // of control groups that are full
+	}
+	return append(checks, visitChecks()...)
+}
+
+// visitChecks are those of the host that need more than its files: a way out, the
+// kernel's log, the runtime's socket, or a script of Oracle's.
+func visitChecks() []Check {
+	return []Check{
+		metadataService, // what OCI's agents and new nodes live on
+		registryReach,   // where OKE's own images come from
+		nameServers,     // each by itself
+		apiReach,        // the way of the kubelet
+		kubeProxy,       // the way of Services
+		timeOffset,      // how wrong the clock is, by somebody else's
+		runtimeStatus,   // what starts containers
+		runtimeCreates,  // and whether it does
+		oracleDoctor,    // what Oracle's own script says
+		kernelDisk,      // what the kernel has said of disks and file systems
+		kernelLockups,   // of CPUs that were stuck
+		kernelHung,      // of tasks that hang
+		kernelOOM,       // of whom it killed for memory, and why
+		kernelXid,       // of GPUs
+		kernelHardware,  // of broken hardware
+		kernelNetwork,   // of tables that overflowed
+		kernelNFS,       // of file servers
+		kernelForks,     // of control groups that are full
 	}
 }

@@ -31,18 +31,35 @@ func parsePlatforms(list string) ([]platform, error) {
 	return out, nil
 }
 
+// commands are what is shipped: the one command, and the small one that looks at
+// a node from within.
+var commands = []string{"tidemill", "tidemill-doctor"}
+
+// builds makes all commands for one platform.
+func (o order) builds(ctx context.Context, p platform, dir string) ([]string, error) {
+	var paths []string
+	for _, c := range commands {
+		path, err := o.build(ctx, p, c, dir)
+		if err != nil {
+			return nil, err
+		}
+		paths = append(paths, path)
+	}
+	return paths, nil
+}
+
 // build makes one static binary. -trimpath takes this machine's paths out of it;
 // without the version control stamp a release made from an archive is the same.
-func (o order) build(ctx context.Context, p platform, dir string) (string, error) {
-	path := filepath.Join(dir, fmt.Sprintf("tidemill-%s-%s", p.os, p.arch))
-	say("building %s", p)
+func (o order) build(ctx context.Context, p platform, command, dir string) (string, error) {
+	path := filepath.Join(dir, command)
+	say("building %s for %s", command, p)
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false",
-		"-ldflags", "-s -w -buildid= -X main.version="+o.version, "-o", path, "./cmd/tidemill")
+		"-ldflags", "-s -w -buildid= -X main.version="+o.version, "-o", path, "./cmd/"+command)
 	cmd.Dir = o.root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+p.os, "GOARCH="+p.arch, "GOFLAGS=-mod=readonly")
 	cmd.Stderr = os.Stderr
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("build %s: %w", p, err)
+		return "", fmt.Errorf("build %s for %s: %w", command, p, err)
 	}
 	return path, static(p, path)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -26,9 +27,9 @@ var epoch = time.Unix(0, 0).UTC()
 const nonroot = 65532
 
 // image writes an OCI layout: an index with an image for each platform. The
-// image is one layer, and in it the binary, its SBOM and a user's name; no shell,
-// no package manager, nothing that could be updated or exploited on its own. The
-// authorities that TLS trusts are in the binary.
+// image is one layer, and in it the binaries, their SBOMs and a user's name; no
+// shell, no package manager, nothing that could be updated or exploited on its own. The
+// authorities that TLS trusts are in the binaries.
 func (o order) image(ctx context.Context) error {
 	work, err := os.MkdirTemp("", "tidemill-ship-")
 	if err != nil {
@@ -40,11 +41,11 @@ func (o order) image(ctx context.Context) error {
 		if p.os != "linux" {
 			return fmt.Errorf("an image is for linux, not for %s", p)
 		}
-		binary, err := o.build(ctx, p, work)
+		binaries, err := o.builds(ctx, p, work)
 		if err != nil {
 			return err
 		}
-		img, err := o.assemble(p, binary)
+		img, err := o.assemble(p, binaries)
 		if err != nil {
 			return fmt.Errorf("assemble image for %s: %w", p, err)
 		}
@@ -73,22 +74,24 @@ func (o order) image(ctx context.Context) error {
 }
 
 // assemble makes the image of one platform.
-func (o order) assemble(p platform, binary string) (v1.Image, error) {
-	program, err := os.ReadFile(binary)
-	if err != nil {
-		return nil, err
-	}
-	bill, err := sbom(binary, o.version, p)
-	if err != nil {
-		return nil, err
-	}
-	content, err := archive([]entry{
+func (o order) assemble(p platform, binaries []string) (v1.Image, error) {
+	entries := []entry{
 		{path: "etc/", mode: 0o755},
 		{path: "etc/passwd", mode: 0o444, content: fmt.Appendf(nil, "nonroot:x:%d:%d:nonroot:/:/tidemill\n", nonroot, nonroot)},
-		{path: "tidemill", mode: 0o555, content: program},
-		{path: "tidemill.spdx.json", mode: 0o444, content: bill},
-		{path: "tmp/", mode: 0o1777},
-	})
+	}
+	for _, path := range binaries {
+		program, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		bill, err := sbom(path, o.version, p)
+		if err != nil {
+			return nil, err
+		}
+		name := filepath.Base(path)
+		entries = append(entries, entry{path: name, mode: 0o555, content: program}, entry{path: name + ".spdx.json", mode: 0o444, content: bill})
+	}
+	content, err := archive(append(entries, entry{path: "tmp/", mode: 0o1777}))
 	if err != nil {
 		return nil, err
 	}

@@ -40,18 +40,14 @@ func (o order) release(ctx context.Context) error {
 	return o.checksums()
 }
 
-// platformFiles are a platform's archive and bill of materials.
+// platformFiles are a platform's archive and bills of materials.
 func (o order) platformFiles(ctx context.Context, p platform) error {
 	work, err := os.MkdirTemp("", "tidemill-ship-")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(work) }()
-	binary, err := o.build(ctx, p, work)
-	if err != nil {
-		return err
-	}
-	program, err := os.ReadFile(binary)
+	binaries, err := o.builds(ctx, p, work)
 	if err != nil {
 		return err
 	}
@@ -60,18 +56,27 @@ func (o order) platformFiles(ctx context.Context, p platform) error {
 		return err
 	}
 	base := fmt.Sprintf("tidemill-%s-%s-%s", o.version, p.os, p.arch)
-	// kubectl finds plugins by the file's name.
-	if err := o.write(base+".tar.gz", []entry{
-		{path: base + "/", mode: 0o755}, {path: base + "/LICENSE", mode: 0o644, content: license},
-		{path: base + "/kubectl-tidemill", mode: 0o755, content: program}, {path: base + "/tidemill", mode: 0o755, content: program},
-	}); err != nil {
-		return err
+	entries := []entry{{path: base + "/", mode: 0o755}, {path: base + "/LICENSE", mode: 0o644, content: license}}
+	for _, path := range binaries {
+		program, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		name := filepath.Base(path)
+		entries = append(entries, entry{path: base + "/" + name, mode: 0o755, content: program})
+		if name == "tidemill" { // kubectl finds plugins by the file's name
+			entries = append(entries, entry{path: base + "/kubectl-tidemill", mode: 0o755, content: program})
+		}
+		bill, err := sbom(path, o.version, p)
+		if err != nil {
+			return err
+		}
+		file := strings.Replace(base, "tidemill", name, 1) + ".spdx.json"
+		if err := os.WriteFile(filepath.Join(o.out, file), bill, 0o644); err != nil {
+			return err
+		}
 	}
-	bill, err := sbom(binary, o.version, p)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(o.out, base+".spdx.json"), bill, 0o644)
+	return o.write(base+".tar.gz", entries)
 }
 
 // chart packages manifests/chart as helm does, with the version stamped in.

@@ -13,34 +13,55 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// program is tidemill built the way tests build it, so that nothing has to be
-// compiled again; that a shipped one is static is checked when it is built.
-func program(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "tidemill")
-	cmd := exec.Command("go", "build", "-o", path, "./cmd/tidemill")
+// built are the programs, made once, the way tests build them, so that nothing has
+// to be compiled again; that shipped ones are static is checked when they are
+// built.
+var built = sync.OnceValues(func() ([]string, error) {
+	dir, err := os.MkdirTemp("", "tidemill-ship-test-")
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command("go", "build", "-o", dir+"/", "./cmd/tidemill", "./cmd/tidemill-doctor")
 	cmd.Dir = "../../.."
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
+		return nil, fmt.Errorf("build: %w\n%s", err, out)
 	}
-	return path
+	return []string{filepath.Join(dir, commands[0]), filepath.Join(dir, commands[1])}, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if paths, err := built(); err == nil {
+		_ = os.RemoveAll(filepath.Dir(paths[0]))
+	}
+	os.Exit(code)
+}
+
+func programs(t *testing.T) []string {
+	t.Helper()
+	paths, err := built()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return paths
 }
 
 var here = platform{"linux", runtime.GOARCH}
 
 func TestImage(t *testing.T) {
-	binary := program(t)
+	binaries := programs(t)
 	o := order{version: "1.2.3"}
-	img, err := o.assemble(here, binary)
+	img, err := o.assemble(here, binaries)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := o.assemble(here, binary)
+	again, err := o.assemble(here, binaries)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,11 +81,14 @@ func TestImage(t *testing.T) {
 	}
 	dir := t.TempDir()
 	files := unpack(t, img, dir)
-	if want := []string{"etc/", "etc/passwd", "tidemill", "tidemill.spdx.json", "tmp/"}; !slices.Equal(files, want) {
+	if want := []string{"etc/", "etc/passwd", "tidemill", "tidemill.spdx.json", "tidemill-doctor", "tidemill-doctor.spdx.json", "tmp/"}; !slices.Equal(files, want) {
 		t.Errorf("the image has %v, want %v", files, want)
 	}
 	out, err := exec.Command(filepath.Join(dir, "tidemill"), "version").CombinedOutput()
 	if err != nil || !strings.HasPrefix(string(out), "tidemill ") {
+		t.Errorf("run out of the image: %v: %s", err, out)
+	}
+	if out, err := exec.Command(filepath.Join(dir, "tidemill-doctor"), "--help").CombinedOutput(); err != nil {
 		t.Errorf("run out of the image: %v: %s", err, out)
 	}
 	t.Logf("%d files; %s", len(files), strings.TrimSpace(string(out)))
@@ -114,7 +138,7 @@ func unpack(t *testing.T, img v1.Image, dir string) []string {
 
 // The bill of materials is what the linker says, module for module.
 func TestSBOM(t *testing.T) {
-	binary := program(t)
+	binary := programs(t)[1]
 	text, err := sbom(binary, "1.2.3", here)
 	if err != nil {
 		t.Fatal(err)
