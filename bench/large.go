@@ -32,7 +32,7 @@ func (b *bench) large(ctx context.Context, name string, nodes, perNode int, do f
 		return err
 	}
 	// Nobody keeps these Nodes alive.
-	env, err := e2e.Open(ctx, e2e.Options{Tidemill: binary, Pools: e2e.OnePool(3), Policies: e2e.OnePolicy(3, 200), NodeGrace: time.Hour})
+	env, err := e2e.Open(ctx, e2e.Options{Tidemill: binary, Pools: e2e.OnePool(3), Policies: e2e.OnePolicy(3, 200), NodeGrace: time.Hour, Crowded: true})
 	if err != nil {
 		return err
 	}
