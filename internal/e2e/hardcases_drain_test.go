@@ -182,7 +182,7 @@ func drainsThatBlockEachOther(ctx context.Context, s *Stage, pool string) error 
 		return errors.Join(err, fmt.Errorf("%d nodes", len(nodes)))
 	}
 	a, b := nodes[0].Labels[corev1.LabelHostname], nodes[1].Labels[corev1.LabelHostname]
-	// p leaves A first, and q leaves B first: the others are protected for so long.
+	// p leaves A first, and q leaves B first: the others are protected until then.
 	for _, w := range []struct {
 		app, host string
 		kept      bool
@@ -191,7 +191,7 @@ func drainsThatBlockEachOther(ctx context.Context, s *Stage, pool string) error 
 		d.Spec.Template.Spec.NodeSelector[corev1.LabelHostname] = w.host
 		d.Spec.Template.Labels["twin"] = w.app
 		if w.kept {
-			d.Spec.Template.Annotations[v1alpha1.AnnotationDoNotDisrupt] = "45s"
+			d.Spec.Template.Annotations[v1alpha1.AnnotationDoNotDisrupt] = "true"
 		}
 		if err := s.Client.Create(ctx, d); err != nil {
 			return err
@@ -206,6 +206,9 @@ func drainsThatBlockEachOther(ctx context.Context, s *Stage, pool string) error 
 	if err != nil {
 		return err
 	}
+	if err := s.unprotect(ctx, "twin-p-first", "twin-q-first", "twin-p-kept", "twin-q-kept"); err != nil {
+		return err
+	}
 	if err := s.Wait(ctx, "one of the drains to give way", 3*time.Minute, s.said(pool, "DrainSkipped", "PeerDeadlock", "drains wait for each other")); err != nil {
 		return err
 	}
@@ -214,6 +217,40 @@ func drainsThatBlockEachOther(ctx context.Context, s *Stage, pool string) error 
 	}
 	s.Checked("the younger drain gave way, the older node went")
 	return s.given(ctx, pool)
+}
+
+// unprotect waits until the successors of the first two wait for a node, and lets
+// the pods of the others be evicted then.
+func (s *Stage) unprotect(ctx context.Context, p, q string, kept ...string) error {
+	err := s.Wait(ctx, "the first two to have left", 2*time.Minute, func(ctx context.Context) (bool, string, error) {
+		for _, name := range []string{p, q} {
+			pods, err := s.Pods(ctx, Workload{Name: name})
+			if err != nil {
+				return false, "", err
+			}
+			if len(pods) != 1 || pods[0].Spec.NodeName != "" {
+				return false, name + " has not left", nil
+			}
+		}
+		return true, "", nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, name := range kept {
+		pods, err := s.Pods(ctx, Workload{Name: name})
+		if err != nil {
+			return err
+		}
+		for i := range pods {
+			old := pods[i].DeepCopy()
+			delete(pods[i].Annotations, v1alpha1.AnnotationDoNotDisrupt)
+			if err := s.Client.Patch(ctx, &pods[i], client.MergeFrom(old)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // jobsMayComplete: the Job's pod is waited for, and completes.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,8 @@ import (
 )
 
 var long = flag.Bool("long", false, "tell the hard cases with twenty nodes instead of four")
+
+var only = flag.String("case", "", "tell this hard case alone")
 
 // hardCase is a pool of its own in the one cluster, and what happens in it. All
 // are told side by side: what one of them does must not disturb the others.
@@ -78,7 +81,7 @@ func (c hardCase) policy() v1alpha1.PoolSpec {
 // TestHardCases tells what makes drains and turn-overs stop elsewhere, each in a
 // pool of its own.
 func TestHardCases(t *testing.T) {
-	cases, o := hardCases(), Options{Policies: map[string]v1alpha1.PoolSpec{}, Crowded: true}
+	cases, o := slices.DeleteFunc(hardCases(), func(c hardCase) bool { return *only != "" && c.name != *only }), Options{Policies: map[string]v1alpha1.PoolSpec{}, Crowded: true}
 	for _, c := range cases {
 		o.Pools = append(o.Pools, c.pool())
 		o.Policies[c.name] = c.policy()
