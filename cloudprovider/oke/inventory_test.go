@@ -130,10 +130,12 @@ func TestForgottenByCompute(t *testing.T) {
 				hidden[string(in)] = hidden[string(in)] || c.hideAll
 			}
 			w.hide(hidden, c.elsewhere)
-			w.computeAge = time.Millisecond
+			// What was missed is forgotten after ten times this age, which a slow
+			// machine must not take for one look.
+			w.computeAge = 50 * time.Millisecond
 			var first, last cloudprovider.State
 			for n := range 6 {
-				time.Sleep(2 * time.Millisecond) // so that the list is old again
+				time.Sleep(51 * time.Millisecond) // so that the list is old again
 				list, err := w.Instances(t.Context(), id)
 				if err != nil || len(list) != 3 {
 					t.Fatalf("%+v, %v", list, err)
