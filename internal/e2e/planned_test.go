@@ -21,7 +21,7 @@ func TestPlanHolds(t *testing.T) {
 		t.Fatal(err)
 	}
 	applyFile(ctx, t, env, "testdata/planned.yaml")
-	const pods = 24 + 7 + 8 + 5 + 6 + 5 + 1
+	const pods = 24 + 7 + 8 + 5 + 6 + 3 + 1
 	// The scheduler has answered every pod: it runs, or there is no room for it.
 	if err := s.Wait(ctx, "the scheduler to have tried every pod", time.Minute, func(ctx context.Context) (bool, string, error) {
 		bound, refused, err := answered(ctx, env)
