@@ -31,8 +31,8 @@ type scaleFlags struct {
 	utilization                                                      float64
 	cutoff                                                           int32
 
-	namespace string
-	status    string
+	namespace      string
+	status         string
 	proactive, ask bool
 }
 
