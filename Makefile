@@ -53,6 +53,7 @@ generate: ## deep copies and the CRD from api/, dashboards, alerts, references, 
 	go tool -modfile=internal/tools/go.mod controller-gen crd paths=./api/... output:crd:dir=manifests/base/crd
 	cp manifests/base/crd/tidemill.dev_pools.yaml manifests/chart/files/crd.yaml
 	cp manifests/base/rbac.yaml manifests/base/admission.yaml manifests/chart/files/
+	cd manifests/charttest && go test -run TestRendered -update . >/dev/null
 	go test ./manifests/monitoring -run TestGenerated -update
 	go test ./cmd/tidemill -run 'Test[A-Za-z]*(Is|Are)Documented' -update
 	cd internal/tools && go run ./protogen ../../cloudprovider/externalgrpc/wire/externalgrpc.proto
