@@ -81,7 +81,7 @@ func (a *nodeAPI) list(w http.ResponseWriter, r *http.Request, version, kind str
 func (a *nodeAPI) node(i int) *corev1.Node {
 	n := &corev1.Node{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Node"}, ObjectMeta: metav1.ObjectMeta{Name: a.nodes[i].Name, ResourceVersion: "1", UID: "00000000-0000-0000-0000-000000000000",
 		Labels:        map[string]string{"kubernetes.io/hostname": a.nodes[i].Name, "node.kubernetes.io/instance-type": "VM.Standard.E4.Flex"},
-		ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubelet", FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:status":{"f:text":"` + strings.Repeat("x", 3000) + `"}}`)}}}}}
+		ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubelet", FieldsV1: metav1.NewFieldsV1(`{"f:status":{"f:text":"` + strings.Repeat("x", 3000) + `"}}`)}}}}
 	for j := range 26 {
 		n.Labels[fmt.Sprintf("oci.oraclecloud.com/label-%02d", j)] = "a value of the usual length"
 	}

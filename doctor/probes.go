@@ -112,7 +112,7 @@ func probing(run func(ctx context.Context, p Patient, q *Probes) Finding) func(c
 	}
 }
 
-// ReasonNotAsked: the check does more than read, and nobody asked for it.
+// ReasonNotAsked says that the check does more than read, and nobody asked for it.
 const ReasonNotAsked = "NotAsked"
 
 // get asks until somebody answers, with the answer's status, what it said (the

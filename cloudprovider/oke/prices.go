@@ -103,7 +103,7 @@ func (p *Prices) set(name string, parts []string) error {
 		return p.factor(&p.preemptible, parts)
 	}
 	if !strings.HasPrefix(name, "VM.") && !strings.HasPrefix(name, "BM.") {
-		return fmt.Errorf("%q is no shape: shapes begin with VM. or BM.", short(name))
+		return fmt.Errorf("%q is no shape: a shape begins with \"VM.\" or \"BM.\"", short(name))
 	}
 	r, err := parseRate(parts)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 // What the provider keeps of a Node is what it reads: its images and the record of
 // who wrote what, most of its bytes, are gone.
 func TestStripKeepsWhatIsRead(t *testing.T) {
-	n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n1", Labels: map[string]string{"a": "b"}, ManagedFields: []metav1.ManagedFieldsEntry{{FieldsV1: &metav1.FieldsV1{Raw: make([]byte, 10000)}}}}}
+	n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n1", Labels: map[string]string{"a": "b"}, ManagedFields: []metav1.ManagedFieldsEntry{{FieldsV1: metav1.NewFieldsV1(string(make([]byte, 10000)))}}}}
 	n.Spec.ProviderID, n.Spec.Taints = "ocid1.instance.oc1..a", []corev1.Taint{{Key: "k"}}
 	n.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeDiskPressure}, {Type: corev1.NodeReady}}
 	for i := range 50 {

@@ -20,7 +20,7 @@ type Controller struct {
 	Want int
 }
 
-// OfReplicaSet, OfStatefulSet and OfJob are the controllers of these objects.
+// OfReplicaSet is the controller that this object is, as [OfStatefulSet] and [OfJob] are.
 // An autoscaler of pods acts through them: it raises the number, and the pods
 // come one by one.
 func OfReplicaSet(r *appsv1.ReplicaSet) Controller {
