@@ -35,16 +35,18 @@ const (
 // the CRD server in it, as the binary of that name has.
 type apiServer struct {
 	address string     // host:port
+	gate    *gate      // for outages
 	done    chan error // its end, closed after
 }
 
 // startAPIServer starts kube-apiserver on a free port and returns without
 // waiting for it. It stops when ctx ends.
 func startAPIServer(ctx context.Context, ca *authority, etcd, saKey, dir string, audit *Audit) (*apiServer, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	socket, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
+	listener := newGate(socket)
 	opts, err := apiServerOptions(ca, etcd, saKey, listener)
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
@@ -56,7 +58,7 @@ func startAPIServer(ctx context.Context, ca *authority, etcd, saKey, dir string,
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("configure kube-apiserver: %w", err), listener.Close())
 	}
-	s := &apiServer{address: listener.Addr().String(), done: make(chan error, 1)}
+	s := &apiServer{address: listener.Addr().String(), gate: listener, done: make(chan error, 1)}
 	go func() {
 		defer close(s.done)
 		s.done <- server(ctx)

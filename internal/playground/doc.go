@@ -54,6 +54,11 @@
 // whole kube-controller-manager would add are volume plugins and cloud code, and
 // it would start controllers that only burn time here.
 //
+// # Outages
+//
+// [Cluster.Outage] shuts the API server's door for everybody, kubelets, scheduler
+// and controllers included, and opens it again.
+//
 // # kwok's limits
 //
 // kwok is used as a library, one instance for all nodes. Three things it does
