@@ -8,8 +8,8 @@
 // The verbs hold a [*Fleet], never a [Provider]: Fleet adds bounds, dry run,
 // metrics, and the last good data while the cloud is away. Drivers implement
 // Provider, four methods, and as many of the optional interfaces ([Replacer],
-// [Releaser], [Rebooter], [BootVolumeReplacer], [Cycler], [CapacityReporter]) as
-// their cloud has an answer for.
+// [Releaser], [Rebooter], [BootVolumeReplacer], [Cycler], [CapacityReporter],
+// [Inspector]) as their cloud has an answer for.
 //
 // Three ideas hold the contract together.
 //

@@ -210,9 +210,13 @@ const (
 	FaultImage
 	// FaultNetwork is a subnet, address or VNIC problem.
 	FaultNetwork
+	// FaultLost is a machine that is proven not to exist any more, though its pool
+	// goes on listing it: only a new one helps. A driver says so when it has asked
+	// twice, at different times.
+	FaultLost
 )
 
-var faultNames = [...]string{"Unknown", "OutOfHostCapacity", "LimitExceeded", "QuotaExceeded", "RegistrationTimeout", "Image", "Network"}
+var faultNames = [...]string{"Unknown", "OutOfHostCapacity", "LimitExceeded", "QuotaExceeded", "RegistrationTimeout", "Image", "Network", "MachineLost"}
 
 // String gives the class as events and metrics spell it.
 func (c FaultClass) String() string {

@@ -42,8 +42,12 @@ func harness(latency fake.Latency, basic bool) providertest.Harness {
 			settle(id)
 			return id
 		},
-		RemovePool:  c.RemovePool,
-		SetSize:     c.SetSize,
+		RemovePool: c.RemovePool,
+		SetSize:    c.SetSize,
+		Plan: func(in cloudprovider.InstanceID, at time.Time) {
+			c.Plan(cloudprovider.Maintenance{Instance: in, Effect: cloudprovider.EffectReboot, Start: at})
+		},
+		Console:     c.SetConsole,
 		SetCapacity: func(n int) { c.SetCapacity("ZONE-1", n) },
 		Settle:      settle,
 		Inject: func(op providertest.Op, f providertest.Fault) {

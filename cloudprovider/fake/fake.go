@@ -75,7 +75,8 @@ type Call struct {
 }
 
 // Cloud is a cloud in memory. It implements Provider, Replacer, Releaser,
-// Rebooter, BootVolumeReplacer, Cycler and CapacityReporter and is safe for concurrent use.
+// Rebooter, BootVolumeReplacer, Cycler, CapacityReporter and Inspector and is safe
+// for concurrent use.
 type Cloud struct {
 	mu       sync.Mutex
 	options  Options
@@ -85,6 +86,8 @@ type Cloud struct {
 	calls    []Call
 	ahead    time.Duration // by how much Advance has turned the clock
 	counter  int
+	planned  []cloudprovider.Maintenance
+	consoles map[cloudprovider.InstanceID]string // absent is a boot log
 }
 
 // fault is what the next call of op meets.

@@ -18,6 +18,7 @@ var (
 	_ cloudprovider.BootVolumeReplacer = (*Cloud)(nil)
 	_ cloudprovider.Cycler             = (*Cloud)(nil)
 	_ cloudprovider.CapacityReporter   = (*Cloud)(nil)
+	_ cloudprovider.Inspector          = (*Cloud)(nil)
 )
 
 // Pools implements [cloudprovider.Provider].
@@ -130,7 +131,7 @@ func (c *Cloud) SetRelease(ctx context.Context, id cloudprovider.PoolID, r cloud
 }
 
 // reads are the calls that change nothing.
-var reads = []string{"Pools", "Instances", "Releases", "Capacity"}
+var reads = []string{"Pools", "Instances", "Releases", "Capacity", "Maintenance", "Console"}
 
 // serve is the way of each call: the context, an armed fault, the pool, what is
 // to be done, the record.

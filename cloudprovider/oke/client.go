@@ -80,7 +80,11 @@ type Provider struct {
 	options     remembered[containerengine.NodePoolOptions]
 	control     remembered[control]
 	virtual     remembered[[]cloudprovider.NodePool]
-	prices      func() Prices
+	plans       map[string]*plans // by compartment
+	// plansAge is how old the list of plans may be, consolePause between two looks at
+	// a capture; fields for tests.
+	plansAge, consolePause time.Duration
+	prices                 func() Prices
 }
 
 var (
@@ -116,7 +120,7 @@ func New(ctx context.Context, o Options) (*Provider, error) {
 	}
 	p := &Provider{
 		compartment: o.CompartmentID, cluster: o.ClusterID, who: who, log: o.Log, random: o.Random, metrics: newMetrics(),
-		readPolicy: readPolicy, writePolicy: writePolicy, computeAge: inventoryAge, prices: o.Prices,
+		readPolicy: readPolicy, writePolicy: writePolicy, computeAge: inventoryAge, plansAge: plansAge, consolePause: consolePause, prices: o.Prices,
 		pools: map[cloudprovider.PoolID]*poolMemory{}, shapes: map[string]remembered[shape]{}, images: map[string]remembered[string]{},
 	}
 	if p.log == nil {

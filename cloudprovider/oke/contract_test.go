@@ -38,9 +38,20 @@ func (w *world) harness() providertest.Harness {
 		AddPool: func(name string, size int) cloudprovider.PoolID {
 			return w.addPool(okesim.Pool{Name: name, Size: size})
 		},
-		AddVirtual:  w.addVirtual,
-		RemovePool:  func(id cloudprovider.PoolID) { w.removePool(id) },
-		SetSize:     func(id cloudprovider.PoolID, size int) { w.setSizeBehind(id, size) },
+		AddVirtual: w.addVirtual,
+		RemovePool: func(id cloudprovider.PoolID) { w.removePool(id) },
+		SetSize:    func(id cloudprovider.PoolID, size int) { w.setSizeBehind(id, size) },
+		Plan: func(in cloudprovider.InstanceID, at time.Time) {
+			if err := w.sim.ScheduleMaintenance(string(in), at); err != nil {
+				w.t.Fatal(err)
+			}
+			w.plansAge = 0
+		},
+		Console: func(in cloudprovider.InstanceID, text string) {
+			if err := w.sim.SetConsole(string(in), text); err != nil {
+				w.t.Fatal(err)
+			}
+		},
 		SetCapacity: func(n int) { w.sim.SetCapacity(testShape, w.sim.AvailabilityDomains()[0], n) },
 		Settle:      w.settle,
 		Inject:      w.inject,

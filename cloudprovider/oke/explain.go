@@ -29,6 +29,12 @@ var permissions = map[string]string{
 	"ListImages":                   "read instance-family",
 	"ListShapes":                   "read instance-family",
 	"CreateComputeCapacityReport":  "manage compute-capacity-reports",
+
+	"ListInstanceMaintenanceEvents": "read instance-family",
+	"CaptureConsoleHistory":         "manage console-histories",
+	"GetConsoleHistory":             "read console-histories",
+	"GetConsoleHistoryContent":      "read console-histories",
+	"DeleteConsoleHistory":          "manage console-histories",
 }
 
 // skewLimit is how far a request's date may be off before the service refuses

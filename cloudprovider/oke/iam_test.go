@@ -57,6 +57,8 @@ func drive(t *testing.T, optional bool) map[string]int {
 		must("pools", err)
 		_, err = w.Instances(ctx, id)
 		must("instances", err)
+		_, err = w.Maintenance(ctx, id)
+		must("maintenance", err)
 		must("take back", w.Resize(ctx, id, 4, 3))
 		w.sim.SetCapacity(testShape, w.sim.AvailabilityDomains()[0], -1)
 		releases, err := w.Releases(ctx, id)
@@ -69,6 +71,8 @@ func drive(t *testing.T, optional bool) map[string]int {
 		if !optional {
 			return
 		}
+		_, err = w.Console(ctx, id, ids[2])
+		must("console", err)
 		must("reboot", w.Reboot(ctx, id, ids[2]))
 		w.settle(id)
 		must("boot volume", w.ReplaceBootVolume(ctx, id, ids[2]))

@@ -45,7 +45,7 @@ func (p *Provider) Instances(ctx context.Context, id cloudprovider.PoolID) ([]cl
 			in.Settings = m.made.settings(l.pool)
 			afterCompute(in, m)
 		} else if !in.ID.Placeholder() && in.State == cloudprovider.Running && inv.gone(string(in.ID)) {
-			in.State, in.Fault = cloudprovider.Stopped, &cloudprovider.Fault{Code: "InstanceNotFound", Message: "Compute knows of no such instance: it was terminated outside of OKE"}
+			in.State, in.Fault = cloudprovider.Stopped, &cloudprovider.Fault{Class: cloudprovider.FaultLost, Code: "InstanceNotFound", Message: "Compute knows of no such instance: it was terminated outside of OKE"}
 		}
 	}
 	slices.SortFunc(list, func(a, b cloudprovider.Instance) int { return cmp.Compare(a.ID, b.ID) })
@@ -64,6 +64,9 @@ func afterCompute(in *cloudprovider.Instance, m machine) {
 	case core.InstanceLifecycleStateTerminating:
 		in.State, in.Fault = cloudprovider.Deleting, dead
 	case core.InstanceLifecycleStateTerminated:
+		if m.read.After(m.since) { // read twice, a list apart
+			dead.Class = cloudprovider.FaultLost
+		}
 		in.State, in.Fault = cloudprovider.Stopped, dead
 	case core.InstanceLifecycleStateStopped:
 		if m.read.Sub(m.since) >= settled {

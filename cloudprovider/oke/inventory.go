@@ -51,6 +51,7 @@ type machine struct {
 	// since is when state was first seen, read when it was last.
 	since, read time.Time
 	made        made
+	rebootDue   time.Time // zero: no reboot is announced
 }
 
 const (
@@ -186,6 +187,9 @@ func machineOf(in core.Instance, now time.Time) machine {
 	}
 	if in.TimeCreated != nil {
 		m.created = in.TimeCreated.Time
+	}
+	if in.TimeMaintenanceRebootDue != nil {
+		m.rebootDue = in.TimeMaintenanceRebootDue.Time
 	}
 	return m
 }

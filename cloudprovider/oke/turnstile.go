@@ -28,7 +28,8 @@ const (
 // turnstileLimit bounds for how long a service is left alone.
 const turnstileLimit = 5 * time.Minute
 
-var computeOps = map[string]bool{"GetInstance": true, "ListInstances": true, "ListShapes": true, "GetImage": true, "ListImages": true, "CreateComputeCapacityReport": true}
+var computeOps = map[string]bool{"GetInstance": true, "ListInstances": true, "ListShapes": true, "GetImage": true, "ListImages": true, "CreateComputeCapacityReport": true,
+	"ListInstanceMaintenanceEvents": true, "CaptureConsoleHistory": true, "GetConsoleHistory": true, "GetConsoleHistoryContent": true, "DeleteConsoleHistory": true}
 
 func (p *Provider) turnstileOf(op string) *turnstile {
 	if computeOps[op] {

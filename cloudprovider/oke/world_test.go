@@ -103,7 +103,7 @@ func (w *world) driver() *Provider {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	p.readPolicy.base, p.writePolicy.base = time.Millisecond, time.Millisecond
+	p.readPolicy.base, p.writePolicy.base, p.consolePause = time.Millisecond, time.Millisecond, time.Millisecond
 	return p
 }
 

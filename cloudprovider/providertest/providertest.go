@@ -45,6 +45,11 @@ type Harness struct {
 	Inject func(op Op, f Fault)
 	// AddVirtual makes a pool without machines; nil where the cloud has none.
 	AddVirtual func(name string, size int) cloudprovider.PoolID
+	// Plan announces a reboot of a machine; nil where the cloud never does.
+	Plan func(in cloudprovider.InstanceID, at time.Time)
+	// Console replaces what a machine has written to its serial console; nil where
+	// there is none.
+	Console func(in cloudprovider.InstanceID, text string)
 	// Basic is whether the cloud is of a kind without new boot volumes and cycling
 	// of its own.
 	Basic bool
@@ -125,6 +130,8 @@ var cases = []struct {
 	{"Cycle refuses bounds by which nothing moves", cycleRefuses},
 	{"Cycle whose answer is lost is under way", cycleLost},
 	{"Capacity tells each zone", capacityReported},
+	{"Maintenance lists what is planned, soonest first", maintenanceListed},
+	{"Console gives the end of what a machine of the pool has written", consoleRead},
 	{"A virtual pool is shown and never changed", virtualIsShown},
 	{"Throttled is ErrThrottled and nothing happened", throttled},
 	{"Refused credentials are ErrUnauthorized", unauthorized},

@@ -1,6 +1,7 @@
 package okesim
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
@@ -15,6 +16,7 @@ type consoleHistory struct {
 	id, instance, ad, compartment string
 	text                          []byte
 	at                            time.Time
+	state                         string // REQUESTED, GETTING-HISTORY, SUCCEEDED
 }
 
 // SetConsole replaces what an instance has written on its serial console; by default that is a boot log.
@@ -61,14 +63,18 @@ func (s *Sim) serveCaptureConsoleHistory(c *call) (*answer, error) {
 		return nil, errIncorrectState("instance %s is %s", i.ID, i.State)
 	}
 	return s.once(c, func() (*answer, error) {
-		h := &consoleHistory{id: s.newOCID("consolehistory"), instance: i.ID, ad: i.AvailabilityDomain, compartment: i.CompartmentID, text: i.consoleOf(), at: time.Now()}
+		h := &consoleHistory{id: s.newOCID("consolehistory"), instance: i.ID, ad: i.AvailabilityDomain, compartment: i.CompartmentID, text: i.consoleOf(), at: time.Now(), state: "REQUESTED"}
 		s.consoles = append(s.consoles, h)
+		s.stage(s.opt.Latency.Accept, func() {
+			h.state = "GETTING-HISTORY"
+			s.stage(s.opt.Latency.Accept, func() { h.state = "SUCCEEDED" })
+		})
 		return ok(h.wire()).with("etag", etag(h.id, 0)), nil
 	})
 }
 
 func (h *consoleHistory) wire() map[string]any {
-	return map[string]any{"id": h.id, "instanceId": h.instance, "availabilityDomain": h.ad, "compartmentId": h.compartment, "lifecycleState": "SUCCEEDED", "timeCreated": wireTime(h.at)}
+	return map[string]any{"id": h.id, "instanceId": h.instance, "availabilityDomain": h.ad, "compartmentId": h.compartment, "lifecycleState": h.state, "timeCreated": wireTime(h.at)}
 }
 
 func (s *Sim) findConsole(c *call) (*consoleHistory, error) {
@@ -104,6 +110,9 @@ func (s *Sim) serveGetConsoleHistoryContent(c *call) (*answer, error) {
 	h, err := s.findConsole(c)
 	if err != nil {
 		return nil, err
+	}
+	if h.state != "SUCCEEDED" {
+		return nil, errIncorrectState("console history %s is %s", h.id, h.state)
 	}
 	number := func(name string, def int) int {
 		n, err := strconv.Atoi(c.query(name))
@@ -198,18 +207,47 @@ func (s *Sim) serveGetVnic(c *call) (*answer, error) {
 	return nil, errNotFound("vnic", c.PathValue("vnic"))
 }
 
+// A Maintenance is what Oracle plans for an instance.
+type Maintenance struct {
+	Start    time.Time
+	HardDue  time.Time // zero: none is stated
+	Action   string    // "REBOOT_MIGRATION" if empty; "TERMINATE", "STOP", "NONE"
+	Reason   string    // "EVACUATION" if empty
+	Category string    // "MANDATORY" if empty
+	State    string    // "SCHEDULED" if empty; "STARTED", "PROCESSING", "SUCCEEDED", "FAILED", "CANCELED"
+	Text     string    // the event's description
+	NoEvent  bool      // the instance's own date is all there is, as for older hosts
+}
+
 // ScheduleMaintenance has Oracle announce that it will reboot an instance's host: timeMaintenanceRebootDue of the instance, and a
 // maintenance event. A zero time takes it back.
 func (s *Sim) ScheduleMaintenance(instance string, due time.Time) error {
+	return s.PlanMaintenance(instance, Maintenance{Start: due})
+}
+
+// PlanMaintenance announces a maintenance in place of the one that was. Only what reboots the instance and is not over shows as
+// timeMaintenanceRebootDue. One without a start takes it back.
+func (s *Sim) PlanMaintenance(instance string, m Maintenance) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i, err := s.findInstance(instance)
 	if err != nil {
 		return err
 	}
-	i.maintenance = due
+	m.Action, m.Reason = cmp.Or(m.Action, "REBOOT_MIGRATION"), cmp.Or(m.Reason, "EVACUATION")
+	m.Category, m.State = cmp.Or(m.Category, "MANDATORY"), cmp.Or(m.State, "SCHEDULED")
+	i.planned = m
 	i.revision++
 	return nil
+}
+
+// rebootDue is the instance's own date of a reboot; zero for none.
+func (i *instance) rebootDue() time.Time {
+	over := i.planned.State == "SUCCEEDED" || i.planned.State == "FAILED" || i.planned.State == "CANCELED"
+	if i.planned.Action != "REBOOT_MIGRATION" || over {
+		return time.Time{}
+	}
+	return i.planned.Start
 }
 
 func (s *Sim) serveListMaintenance(c *call) (*answer, error) {
@@ -217,11 +255,19 @@ func (s *Sim) serveListMaintenance(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	all = filter(all, func(i *instance) bool { return !i.maintenance.IsZero() })
+	all = filter(all, func(i *instance) bool { return !i.planned.Start.IsZero() && !i.planned.NoEvent })
 	return list(s, c, all, func(i *instance) string { return i.ID }, func(i *instance) map[string]any {
-		return map[string]any{"id": ocid("instancemaintenanceevent", s.regionKey(), i.ID), "instanceId": i.ID, "compartmentId": i.CompartmentID, "maintenanceCategory": "MANDATORY",
-			"maintenanceReason": "EVACUATION", "instanceAction": "REBOOT_MIGRATION", "alternativeResolutionActions": []string{"REBOOT_MIGRATION", "TERMINATE"},
-			"timeWindowStart": wireTime(i.maintenance), "startWindowDuration": "PT2H", "canReschedule": true, "timeCreated": wireTime(i.Created),
-			"lifecycleState": "SCHEDULED", "createdBy": "SYSTEM"}
+		m := i.planned
+		w := map[string]any{"id": ocid("instancemaintenanceevent", s.regionKey(), i.ID), "instanceId": i.ID, "compartmentId": i.CompartmentID, "maintenanceCategory": m.Category,
+			"maintenanceReason": m.Reason, "instanceAction": m.Action, "alternativeResolutionActions": []string{"REBOOT_MIGRATION", "TERMINATE"},
+			"timeWindowStart": wireTime(m.Start), "startWindowDuration": "PT2H", "canReschedule": true, "timeCreated": wireTime(i.Created),
+			"lifecycleState": m.State, "createdBy": "SYSTEM"}
+		if !m.HardDue.IsZero() {
+			w["timeHardDueDate"] = wireTime(m.HardDue)
+		}
+		if m.Text != "" {
+			w["description"] = m.Text
+		}
+		return w
 	})
 }

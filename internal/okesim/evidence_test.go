@@ -14,9 +14,13 @@ func TestConsoleHistory(t *testing.T) {
 	capture := func() string {
 		r, err := c.compute.CaptureConsoleHistory(t.Context(), core.CaptureConsoleHistoryRequest{
 			CaptureConsoleHistoryDetails: core.CaptureConsoleHistoryDetails{InstanceId: &node}})
-		if err != nil {
-			t.Fatal(err)
+		if err != nil || r.LifecycleState != core.ConsoleHistoryLifecycleStateRequested {
+			t.Fatal(r.LifecycleState, err)
 		}
+		c.eventually("captured", func() bool {
+			h, err := c.compute.GetConsoleHistory(t.Context(), core.GetConsoleHistoryRequest{InstanceConsoleHistoryId: r.Id})
+			return err == nil && h.LifecycleState == core.ConsoleHistoryLifecycleStateSucceeded
+		})
 		return *r.Id
 	}
 	read := func(id string, offset, length int) (string, int) {

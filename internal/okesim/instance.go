@@ -50,14 +50,14 @@ type Instance struct {
 // instance is the emulator's side of an Instance.
 type instance struct {
 	Instance
-	place       Placement
-	tags        map[string]string
-	made        traits // what the node was made with
-	bootVolume  string
-	console     string // empty: a boot log
-	maintenance time.Time
-	revision    int
-	terminated  time.Time
+	place      Placement
+	tags       map[string]string
+	made       traits // what the node was made with
+	bootVolume string
+	console    string      // empty: a boot log
+	planned    Maintenance // none without a Start
+	revision   int
+	terminated time.Time
 }
 
 func (i *instance) set(state string) {
