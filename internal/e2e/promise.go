@@ -11,7 +11,8 @@ type Promise int
 const (
 	// PromiseUnknown is none.
 	PromiseUnknown Promise = iota
-	// Floor: tidemill never brings available below desired − maxUnavailable.
+	// Floor: tidemill never brings available below desired − maxUnavailable, in a
+	// pool, nor in a zone of it where it need not.
 	Floor
 	// Ceiling: machines, launching and terminating ones included, never exceed
 	// desired + maxSurge in a run, nor the largest of size and maxSize outside.
@@ -21,8 +22,8 @@ const (
 	// ReplaceFirst: with maxUnavailable 0 no node of a run is cordoned before a
 	// new one that has passed its checks stands in for it.
 	ReplaceFirst
-	// NoSurpriseDelete: a machine goes only when its Node was cordoned and empty,
-	// or when it never became a Node.
+	// NoSurpriseDelete: a machine goes, or boots anew, only when its Node was
+	// cordoned and empty, or when it never became a Node.
 	NoSurpriseDelete
 	// CleanEnd: nothing of tidemill is left on a node when it is done.
 	CleanEnd

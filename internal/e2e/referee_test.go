@@ -32,6 +32,9 @@ func unpassed(n *NodeView) { n.Passed = false }
 func cycled(n *NodeView)   { n.Cordoned, n.Cause = true, kube.CauseCycle }
 func repaired(n *NodeView) { n.Ready, n.Cordoned, n.Cause = false, true, kube.CauseRepair }
 func cordoned(n *NodeView) { n.Cordoned = true }
+func rebooted(n *NodeView) { n.Boot = "second" }
+func booted(n *NodeView)   { n.Boot = "first" }
+func in2(n *NodeView)      { n.Zone = "2" }
 
 // machines is the whole list; a name that ends in "-" is leaving.
 func machines(names ...string) move {
@@ -95,6 +98,24 @@ func TestRefereeKnowsABreachFromPlay(t *testing.T) {
 		{"a dead kubelet is nobody's breach", []move{node("a"), node("b"), begin(replaceFirst), node("a", unready)}, nil},
 		{"nor is the cordon of a dead node", []move{node("a"), node("b"), begin(replaceFirst), node("a", unready), node("a", repaired)}, nil},
 		{"but a cordon beside a dead node is", []move{node("a"), node("b"), begin(replaceFirst), node("c", fresh), node("a", unready), node("b", cycled)}, []Promise{Floor}},
+
+		{"what was given back is no cordon any more", []move{
+			node("a"), node("b"), begin(replaceFirst), node("c", fresh), node("a", cycled), node("a"), node("b", cycled),
+		}, nil},
+
+		{"a zone gives its last node while another is on its way in", []move{
+			machines("a", "d"), node("a"), node("d", in2), begin(Run{Desired: 2, MaxSurge: 2, Zones: 2}), node("c", fresh), machines("a", "c", "d", "new"), node("d", in2, cycled),
+		}, []Promise{Floor}},
+		{"and when nothing moves", []move{
+			machines("a", "b", "d"), node("a"), node("d", in2), begin(Run{Desired: 2, MaxSurge: 1, Zones: 2}), node("b", fresh), node("d", in2, cycled),
+		}, nil},
+		{"and while another is being emptied", []move{
+			machines("a", "b", "c", "d"), node("a"), node("d", in2), begin(Run{Desired: 2, MaxSurge: 2, Zones: 2}), node("b", fresh), node("c", fresh), node("a", cycled), node("d", in2, cycled),
+		}, []Promise{Floor}},
+
+		{"an emptied node boots anew", []move{machines("a"), node("a", booted), node("b"), begin(oneDown), node("a", booted, cycled), node("a", cycled, rebooted), node("a", rebooted)}, nil},
+		{"a node boots anew without a cordon", []move{machines("a"), node("a", booted), begin(oneDown), node("a", rebooted)}, []Promise{NoSurpriseDelete}},
+		{"a node boots anew with a pod on it", []move{machines("a"), pod("w"), node("a", booted), node("b"), begin(oneDown), node("a", booted, cycled), node("a", cycled, rebooted)}, []Promise{NoSurpriseDelete}},
 
 		{"machines up to the ceiling", []move{begin(replaceFirst), machines("a", "b", "c")}, nil},
 		{"one more, although one is leaving", []move{begin(replaceFirst), machines("a", "b", "c-", "d")}, []Promise{Ceiling}},

@@ -31,20 +31,38 @@ func (r *Referee) SeeNode(n NodeView, at time.Time) {
 		return
 	}
 	run.Seen.LeastAvailable = min(run.Seen.LeastAvailable, is)
-	if n.Cordoned && !before.Cordoned {
-		r.judgeCordon(run, n, was, is, at)
+	switch {
+	case n.Cordoned && !before.Cordoned:
+		r.judgeCordon(run, n, before.Available(), was, is, at)
+	case before.Cordoned && !n.Cordoned && byCycle(before) && n.Created.Before(run.Since):
+		run.cordoned-- // given back
+	}
+	if known && before.Boot != n.Boot && before.Boot != "" && r.excused[n.Machine] == "" {
+		r.judgeBoot(n, before.Cordoned || n.Cordoned, at)
+	}
+}
+
+// judgeBoot judges a machine that has booted anew under its Node in a run.
+func (r *Referee) judgeBoot(n NodeView, cordoned bool, at time.Time) {
+	if !cordoned {
+		r.whistle(at, NoSurpriseDelete, "machine of node %s (%s) booted anew without a cordon", n.Name, r.name(n.Pool))
+	} else if left := r.residents(n); len(left) > 0 {
+		r.whistle(at, NoSurpriseDelete, "machine of node %s (%s) booted anew with %d pods on it: %s", n.Name, r.name(n.Pool), len(left), strings.Join(left, ", "))
 	}
 }
 
 // judgeCordon judges the one thing by which tidemill takes availability away. A
 // node that was not available before takes nothing away.
-func (r *Referee) judgeCordon(run *runState, n NodeView, was, is int, at time.Time) {
+func (r *Referee) judgeCordon(run *runState, n NodeView, counted bool, was, is int, at time.Time) {
 	if floor := run.Desired - run.MaxUnavailable; is < was && is < floor {
 		r.whistle(at, Floor, "%s has %d available after node %s was cordoned (%s), floor %d (desired %d, unavailable %d)",
 			r.name(n.Pool), is, n.Name, n.Cause, floor, run.Desired, run.MaxUnavailable)
 	}
 	if !byCycle(n) {
 		return
+	}
+	if counted && run.Zones > 1 {
+		r.judgeZone(run, n, at)
 	}
 	// One of the run's own nodes may go again, so that zones are even in the end:
 	// it needs no stand-in, but it stands in for nobody any more.
@@ -55,6 +73,33 @@ func (r *Referee) judgeCordon(run *runState, n NodeView, was, is int, at time.Ti
 	if ins := r.standIns(n.Pool, run.Since); run.cordoned > ins+run.MaxUnavailable {
 		r.whistle(at, ReplaceFirst, "%s has cordoned %d old nodes, with %d stand-ins and %d allowed unavailable (node %s)",
 			r.name(n.Pool), run.cordoned, ins, run.MaxUnavailable, n.Name)
+	}
+}
+
+// judgeZone judges the cordon by what is left in the node's zone. The zone's floor
+// yields (decision 0004) for one node at a time, when nothing else of the pool is
+// on its way out or in.
+func (r *Referee) judgeZone(run *runState, n NodeView, at time.Time) {
+	left, floor := 0, run.Desired/run.Zones-run.MaxUnavailable
+	for _, o := range r.nodes {
+		if o.Pool == n.Pool && o.Zone == n.Zone && o.Available() {
+			left++
+		}
+	}
+	if left >= floor {
+		return
+	}
+	var moving []string
+	for id, m := range r.machines {
+		had, joined := r.had[id]
+		if m.Pool == n.Pool && id != n.Machine && (m.Leaving || !joined || had.Cordoned && had.Cause == n.Cause) {
+			moving = append(moving, tail(id))
+		}
+	}
+	if len(moving) > 0 {
+		slices.Sort(moving)
+		r.whistle(at, Floor, "zone %s of %s has %d available after node %s was cordoned, floor %d, and it may not yield while %s are on their way",
+			n.Zone, r.name(n.Pool), left, n.Name, floor, strings.Join(moving, ", "))
 	}
 }
 

@@ -178,9 +178,28 @@ func (s *Stage) bounds(ctx context.Context, pool string, desired int) (Run, erro
 		}
 	}
 	if v := p.Spec.Cycle.MaxUnavailable; v != nil {
-		run.MaxUnavailable, err = intstr.GetScaledValueFromIntOrPercent(v, desired, false)
+		if run.MaxUnavailable, err = intstr.GetScaledValueFromIntOrPercent(v, desired, false); err != nil {
+			return run, err
+		}
 	}
+	switch p.Spec.Cycle.Strategy {
+	case v1alpha1.StrategyInPlace, v1alpha1.StrategyBootVolume:
+		run.MaxSurge, run.MaxUnavailable = 0, max(run.MaxUnavailable, 1)
+	case v1alpha1.StrategyBlueGreen:
+		run.MaxSurge = desired
+	}
+	run.Zones, err = s.zones(pool)
 	return run, err
+}
+
+// zones counts the availability domains that the pool is spread over.
+func (e *Env) zones(pool string) (int, error) {
+	cloud, err := e.CloudPool(pool)
+	seen := map[string]bool{}
+	for _, p := range cloud.Placements {
+		seen[p.AD] = true
+	}
+	return len(seen), err
 }
 
 // calls counts the requests that the cloud has had, reads included.

@@ -20,6 +20,8 @@ type NodeView struct {
 	Pool    string // node pool OCID
 	Created time.Time
 	Version string
+	Zone    string
+	Boot    string // another one after each boot
 
 	Ready, Passed, Cordoned bool
 	// Cause is the verb in the mark of the disruption, "" without one.
@@ -37,6 +39,7 @@ func viewNode(n *corev1.Node) NodeView {
 	v := NodeView{
 		Name: n.Name, Machine: n.Spec.ProviderID, Pool: n.Annotations[v1alpha1.AnnotationNodePoolID],
 		Created: n.CreationTimestamp.Time, Version: n.Status.NodeInfo.KubeletVersion, Cordoned: n.Spec.Unschedulable,
+		Zone: n.Labels[corev1.LabelTopologyZone], Boot: n.Status.NodeInfo.BootID,
 	}
 	for _, c := range n.Status.Conditions {
 		switch c.Type {
@@ -101,7 +104,9 @@ func viewMachine(i okesim.Instance) MachineView {
 // record states it.
 type Run struct {
 	Desired, MaxSurge, MaxUnavailable int
-	Since                             time.Time
+	// Zones is over how many zones the pool is spread; 0 means that they are not judged.
+	Zones int
+	Since time.Time
 }
 
 // Guard is a workload under a PodDisruptionBudget.
