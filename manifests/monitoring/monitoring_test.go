@@ -23,6 +23,11 @@ func TestGenerated(t *testing.T) {
 	}
 	same(t, "alerts.yaml", append([]byte(head), rule...))
 	same(t, "../chart/files/alerts.yaml", append([]byte(head), rule...))
+	file, err := RuleFile(Alerts())
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "prometheus/rules.yml", append([]byte(head), file...))
 	var want []string
 	for _, d := range Dashboards() {
 		text, err := d.JSON()

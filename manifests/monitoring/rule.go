@@ -12,9 +12,12 @@ type promRule struct {
 	APIVersion string            `json:"apiVersion"`
 	Kind       string            `json:"kind"`
 	Metadata   map[string]string `json:"metadata"`
-	Spec       struct {
-		Groups []group `json:"groups"`
-	} `json:"spec"`
+	Spec       groups            `json:"spec"`
+}
+
+// groups are what Prometheus itself reads.
+type groups struct {
+	Groups []group `json:"groups"`
 }
 
 type group struct {
@@ -30,10 +33,17 @@ type rule struct {
 	Annotations map[string]string `json:"annotations"`
 }
 
-// RuleYAML is a PrometheusRule with all alerts. Its spec is also a rule file of
-// Prometheus itself.
+// RuleYAML is a PrometheusRule with all alerts, for the operator.
 func RuleYAML(alerts []Alert) ([]byte, error) {
 	r := promRule{APIVersion: "monitoring.coreos.com/v1", Kind: "PrometheusRule", Metadata: map[string]string{"name": "tidemill"}}
+	r.Spec = rules(alerts)
+	return yaml.Marshal(r)
+}
+
+// RuleFile is a rule file of Prometheus itself with the same alerts.
+func RuleFile(alerts []Alert) ([]byte, error) { return yaml.Marshal(rules(alerts)) }
+
+func rules(alerts []Alert) groups {
 	g := group{Name: "tidemill"}
 	for _, a := range alerts {
 		hold := ""
@@ -46,8 +56,7 @@ func RuleYAML(alerts []Alert) ([]byte, error) {
 			Annotations: map[string]string{"summary": a.Summary, "description": a.About, "runbook_url": a.Runbook()},
 		})
 	}
-	r.Spec.Groups = []group{g}
-	return yaml.Marshal(r)
+	return groups{[]group{g}}
 }
 
 // short writes whole minutes and hours as Prometheus reads them.
