@@ -27,6 +27,8 @@ func (t *turn) step(ctx context.Context, s Step) error {
 		err = t.Fleet.Resize(ctx, s.PoolID, s.From, s.To)
 	case DeleteInstance:
 		err = t.delete(ctx, s)
+	case Refill:
+		err = t.refill(ctx, s)
 	case Delegate:
 		err = t.delegate(ctx, s)
 	case Reboot, ReplaceBootVolume:

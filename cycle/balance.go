@@ -13,7 +13,7 @@ import (
 // replaced: a run that was aborted, a node that went by itself, one that came
 // to even out the zones. The fullest zone gives, and in it the newest.
 func (d *decision) surplus(run *v1alpha1.CycleStatus, left int) []*world.Node {
-	beyond := d.pool.Cloud.Size - int(run.Desired) - d.failedEntries()
+	beyond := d.pool.Cloud.Size - int(run.Desired) - d.failedEntries() - len(d.vanished())
 	if left > 0 || beyond <= 0 {
 		return nil
 	}
@@ -41,7 +41,7 @@ func (d *decision) surplus(run *v1alpha1.CycleStatus, left int) []*world.Node {
 func (d *decision) machines() []*world.Node {
 	var nodes []*world.Node
 	for _, n := range d.pool.Nodes {
-		if machine(n) && !goingAway(n) && n.MarkErr == nil {
+		if machine(n) && !goingAway(n) && !vanished(n) && n.MarkErr == nil {
 			nodes = append(nodes, n)
 		}
 	}

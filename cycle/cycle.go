@@ -110,6 +110,7 @@ func (d *decision) decide() {
 	}
 	want := d.requests()
 	if d.pool.Run() == nil {
+		d.lost(nil)
 		d.idle(want)
 		return
 	}

@@ -17,6 +17,9 @@ func (d *decision) empty(n *world.Node) {
 	case goingAway(n):
 	case uncordonedByHand(n):
 		d.skip(n, Uncordoned, "somebody made the node schedulable")
+	case n.Mark.Action != "" && lostMachine(n):
+		// Nothing can be restarted. What comes next is asked for anew: to be replaced.
+		d.notBack(n, "its machine does not exist any more: "+n.Instance.Fault.Message)
 	case n.Mark.Drained != nil && n.Mark.Action != "":
 		d.renew(n)
 	case n.Mark.Drained != nil:

@@ -29,6 +29,7 @@ var eventOf = map[Kind]event{
 	Mark:              {"NodeCordoned", false},
 	Drain:             {"NodeDraining", false},
 	DeleteInstance:    {"InstanceDeleted", false},
+	Refill:            {"LostInstanceReplaced", true},
 	Reboot:            {"InstanceRebooted", false},
 	ReplaceBootVolume: {"BootVolumeReplaced", false},
 	OutOfService:      {"NodeOutOfService", true},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -27,12 +28,16 @@ func (d *decision) renew(n *world.Node) {
 	switch message := d.refusal(kind); {
 	case n.Mark.Acted == nil && message != "":
 		d.answer(n, Unsupported, message)
+	case n.Mark.Acted == nil && d.s.Now.Sub(*n.Mark.Drained) >= d.restartTimeout(n):
+		// Asked at each look, and never taken: what the cloud says changes with its
+		// state, so that no single answer is final.
+		d.notBack(n, fmt.Sprintf("the cloud has not taken the order to restart its machine since %s", clock(n.Mark.Drained)))
 	case n.Mark.Acted == nil:
 		d.do(nodeStep(kind, n))
 	case d.back(n):
 		d.answer(n, Renewed, "its machine is back and well")
-	case d.s.Now.Sub(*n.Mark.Acted) >= d.joinTimeout():
-		d.notBack(n)
+	case d.s.Now.Sub(*n.Mark.Acted) >= d.restartTimeout(n):
+		d.notBack(n, fmt.Sprintf("its machine was restarted at %s and has not come back (%s)", clock(n.Mark.Acted), n.Stage()))
 	default:
 		d.block(n, Restarting, fmt.Sprintf("its machine was restarted at %s and is not back yet (%s)", clock(n.Mark.Acted), n.Stage()))
 	}
@@ -62,8 +67,7 @@ func (d *decision) asks(n *world.Node) string {
 // notBack gives up on a machine that did not come back: the doctor's request is
 // answered, and the doctor will ask for something stronger; a run sets the node
 // aside and counts a failure.
-func (d *decision) notBack(n *world.Node) {
-	message := fmt.Sprintf("its machine was restarted at %s and has not come back (%s)", clock(n.Mark.Acted), n.Stage())
+func (d *decision) notBack(n *world.Node, message string) {
 	if n.Mark.Cause == kube.CauseRepair {
 		d.answer(n, NotBack, message)
 		return
@@ -75,6 +79,29 @@ func (d *decision) notBack(n *world.Node) {
 		d.do(s)
 	}
 	d.skip(n, NotBack, message)
+}
+
+// How long a machine may take to be back from a restart: a virtual one boots in
+// two or three minutes, bare metal tests its memory first and GPUs load drivers.
+const (
+	rebootTime     = 8 * time.Minute
+	slowRebootTime = 20 * time.Minute
+)
+
+// restartTimeout is how long a restarted machine is waited for. One that gets a
+// new boot volume has everything to do that a new machine has, but its launch.
+func (d *decision) restartTimeout(n *world.Node) time.Duration {
+	if n.Mark.Action != kube.RepairReboot {
+		return d.joinTimeout()
+	}
+	if r := d.pool.RepairSpec(); r != nil && r.RestartTimeout != nil && r.RestartTimeout.Duration > 0 {
+		return r.RestartTimeout.Duration
+	}
+	usual := rebootTime
+	if shape := d.pool.Cloud.Shape; strings.HasPrefix(shape, "BM.") || strings.Contains(shape, "GPU") {
+		usual = slowRebootTime
+	}
+	return min(usual, d.joinTimeout())
 }
 
 // settled is how long a machine whose boots cannot be told apart is given to go

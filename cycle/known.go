@@ -83,7 +83,7 @@ func (l *Loop) learn(s Step, err error) {
 			k.expected--
 			k.deletes = append(k.deletes, time.Now())
 		}
-	case SetRelease, Reboot, ReplaceBootVolume, Delegate:
+	case SetRelease, Reboot, ReplaceBootVolume, Delegate, Refill:
 	default:
 		return
 	}

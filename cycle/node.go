@@ -42,10 +42,11 @@ func outdatedTaint(n *world.Node) bool {
 	return false
 }
 
-// uncordonedByHand is whether somebody made a node schedulable that a mark says
-// tidemill cordoned. It is theirs then.
+// uncordonedByHand is whether somebody made a node schedulable that tidemill has
+// taken. It is theirs then, also if the cordon was a person's before it was
+// tidemill's: a mark without one is a drain that never ends.
 func uncordonedByHand(n *world.Node) bool {
-	return n.Mark != nil && n.Mark.Cordoned && !n.Object.Spec.Unschedulable
+	return n.Mark != nil && !n.Object.Spec.Unschedulable
 }
 
 // cycleValue is the value of a pool's cycle request.

@@ -64,6 +64,7 @@ func (s *simulation) look() *world.Pool {
 	objects.Nodes, objects.Pools = nodes.Items, []v1alpha1.Pool{*s.town.pool}
 	pools, _ := s.cloud.Pools(context.Background())
 	instances, _ := s.cloud.Instances(context.Background(), s.id)
+	instances = s.town.withLost(instances)
 	return world.Join(objects, cloudprovider.Cloud{Pools: pools, Instances: map[cloudprovider.PoolID][]cloudprovider.Instance{s.id: instances}}, time.Now()).Pools[0]
 }
 

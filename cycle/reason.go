@@ -125,7 +125,8 @@ const (
 	Surplus Reason = "Surplus"
 	// Renewed: its machine was restarted and is back.
 	Renewed Reason = "Renewed"
-	// NotBack: its machine was restarted and did not come back in time.
+	// NotBack: its machine was to be restarted and did not come back in time, or
+	// does not exist any more.
 	NotBack Reason = "NotBack"
 	// PeerDeadlock: its drain and another waited for each other, and it gives way.
 	PeerDeadlock Reason = "PeerDeadlock"

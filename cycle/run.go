@@ -37,6 +37,7 @@ func (d *decision) run(w wanted) {
 	extra := d.extra(run, todo)
 	d.report.Floor, d.report.Ceiling, d.report.Stale = budget.Floor(), budget.Ceiling(), len(todo)
 	d.progress(run, len(todo), end != nil)
+	shrinks := d.lost(run)
 	if strategyOf(nil, run) == v1alpha1.StrategyDelegate && end == nil {
 		d.delegated(run, todo)
 		return
@@ -49,7 +50,9 @@ func (d *decision) run(w wanted) {
 	d.keep(todo, end != nil)
 	if !stopped || end != nil {
 		p := d.pace(run, todo, end != nil)
-		d.surge(budget, run, todo, p)
+		if !shrinks { // growth would begin at a size that is no more
+			d.surge(budget, run, todo, p)
+		}
 		d.isolate(budget, run, todo, extra, held, p)
 	}
 	d.finish(run, todo, end)

@@ -64,7 +64,7 @@ type simulation struct {
 
 func newSimulation(t tester, set setting) *simulation {
 	s := &simulation{t: t, set: set, down: map[string]bool{}, kept: map[string]int{}}
-	s.town = &town{nodes: map[string]*corev1.Node{}, pods: map[string]*corev1.Pod{}, minAvailable: set.minAvailable}
+	s.town = &town{lost: map[cloudprovider.InstanceID]bool{}, nodes: map[string]*corev1.Node{}, pods: map[string]*corev1.Pod{}, minAvailable: set.minAvailable}
 	s.town.watch = s.watchNode
 	s.town.evicted = func(allowed bool) { s.promise(invPDB, allowed, "a pod left against its budget") }
 	s.cloud = fake.New(fake.Options{
@@ -166,7 +166,7 @@ func (s *simulation) settle() {
 	there := map[string]bool{}
 	for _, in := range instances {
 		there[string(in.ID)] = true
-		if in.State == cloudprovider.Running && s.town.nodes[string(in.ID)] == nil {
+		if in.State == cloudprovider.Running && !s.town.lost[in.ID] && s.town.nodes[string(in.ID)] == nil {
 			s.register(in)
 		}
 		s.boot(in)

@@ -62,7 +62,7 @@ type stale struct {
 func (d *decision) staleNodes(w wanted, run *v1alpha1.CycleStatus, aborted bool) []stale {
 	var out []stale
 	for _, n := range d.pool.Nodes {
-		if n.Instance != nil && n.Instance.State == cloudprovider.Failed || n.Instance == nil && n.Mark == nil {
+		if n.Instance != nil && n.Instance.State == cloudprovider.Failed || n.Instance == nil && n.Mark == nil || vanished(n) {
 			continue
 		}
 		if value, ok := w.nodes[n]; ok && !(aborted && single(run)) {
@@ -120,7 +120,24 @@ func broken(n *world.Node) bool {
 		return n.Instance != nil
 	}
 	c := n.Condition(v1alpha1.NodeConditionProblem)
-	return c != nil && c.Status == corev1.ConditionTrue
+	return c != nil && c.Status == corev1.ConditionTrue && !recovered(n, c)
+}
+
+// recovered is whether the node became Ready after the verdict that condemned it
+// was last confirmed, or in the same second. After an outage that was none of the
+// nodes' own, all of a zone's are in this state for a while, and to take them then
+// would make a shortfall last that is about to end. The doctor's own request says
+// that it knows better.
+func recovered(n *world.Node, verdict *corev1.NodeCondition) bool {
+	if _, asked, _ := kube.ParseRepairRequest(n.Object.Annotations[v1alpha1.AnnotationCycle]); asked {
+		return false
+	}
+	confirmed := verdict.LastHeartbeatTime.Time
+	if verdict.LastTransitionTime.After(confirmed) {
+		confirmed = verdict.LastTransitionTime.Time
+	}
+	ready := n.Condition(corev1.NodeReady)
+	return ready != nil && ready.Status == corev1.ConditionTrue && !confirmed.IsZero() && !ready.LastTransitionTime.Time.Before(confirmed)
 }
 
 // skippedUntil is the time until which the node is left alone, and whether its

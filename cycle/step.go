@@ -46,6 +46,9 @@ const (
 	Drain Kind = "Drain"
 	// DeleteInstance deletes a machine that was drained, or was never a Node.
 	DeleteInstance Kind = "DeleteInstance"
+	// Refill ends the entry of a machine that does not exist any more, and the pool
+	// makes another: its size stays.
+	Refill Kind = "Refill"
 	// Reboot and ReplaceBootVolume restart the machine of an empty node.
 	Reboot            Kind = "Reboot"
 	ReplaceBootVolume Kind = "ReplaceBootVolume"
@@ -65,7 +68,7 @@ const (
 
 // Kinds are all of them, in the order in which a node meets them.
 var Kinds = []Kind{StartRun, FinishRun, RefuseRequest, BackOff, CountJoinFailure, AdoptSize, Delegate, SetRelease, TakeBack, Surge, Taint, Untaint,
-	Mark, Drain, DeleteInstance, Reboot, ReplaceBootVolume, Keep, Forget, OutOfService, InService, Skip, Release}
+	Mark, Drain, DeleteInstance, Refill, Reboot, ReplaceBootVolume, Keep, Forget, OutOfService, InService, Skip, Release}
 
 // record is whether the step is written into the Pool's status.
 func (k Kind) record() bool {
@@ -153,6 +156,8 @@ func (s Step) String() string {
 			return fmt.Sprintf("delete instance %s, which is no node", s.Instance)
 		}
 		return fmt.Sprintf("delete instance %s of node %s", s.Instance, s.Node)
+	case Refill:
+		return fmt.Sprintf("have a new machine made for the lost instance %s of pool %s: %s", s.Instance, s.Pool, s.Message)
 	case OutOfService:
 		return fmt.Sprintf("take node %s out of service: %s", s.Node, s.Message)
 	case InService:

@@ -270,6 +270,11 @@ func (tl *teller) nodeWord(n *corev1.Node, key, v string) bool {
 		n.Status.Conditions[0].Status = corev1.ConditionUnknown
 	case "problem":
 		n.Status.Conditions[1].Status = corev1.ConditionTrue
+		if v != "" {
+			n.Status.Conditions[1].LastHeartbeatTime = metav1.NewTime(tl.time(v))
+		}
+	case "ready":
+		n.Status.Conditions[0].LastTransitionTime = metav1.NewTime(tl.time(v))
 	case "gated":
 		worldtest.Gated(n)
 	case "joining":

@@ -49,6 +49,9 @@ type town struct {
 	survives bool
 	dead     bool
 
+	refuse error                             // the cloud's answer to every restart; nil for none
+	lost   map[cloudprovider.InstanceID]bool // machines that ended behind everybody's back
+
 	watch   func(before, after *corev1.Node) // sees each change of a Node
 	linger  func(*corev1.Pod) time.Duration  // how long an evicted pod needs to leave; nil for no time
 	evicted func(allowed bool)               // sees each eviction that is granted
@@ -312,6 +315,32 @@ func (c killableCloud) Pools(ctx context.Context) ([]cloudprovider.NodePool, err
 	return c.Cloud.Pools(ctx)
 }
 
+// Instances are the cloud's, with what is lost as the driver shows it.
+func (c killableCloud) Instances(ctx context.Context, p cloudprovider.PoolID) ([]cloudprovider.Instance, error) {
+	list, err := c.Cloud.Instances(ctx, p)
+	return c.w.withLost(list), err
+}
+
+func (w *town) withLost(list []cloudprovider.Instance) []cloudprovider.Instance {
+	for i := range list {
+		if w.lost[list[i].ID] && list[i].State == cloudprovider.Running {
+			list[i].State = cloudprovider.Stopped
+			list[i].Fault = &cloudprovider.Fault{Class: cloudprovider.FaultLost, Message: "no such instance"}
+		}
+	}
+	// To end what does not exist takes no time.
+	return slices.DeleteFunc(list, func(in cloudprovider.Instance) bool { return w.lost[in.ID] && in.State == cloudprovider.Deleting })
+}
+
+func (c killableCloud) Replace(ctx context.Context, p cloudprovider.PoolID, ids ...cloudprovider.InstanceID) error {
+	return c.write(func() error {
+		for _, id := range ids {
+			c.delete(id)
+		}
+		return c.Cloud.Replace(ctx, p, ids...)
+	})
+}
+
 func (c killableCloud) Resize(ctx context.Context, p cloudprovider.PoolID, from, to int) error {
 	return c.write(func() error { return c.Cloud.Resize(ctx, p, from, to) })
 }
@@ -327,6 +356,9 @@ func (c killableCloud) Reboot(ctx context.Context, p cloudprovider.PoolID, ids .
 	return c.write(func() error {
 		for _, id := range ids {
 			c.delete(id)
+		}
+		if c.w.refuse != nil {
+			return c.w.refuse
 		}
 		return c.Cloud.Reboot(ctx, p, ids...)
 	})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/cloudprovider"
@@ -55,6 +56,53 @@ func TestRebootThatFails(t *testing.T) {
 			t.Errorf("after the attempt: %+v, %d boots", n.Spec, s.boots)
 		}
 	})
+}
+
+// A reboot that does not help is given up after its own time, not a new machine's;
+// one of a machine that is gone, or that the cloud never takes, is given up too.
+func TestRebootIsGivenUp(t *testing.T) {
+	minute := func(n int) *metav1.Duration { return &metav1.Duration{Duration: time.Duration(n) * time.Minute} }
+	for name, c := range map[string]struct {
+		repair     v1alpha1.RepairSpec
+		shape      string
+		setup      func(*simulation, string)
+		from, to   time.Duration
+		rebootsMax int
+	}{
+		"a virtual machine":    {from: 8 * time.Minute, to: 10 * time.Minute, rebootsMax: 1},
+		"bare metal":           {shape: "BM.Standard.E5.192", from: 20 * time.Minute, to: 22 * time.Minute, rebootsMax: 1},
+		"as the user says":     {repair: v1alpha1.RepairSpec{RestartTimeout: minute(3)}, from: 3 * time.Minute, to: 5 * time.Minute, rebootsMax: 1},
+		"its machine is gone":  {setup: func(s *simulation, sick string) { s.town.lost[cloudprovider.InstanceID(sick)] = true }, to: time.Minute},
+		"the cloud never does": {setup: func(s *simulation, _ string) { s.town.refuse = cloudprovider.ErrConflict }, from: 8 * time.Minute, to: 10 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pass(t, small, func(t *testing.T, s *simulation) {
+				c.repair.Mode = v1alpha1.RepairOn
+				s.change(func(p *v1alpha1.Pool) { p.Spec.Repair = &c.repair })
+				s.cloud.Configure(s.id, func(p *fake.Pool) { p.Shape = c.shape })
+				sick := s.anyNode()
+				s.edit(sick, func(n *corev1.Node) { // it never passes again
+					n.Status.Conditions[1].Status = corev1.ConditionTrue
+					n.Annotations[v1alpha1.AnnotationCycle] = kube.RepairRequest{Action: kube.RepairReboot, Check: "ready", Since: time.Now()}.String()
+				})
+				s.until(func() bool {
+					m, _ := kube.MarkOf(s.town.nodes[sick])
+					return m != nil && m.Drained != nil
+				})
+				if c.setup != nil {
+					c.setup(s, sick)
+				}
+				took := s.until(func() bool { return s.town.nodes[sick].Annotations[v1alpha1.AnnotationCycle] == "" })
+				if took < c.from || took > c.to || s.boots > c.rebootsMax {
+					t.Errorf("given up after %s and %d boots, want %s to %s and at most %d", took, s.boots, c.from, c.to, c.rebootsMax)
+				}
+				s.minutes(2)
+				if left := s.clean(); left != "" {
+					t.Errorf("left behind: %s", left)
+				}
+			})
+		})
+	}
 }
 
 func TestAutoReplacesWhatDrifts(t *testing.T) {

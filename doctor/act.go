@@ -77,13 +77,17 @@ func (r Repair) Change(n *corev1.Node) {
 		}
 		request := kube.RepairRequest{Action: r.Action, Check: r.Check, Since: r.Since}
 		n.Annotations[v1alpha1.AnnotationCycle] = request.String()
-		kube.SetRepairRecord(n, append(record, kube.RepairAttempt{Action: r.Action, Check: r.Check, At: now}))
+		kube.SetRepairRecord(n, append(record.Since(now.Add(-attemptWindow)), kube.RepairAttempt{Action: r.Action, Check: r.Check, At: now}))
 	case ActWithdraw:
 		if _, asked, _ := kube.ParseRepairRequest(n.Annotations[v1alpha1.AnnotationCycle]); asked {
 			delete(n.Annotations, v1alpha1.AnnotationCycle)
 			if open { // nobody has acted on it: it was none
 				kube.SetRepairRecord(n, record[:len(record)-1])
 			}
+		}
+	case ActForget:
+		if err == nil {
+			kube.SetRepairRecord(n, record.Since(now.Add(-attemptWindow)))
 		}
 	case ActNote:
 		if open {

@@ -143,6 +143,43 @@ func TestRecordThroughARepair(t *testing.T) {
 }
 
 // What is withdrawn before anybody acted was no attempt.
+func second(_ []Case, p Plan) Plan { return p }
+
+// What nobody counts any more is taken off, and nothing else.
+func TestOldRecordIsForgotten(t *testing.T) {
+	c := newClinic(func(p *v1alpha1.Pool) { p.Spec.Repair = &v1alpha1.RepairSpec{Mode: v1alpha1.RepairOn} })
+	n := c.addNode("n1")
+	for _, x := range []struct {
+		name   string
+		at     time.Duration
+		open   bool
+		forget bool
+	}{{"yesterday's", 25 * time.Hour, false, true}, {"today's", 23 * time.Hour, false, false}, {"one that has not ended", 25 * time.Hour, true, false}} {
+		a := kube.RepairAttempt{Action: kube.RepairReboot, Check: ready.ID, At: c.Now.Add(-x.at)}
+		if !x.open {
+			a.Done = &a.At
+		}
+		kube.SetRepairRecord(n, kube.RepairRecord{a})
+		forgets := false
+		for _, r := range second(c.decide(t)).Repairs {
+			if r.Act == ActForget {
+				forgets = true
+				r.Change(n)
+			}
+		}
+		if _, left := n.Annotations[v1alpha1.AnnotationRepairs]; forgets != x.forget || left == x.forget {
+			t.Errorf("%s: forgotten %v, left %v", x.name, forgets, left)
+		}
+	}
+	// A new request keeps what counts, and only that.
+	old, done := c.Now.Add(-30*time.Hour), c.Now.Add(-time.Hour)
+	kube.SetRepairRecord(n, kube.RepairRecord{{Action: kube.RepairReboot, At: old, Done: &old}, {Action: kube.RepairReboot, At: done, Done: &done}})
+	Repair{Act: ActRequest, Action: kube.RepairReplace, Now: c.Now}.Change(n)
+	if record, err := kube.RepairRecordOf(n); err != nil || len(record) != 2 || record[0].At != done.UTC() {
+		t.Errorf("record %+v, %v", record, err)
+	}
+}
+
 func TestWithdrawnIsNoAttempt(t *testing.T) {
 	c := ward(5)
 	_, plan := c.decide(t)

@@ -64,6 +64,8 @@ const (
 	ReasonHealed RepairReason = "Healed"
 	// ReasonRepairOff: a request is taken back since repair is not on any more.
 	ReasonRepairOff RepairReason = "RepairOff"
+	// ReasonForgotten: a record is taken off since it does not count any more.
+	ReasonForgotten RepairReason = "Forgotten"
 	// ReasonEnded: the executor has answered the request.
 	ReasonEnded RepairReason = "Ended"
 )

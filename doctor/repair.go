@@ -59,6 +59,8 @@ const (
 	ActWithdraw
 	// ActNote: it notes on the Node that the executor has ended the action.
 	ActNote
+	// ActForget: it takes off the Node what of its record nobody counts any more.
+	ActForget
 )
 
 // String gives the act as metrics spell it.
@@ -72,6 +74,8 @@ func (a Act) String() string {
 		return "withdraw"
 	case ActNote:
 		return "note"
+	case ActForget:
+		return "forget"
 	}
 	return "none"
 }
@@ -120,6 +124,8 @@ func repair(s *world.Snapshot, c Case, brake Brake, sight Sight, policy Policy) 
 		return r.undo(ActWithdraw, ReasonBraked, brake.Message), true
 	case spec != nil && ended(n):
 		return r.undo(ActNote, ReasonEnded, "the action has ended; what became of the node is watched"), true
+	case outlived(n, s.Now):
+		return r.undo(ActForget, ReasonForgotten, "its last repair was more than 24 hours ago"), true
 	case spec == nil || !c.fails():
 		return Repair{}, false
 	}
@@ -162,6 +168,13 @@ func ended(n *world.Node) bool {
 	}
 	record, err := kube.RepairRecordOf(n.Object)
 	return err == nil && len(record) > 0 && record[len(record)-1].Done == nil
+}
+
+// outlived is whether nothing of the node's record counts any more, nor ever will:
+// a node that lives for years would carry it for as long.
+func outlived(n *world.Node, now time.Time) bool {
+	record, err := kube.RepairRecordOf(n.Object)
+	return err == nil && len(record) > 0 && len(record.Since(now.Add(-attemptWindow))) == 0
 }
 
 // leaveInVain refuses what was tried in vain on another node of the pool for the

@@ -59,6 +59,12 @@ type RepairSpec struct {
 	// one is asked for. Default 5m; 20m on bare metal and GPU shapes.
 	// +optional
 	Settle *metav1.Duration `json:"settle,omitempty"`
+	// restartTimeout is how long a machine that was told to restart may take to be
+	// back, Ready and examined; then the restart has not helped. Default 8m, 20m on
+	// bare metal and GPU shapes, and not more than spec.cycle.joinTimeout. A machine
+	// that gets a new boot volume has the joinTimeout.
+	// +optional
+	RestartTimeout *metav1.Duration `json:"restartTimeout,omitempty"`
 	// cooldown is how long a node that recovered after a repair is left alone when
 	// it breaks again. Default 60m.
 	// +optional

@@ -764,6 +764,11 @@ func (in *RepairSpec) DeepCopyInto(out *RepairSpec) {
 		*out = new(v1.Duration)
 		**out = **in
 	}
+	if in.RestartTimeout != nil {
+		in, out := &in.RestartTimeout, &out.RestartTimeout
+		*out = new(v1.Duration)
+		**out = **in
+	}
 	if in.Cooldown != nil {
 		in, out := &in.Cooldown, &out.Cooldown
 		*out = new(v1.Duration)

@@ -93,8 +93,13 @@ func (p *Provider) restart(in cloudprovider.InstanceID, send func(ctx context.Co
 			case containerengine.NodeLifecycleStateUpdating:
 				return nil, nil // on its way already
 			}
+			inv := p.inventory(str(l.pool.CompartmentId))
+			if inv.ended(node) {
+				// The service would answer 409, as it does to a busy pool, for ever.
+				return nil, fmt.Errorf("%w: Compute says that the instance does not exist any more", cloudprovider.ErrNotFound)
+			}
 			return func(ctx context.Context) error {
-				p.inventory(str(l.pool.CompartmentId)).expect(node)
+				inv.expect(node)
 				return unsupported(send(ctx, &node, &token))
 			}, nil
 		},

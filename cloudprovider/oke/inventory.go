@@ -109,6 +109,14 @@ func (v *inventory) gone(id string) bool {
 	return v.absent[id].times >= absences && len(v.machines) > 0
 }
 
+// ended is whether Compute has said that the instance does not exist any more.
+func (v *inventory) ended(id string) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	m, known := v.machines[id]
+	return known && m.state == core.InstanceLifecycleStateTerminated || v.absent[id].times >= absences && len(v.machines) > 0
+}
+
 // machinesOf are Compute's facts about these instances, as far as they can be
 // had: what is not known now is no reason to list no instances.
 func (p *Provider) machinesOf(ctx context.Context, compartment string, ids []string) map[string]machine {

@@ -1,7 +1,9 @@
 package oke
 
 import (
+	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -84,6 +86,41 @@ func TestAfterCompute(t *testing.T) {
 		if in.State != c.want || (in.Fault != nil) != (c.want != c.oke) {
 			t.Errorf("%s: %v with %+v, want %v", c.name, in.State, in.Fault, c.want)
 		}
+		if in.Fault != nil && in.Fault.Class != cloudprovider.FaultUnknown {
+			t.Errorf("%s: %+v after one look", c.name, in.Fault)
+		}
+	}
+}
+
+// A machine that ends behind OKE's back is proven to be lost by a second look and
+// not by the first; nobody restarts it, and another is made in its place.
+func TestLostMachine(t *testing.T) {
+	w := newWorld(t, okesim.Options{})
+	id := w.addPool(okesim.Pool{Size: 2})
+	lost := w.running(id)[0]
+	w.sim.KillInstance(string(lost))
+	w.computeAge = time.Nanosecond
+	seen := func() cloudprovider.Instance {
+		list, err := w.Instances(t.Context(), id)
+		if err != nil || len(list) != 2 {
+			t.Fatalf("%+v, %v", list, err)
+		}
+		return list[slices.IndexFunc(list, func(in cloudprovider.Instance) bool { return in.ID == lost })]
+	}
+	if in := seen(); in.State != cloudprovider.Stopped || in.Fault.Class == cloudprovider.FaultLost {
+		t.Errorf("after one look: %+v, %+v", in, in.Fault)
+	}
+	if in := seen(); in.State != cloudprovider.Stopped || in.Fault.Class != cloudprovider.FaultLost {
+		t.Errorf("after two: %+v, %+v", in, in.Fault)
+	}
+	if err := w.Reboot(t.Context(), id, lost); !errors.Is(err, cloudprovider.ErrNotFound) || w.sim.Calls()["RebootClusterNode"] != 0 {
+		t.Errorf("reboot: %v after %d requests", err, w.sim.Calls()["RebootClusterNode"])
+	}
+	if err := w.Replace(t.Context(), id, lost); err != nil {
+		t.Fatal(err)
+	}
+	if now := w.running(id); len(now) != 2 || slices.Contains(now, lost) {
+		t.Errorf("instances %v, without %s", now, lost)
 	}
 }
 

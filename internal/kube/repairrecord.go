@@ -3,6 +3,7 @@ package kube
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -24,6 +25,13 @@ type RepairAttempt struct {
 	// Done is when the doctor saw that the executor had ended the action, whether
 	// it was carried out or given up; nil before.
 	Done *time.Time `json:"done,omitempty"`
+}
+
+// Since is the record without the attempts that have ended and were made before
+// a time: what nobody counts any more. One that has not ended stays, since
+// somebody still has to answer it.
+func (r RepairRecord) Since(t time.Time) RepairRecord {
+	return slices.DeleteFunc(slices.Clone(r), func(a RepairAttempt) bool { return a.Done != nil && a.At.Before(t) })
 }
 
 // maxAttempts bounds the record: more than a day's limit says no more.
