@@ -84,7 +84,7 @@ func (d *decision) nodeRequest(n *world.Node) (string, bool) {
 		return "", false
 	} else if !asked {
 		if d.pool.CycleSpec() == nil {
-			d.block(n, CyclingOff, "cycling is off for this pool: set spec.cycle.mode")
+			d.block(n, CyclingOff, d.cyclingOff())
 			return "", false
 		}
 		return value, true
@@ -96,10 +96,18 @@ func (d *decision) nodeRequest(n *world.Node) (string, bool) {
 	return value, true
 }
 
+// cyclingOff is why a pool without a spec is not turned over.
+func (d *decision) cyclingOff() string {
+	if d.pool.Cloud.Virtual {
+		return "the node pool is a virtual one: it has no machines that could be renewed"
+	}
+	return "cycling is off for this pool: set spec.cycle.mode"
+}
+
 // checked is the request if the pool's spec allows it at all, "" otherwise.
 func (d *decision) checked(request string) string {
 	if d.pool.CycleSpec() == nil {
-		d.refuse(request, CyclingOff, "cycling is off for this pool: set spec.cycle.mode")
+		d.refuse(request, CyclingOff, d.cyclingOff())
 		return ""
 	}
 	b, err := d.budget(nil)

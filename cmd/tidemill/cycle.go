@@ -156,7 +156,11 @@ func resolve(ctx context.Context, c client.Reader, name string) (client.Object, 
 	return nil, &failure{exitNo, fmt.Errorf("there is no pool or node %q", name), []string{"tidemill status lists the pools, kubectl get nodes the nodes"}}
 }
 
-// allowed refuses at once what the daemon would refuse: cycling is off.
+// virtualPool begins the OCID of a virtual node pool.
+const virtualPool = "ocid1.virtualnodepool."
+
+// allowed refuses at once what the daemon would refuse: there are no machines, or
+// cycling is off.
 func allowed(ctx context.Context, c client.Reader, target client.Object) error {
 	pool, ok := target.(*v1alpha1.Pool)
 	if !ok {
@@ -164,6 +168,10 @@ func allowed(ctx context.Context, c client.Reader, target client.Object) error {
 		if pool, err = poolOf(ctx, c, target.(*corev1.Node)); err != nil || pool == nil {
 			return err
 		}
+	}
+	if strings.HasPrefix(pool.Status.NodePoolID, virtualPool) {
+		return &failure{exitNo, fmt.Errorf("pool %s is a virtual one: it has no machines that could be renewed", pool.Name),
+			[]string{"Oracle keeps virtual nodes up to date; delete a pod and it starts on a new one"}}
 	}
 	if s := pool.Spec.Cycle; s == nil || s.Mode == v1alpha1.CycleOff {
 		return &failure{exitNo, fmt.Errorf("cycling is off for pool %s", pool.Name), []string{fmt.Sprintf(
