@@ -1,6 +1,11 @@
 package scale
 
 import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/tidemill/tidemill/internal/world"
 	"github.com/tidemill/tidemill/scale/fit"
 )
 
@@ -49,6 +54,8 @@ func (d *decision) ask(p *pool, runs [][]*waiting, answer func(int, PoolReason))
 	for i, run := range runs {
 		why, fits := d.fitsAny(run[0], names)
 		switch {
+		case !fits && why.OfDevices():
+			answer(i, d.noDevices(p, run[0].pod, names[0], why))
 		case !fits:
 			answer(i, PoolReason{p.Name, DoesNotFit, d.say(why)})
 		case p.reason != "":
@@ -59,6 +66,26 @@ func (d *decision) ask(p *pool, runs [][]*waiting, answer func(int, PoolReason))
 			answer(i, PoolReason{p.Name, NextLook, "it fits a node of its own, but not with what else was decided"})
 		}
 	}
+}
+
+// noDevices is why the devices of a new node of the pool, of which this is one,
+// will not do for the pod.
+func (d *decision) noDevices(p *pool, pod *corev1.Pod, node string, why fit.Reason) PoolReason {
+	lacks := d.sim.Lacks(pod, node)
+	switch {
+	case lacks == "": // the plugin's own words say more
+	case len(p.Slices) == 0 && !p.shown():
+		return PoolReason{p.Name, DevicesUnknown, "no node of the pool has shown yet which devices a new one will have"}
+	default:
+		why.Message = lacks + " on a new node of pool " + p.Name
+	}
+	return PoolReason{p.Name, DoesNotFit, d.say(why)}
+}
+
+// shown is whether a node of the pool is up: one that shows no devices then has
+// none.
+func (p *pool) shown() bool {
+	return slices.ContainsFunc(p.Nodes, func(n *world.Node) bool { return n.Object != nil && n.Stage() == world.StageAvailable })
 }
 
 // say is a reason in words, the same words for the same reason.
@@ -91,7 +118,7 @@ func sum(pools []PoolReason) Reason {
 	for _, p := range pools {
 		switch p.Reason {
 		case ScaleOff:
-		case DoesNotFit:
+		case DoesNotFit, DevicesUnknown:
 			overall = NoPoolFits
 		default:
 			return p.Reason

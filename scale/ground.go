@@ -75,6 +75,7 @@ func (s *shrinking) stand(n *world.Node, placed map[string][]*corev1.Pod) {
 	if gpus(x.object.Status.Allocatable) {
 		x.used = utilization(x.object, x.pods)
 	}
+	x.used = max(x.used, s.sim.DeviceUse(name))
 	s.nodes[name] = x
 	s.ground.AddNode(x.object, c.shy, c.all)
 }

@@ -49,7 +49,7 @@ func (d *decision) grow(pods []*waiting) []*waiting {
 func (d *decision) accelerate(pods []*waiting) []*waiting {
 	var asking, others []*waiting
 	for _, w := range pods {
-		if gpus(w.want) {
+		if w.accelerated() {
 			asking = append(asking, w)
 		} else {
 			others = append(others, w)
@@ -109,7 +109,7 @@ func offered(p *pool, pods []*waiting, lastResort bool) []*waiting {
 	}
 	var out []*waiting
 	for _, w := range pods {
-		if gpus(w.want) {
+		if w.accelerated() {
 			out = append(out, w)
 		}
 	}

@@ -108,7 +108,7 @@ func (d *decision) tryKind(k *kind, classes [][]*waiting, table []choose.Class, 
 	}
 	onlyGPUs := !lastResort && gpus(p.template("").Status.Allocatable)
 	for i, c := range classes {
-		if onlyGPUs && !gpus(c[0].want) {
+		if onlyGPUs && !c[0].accelerated() {
 			continue
 		}
 		_, table[i].Fits[at] = d.fitsAny(c[0], names)

@@ -50,8 +50,8 @@ func (s *shrinking) blocker(pod *corev1.Pod) (Reason, string) {
 	case protected:
 		return DoNotDisrupt, " is annotated so"
 	}
-	if len(pod.Spec.ResourceClaims) > 0 {
-		return DynamicResources, " has resource claims, which are not simulated"
+	if why := s.sim.Unsupported(pod); why != "" {
+		return DynamicResources, ": " + why
 	}
 	if pod.Annotations[v1alpha1.AnnotationSafeToEvict] == "true" {
 		return "", ""

@@ -29,6 +29,9 @@ type shape struct {
 	size  int                 // place among shapes, the largest first
 }
 
+// accelerated is whether the pod asks for more than cores and memory.
+func (w *waiting) accelerated() bool { return gpus(w.want) || w.class.Devised() }
+
 // sieve keeps the pods that more room could help and writes a verdict for the
 // others. The order is that in which room is given out: priority first, as the
 // scheduler does, then the largest, since small ones fill the gaps that large
@@ -88,7 +91,7 @@ func (d *decision) passOver(pod *corev1.Pod) (Reason, string) {
 	if p := priority(pod); p < *d.p.PriorityCutoff {
 		return LowPriority, fmt.Sprintf("priority %d is below %d", p, *d.p.PriorityCutoff)
 	}
-	if message := fit.Unsupported(pod); message != "" {
+	if message := d.sim.Unsupported(pod); message != "" {
 		return DynamicResources, message
 	}
 	if node := pod.Status.NominatedNodeName; node != "" && d.sim.Node(node) != nil {

@@ -16,7 +16,8 @@ const (
 	Preempting Reason = "Preempting"
 	// DaemonSetPod: the pod belongs to one node; no other node would help it.
 	DaemonSetPod Reason = "DaemonSetPod"
-	// DynamicResources: the pod's resource claims cannot be simulated.
+	// DynamicResources: the pod has resource claims, and the cluster's devices are
+	// not known.
 	DynamicResources Reason = "DynamicResources"
 	// NoPool: no pool may be scaled.
 	NoPool Reason = "NoPool"
@@ -36,6 +37,9 @@ const (
 	// DoesNotFit: the pod does not fit a new node; the message has the
 	// scheduler's plugin and words.
 	DoesNotFit Reason = "DoesNotFit"
+	// DevicesUnknown: the pod asks for devices, and which of them a new node of the
+	// pool has is not known before one has shown it.
+	DevicesUnknown Reason = "DevicesUnknown"
 	// ScaleOff: the Pool has no scale part.
 	ScaleOff Reason = "ScaleOff"
 	// CloudUnavailable: the cloud does not answer, for this pool or at all.

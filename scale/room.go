@@ -1,6 +1,7 @@
 package scale
 
 import (
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -38,16 +39,42 @@ func (d *decision) furnishNode(p *pool, n *world.Node) {
 		if (stage == world.StageLaunching || stage == world.StageJoining) && !late {
 			d.expect(p, n.Zone(), string(n.ID()))
 		}
-	case stage == world.StageAvailable && !shedding(n.Object):
+	case stage == world.StageAvailable && !shedding(n.Object) && !d.unequipped(p, n):
 		d.real(n, n.Object)
 		d.there = append(d.there, n.Name())
 	case stage == world.StageAvailable, stage == world.StageGated, stage == world.StageJoining && !late:
 		d.real(n, grownUp(n.Object, p.template(n.Zone())))
+		d.sim.Equip(n.Name(), p.Slices)
 		d.addDaemons(n.Name(), n.Pods)
 		d.coming = append(d.coming, n.Name())
 	default:
 		d.real(n, n.Object)
 	}
+}
+
+// unequipped is whether a node that is up has yet to show what the pool's nodes
+// have beside cores and memory: the drivers of its devices come up after it. Pods
+// that wait for them need no other node, for as long as a machine has to join.
+func (d *decision) unequipped(p *pool, n *world.Node) bool {
+	if d.s.Now.Sub(n.Object.CreationTimestamp.Time) > d.p.JoinTimeout {
+		return false
+	}
+	published := d.sim.Published(n.Object.Name)
+	for _, x := range p.Slices {
+		if !slices.Contains(published, x.Spec.Driver) {
+			return true
+		}
+	}
+	t := p.template(n.Zone())
+	if t == nil || len(published) > 0 {
+		return false
+	}
+	for name, q := range t.Status.Allocatable {
+		if have := n.Object.Status.Allocatable[name]; gpu(name) && q.Sign() > 0 && have.IsZero() {
+			return true
+		}
+	}
+	return false
 }
 
 // furnishMissing adds the machines that were asked for and that the cloud does

@@ -50,7 +50,7 @@ func TestPlansSettle(t *testing.T) {
 		for i := range rapid.IntRange(1, 25).Draw(rt, "pods") {
 			app := rapid.SampledFrom([]string{"web", "db", "job"}).Draw(rt, "app")
 			w.AddPod(fmt.Sprintf("p%02d", i), rapid.SampledFrom([]string{"250m", "1", "3"}).Draw(rt, "cpu"), "256Mi",
-				worldtest.OwnedBy("ReplicaSet", app), worldtest.Labels[*corev1.Pod]("app", app), mover(rt, app))
+				worldtest.OwnedBy("ReplicaSet", app), worldtest.Labels[*corev1.Pod]("app", app), mover(rt, w.World, app))
 		}
 		for step := 0; w.step(); step++ {
 			if step > 30 {

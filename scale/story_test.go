@@ -126,6 +126,8 @@ func tell(t *testing.T, text string) *worldtest.World {
 			tellPDB(t, w, name, pairs)
 		case "policy":
 			clear(pairs) // see policyOf
+		case "devices":
+			tellDevices(w, name)
 		case "cloud":
 			w.Cloud.Err = fmt.Errorf("the cloud is %s", name)
 		default:
@@ -223,6 +225,7 @@ func tellNode(t *testing.T, w *worldtest.World, name string, p words) {
 	default:
 		t.Fatalf("node %s: what is the state %q?", name, state)
 	}
+	publish(w, name, p.number(t, "devices", 0))
 	if since := p.duration(t, "unneeded", "0s"); since > 0 {
 		n.Annotations[v1alpha1.AnnotationUnneededSince] = w.Now.Add(-since).Format(time.RFC3339)
 	}
@@ -284,6 +287,7 @@ func tellPods(t *testing.T, w *worldtest.World, name string, p words) {
 	if zone := p.take("zone", ""); zone != "" {
 		add(func(o *corev1.Pod) { o.Spec.NodeSelector = map[string]string{corev1.LabelTopologyZone: zone} })
 	}
+	add(devices(w, name, p))
 	add(podTraits(t, p))
 	add(worldtest.Labels[*corev1.Pod]("app", p.take("app", name)))
 	add(podTies(p))

@@ -50,16 +50,16 @@ func (d *decision) addNew(p *pool, template *corev1.Node, name string) string {
 		d.serial++
 		name = "new:" + p.Name + "/" + strconv.Itoa(d.serial)
 	}
-	_ = d.sim.AddLike(d.model(template), name) // a namesake of a machine is that machine
+	_ = d.sim.AddLike(d.model(p, template), name) // a namesake of a machine is that machine
 	return name
 }
 
 // model is what nodes of the template are made like.
-func (d *decision) model(template *corev1.Node) *fit.Model {
+func (d *decision) model(p *pool, template *corev1.Node) *fit.Model {
 	m := d.models[template]
 	if m == nil {
 		n := grownUp(template, nil)
-		m = d.sim.Model(n, d.daemonsOn(n, "a new node", nil))
+		m = d.sim.Model(n, d.daemonsOn(n, "a new node", nil), p.Slices...)
 		d.models[template] = m
 	}
 	return m

@@ -20,6 +20,7 @@ import (
 // scale-down has to place: plain ones and all that go to the real plugins.
 func idleWorld(rt *rapid.T) *worldtest.World {
 	w := worldtest.New()
+	tellDevices(w, "gpu")
 	for i := range rapid.IntRange(1, 2).Draw(rt, "pools") {
 		name := fmt.Sprintf("pool%d", i)
 		p := w.AddPool(name, "4", "16Gi", worldtest.Scale(int32(rapid.IntRange(0, 2).Draw(rt, "min")), 20), func(o *v1alpha1.Pool) {
@@ -28,6 +29,7 @@ func idleWorld(rt *rapid.T) *worldtest.World {
 		p.Placements = append(p.Placements, worldtest.Placement("AD-2", "4", "16Gi"))
 		for j := range rapid.IntRange(1, 6).Draw(rt, "nodes") {
 			n := w.AddNode(name, fmt.Sprintf("%s-n%d", name, j))
+			publish(w, n.Name, rapid.SampledFrom([]int{0, 2, 4}).Draw(rt, "devices"))
 			if rapid.IntRange(0, 5).Draw(rt, "taint") == 0 {
 				n.Spec.Taints = []corev1.Taint{{Key: "team", Value: "a", Effect: corev1.TaintEffectNoSchedule}}
 			}
@@ -38,10 +40,10 @@ func idleWorld(rt *rapid.T) *worldtest.World {
 		on := w.Objects.Nodes[rapid.IntRange(0, len(w.Objects.Nodes)-1).Draw(rt, "on")].Name
 		app := rapid.SampledFrom([]string{"web", "db", "job"}).Draw(rt, "app")
 		w.AddPod(fmt.Sprintf("p%02d", i), rapid.SampledFrom([]string{"100m", "500m", "1"}).Draw(rt, "cpu"), "256Mi",
-			worldtest.On(on), worldtest.OwnedBy("ReplicaSet", app), worldtest.Labels[*corev1.Pod]("app", app), mover(rt, app))
+			worldtest.On(on), worldtest.OwnedBy("ReplicaSet", app), worldtest.Labels[*corev1.Pod]("app", app), mover(rt, w, app))
 	}
 	for i := range rapid.IntRange(0, 3).Draw(rt, "waiting") {
-		w.AddPod(fmt.Sprintf("w%02d", i), "500m", "256Mi", worldtest.OwnedBy("ReplicaSet", "late"), mover(rt, "late"))
+		w.AddPod(fmt.Sprintf("w%02d", i), "500m", "256Mi", worldtest.OwnedBy("ReplicaSet", "late"), mover(rt, w, "late"))
 	}
 	for _, app := range []string{"web", "db"} {
 		if rapid.Bool().Draw(rt, "pdb") {
@@ -56,8 +58,11 @@ func idleWorld(rt *rapid.T) *worldtest.World {
 }
 
 // mover gives a pod one of the traits that decide where it may go.
-func mover(rt *rapid.T, app string) func(*corev1.Pod) {
-	trait := rapid.IntRange(0, 13).Draw(rt, "trait")
+func mover(rt *rapid.T, w *worldtest.World, app string) func(*corev1.Pod) {
+	trait := rapid.IntRange(0, 14).Draw(rt, "trait")
+	if trait >= 13 {
+		return devices(w, fmt.Sprint("for", len(w.Objects.Pods)), words{"devices": "gpu:1", "holds": fmt.Sprint("gpu-", len(w.Objects.Pods)%4)})
+	}
 	return func(p *corev1.Pod) {
 		self := &metav1.LabelSelector{MatchLabels: map[string]string{"app": app}}
 		switch trait {
@@ -92,7 +97,7 @@ func mover(rt *rapid.T, app string) func(*corev1.Pod) {
 // and asks the scheduler's plugins for each pod, one after the other, whether it
 // may go where the plan says. And no budget is spent beyond what it allows.
 func TestRemovalsReplay(t *testing.T) {
-	moves, choosy := 0, 0
+	moves, choosy, devised := 0, 0, 0
 	check := func(rt *rapid.T) {
 		w := idleWorld(rt)
 		s := w.Snapshot()
@@ -128,6 +133,9 @@ func TestRemovalsReplay(t *testing.T) {
 					rt.Fatal(err)
 				}
 				moves++
+				if len(m.Pod.Spec.ResourceClaims) > 0 {
+					devised++
+				}
 				if m.Pod.Spec.Affinity != nil || len(m.Pod.Spec.TopologySpreadConstraints) > 0 {
 					choosy++
 				}
@@ -141,8 +149,8 @@ func TestRemovalsReplay(t *testing.T) {
 		checkBudgets(rt, w, plan)
 	}
 	rapid.Check(t, check)
-	t.Logf("%d moves replayed, %d of pods with affinity or spread", moves, choosy)
-	if moves < 50 || choosy < 5 {
+	t.Logf("%d moves replayed, %d of pods with affinity or spread, %d with devices", moves, choosy, devised)
+	if moves < 50 || choosy < 5 || devised < 5 {
 		t.Errorf("%d moves, %d choosy: the test proves nothing", moves, choosy)
 	}
 }

@@ -43,9 +43,10 @@ func throng(rt *rapid.T) *worldtest.World {
 		for j := range rapid.IntRange(0, 3).Draw(rt, "nodes") {
 			w.AddNode(name, fmt.Sprintf("%s-n%d", name, j))
 		}
+		throngDevices(rt, w, name)
 	}
 	for i := range rapid.IntRange(1, 5).Draw(rt, "shapes") {
-		opt, cpu := throngPod(rt, i), rapid.SampledFrom([]string{"250m", "500m", "1", "1500m", "3", "9"}).Draw(rt, "want")
+		opt, cpu := throngClaims(rt, w, i, throngPod(rt, i)), rapid.SampledFrom([]string{"250m", "500m", "1", "1500m", "3", "9"}).Draw(rt, "want")
 		for j := range rapid.IntRange(1, 9).Draw(rt, "replicas") {
 			bound := func(*corev1.Pod) {}
 			if n := len(w.Objects.Nodes); n > 0 && rapid.IntRange(0, 5).Draw(rt, "bound") == 0 {
@@ -133,6 +134,9 @@ func TestPlanIsTheSchedulersOwn(t *testing.T) {
 		for _, p := range d.pools {
 			for _, n := range d.grown[p] {
 				stage(rt, o, d.sim.Node(n.name), nil)
+				if err := o.AddSlices(d.sim.Slices(n.name)); err != nil {
+					rt.Fatal(err)
+				}
 			}
 		}
 		for _, w := range d.promised {
@@ -189,15 +193,11 @@ func refused(rt *rapid.T, d *decision, o *fit.Oracle, v Verdict) {
 		}
 		for i, zone := range p.Cloud.Zones() {
 			name := fmt.Sprintf("one-more-%s-%d-%s", p.Name, i, v.Pod)
-			n := d.sim.Model(grownUp(p.template(zone), nil), nil)
+			n := d.sim.Model(grownUp(p.template(zone), nil), nil, p.Slices...)
 			if err := d.sim.AddLike(n, name); err != nil {
 				rt.Fatal(err)
 			}
-			twin, err := fit.NewOracle(d.s)
-			if err != nil {
-				rt.Fatal(err)
-			}
-			copyInto(rt, d, twin)
+			twin := copied(rt, d)
 			if _, ok := twin.Fits(v.pod, name); ok {
 				rt.Fatalf("%s, but a node more of pool %s in %s takes it", v, p.Name, zone)
 			}
@@ -211,10 +211,27 @@ func nextLook(v Verdict, pool string) bool {
 	return slices.ContainsFunc(v.Pools, func(r PoolReason) bool { return r.Pool == pool && r.Reason == NextLook })
 }
 
-func copyInto(rt *rapid.T, d *decision, o *fit.Oracle) {
-	for _, name := range d.sim.Names() {
-		stage(rt, o, d.sim.Node(name), d.sim.Pods(name))
+// copied is the scheduler before the state that the plan has come to, devices as
+// they have been given.
+func copied(rt *rapid.T, d *decision) *fit.Oracle {
+	now := *d.s
+	now.Pending, now.Devices.Claims = nil, d.sim.Claims()
+	o, err := fit.NewOracle(&now)
+	if err != nil {
+		rt.Fatal(err)
 	}
+	for _, name := range d.sim.Names() {
+		stage(rt, o, d.sim.Node(name), nil)
+		if err := o.AddSlices(d.sim.Slices(name)); err != nil {
+			rt.Fatal(err)
+		}
+		for _, pod := range d.sim.Pods(name) {
+			if err := o.AddBound(pod, name); err != nil {
+				rt.Fatal(err)
+			}
+		}
+	}
+	return o
 }
 
 // TestOrderDoesNotMatter shuffles what the API server and the cloud list; the

@@ -34,6 +34,10 @@ func join(o Objects, pods []*corev1.Pod, r *roll, cloud cloudprovider.Cloud, now
 		PDBs: sorted(o.PDBs), DaemonSets: sorted(o.DaemonSets), Namespaces: sorted(o.Namespaces), PVCs: sorted(o.PVCs),
 		PVs: sorted(o.PVs), StorageClasses: sorted(o.StorageClasses), CSINodes: sorted(o.CSINodes),
 		Attachments: sorted(o.Attachments), Balancers: balancers(o.Services),
+		Devices: Devices{
+			Claims: sorted(o.ResourceClaims), Templates: sorted(o.ResourceClaimTemplates), Classes: sorted(o.DeviceClasses),
+			Slices: sorted(o.ResourceSlices), Away: o.DevicesAway,
+		},
 	}
 	byNode, pending := r.call(pods)
 	s.Pending = pending
@@ -46,6 +50,7 @@ func join(o Objects, pods []*corev1.Pod, r *roll, cloud cloudprovider.Cloud, now
 		p.Learned = Learn(p.Cloud, p.Nodes, p.Learned, now)
 		p.Cloud = Taught(p.Cloud, p.Learned)
 	}
+	s.joinSlices()
 	return s
 }
 

@@ -30,6 +30,10 @@ type Observer struct {
 	// look: 60,000 pods are the bulk of what there is.
 	Informer PodInformer
 
+	// Devices, if not nil, reads the objects of dynamic resource allocation; else
+	// they are listed from Reader. It never fails a look: see Devices.Away.
+	Devices func(context.Context) DeviceObjects
+
 	// One look at a time: the verbs' loops would read the same twice. Whoever waits
 	// behind a cloud that does not answer can be called off, which a mutex would
 	// not allow.
@@ -58,6 +62,7 @@ type Objects struct {
 	CSINodes       []storagev1.CSINode
 	Attachments    []storagev1.VolumeAttachment
 	Services       []corev1.Service
+	DeviceObjects
 }
 
 // Observe looks at both sides. An error means that the cluster could not be
@@ -157,8 +162,13 @@ func (o *Observer) read(ctx context.Context) (Objects, []*corev1.Pod, error) {
 			return Objects{}, nil, fmt.Errorf("list %T: %w", list, err)
 		}
 	}
+	devices := o.Devices
+	if devices == nil {
+		devices = ListDevices(o.Reader)
+	}
 	return Objects{
-		Pools: pools.Items, Nodes: nodes.Items, Pods: pods.Items, PDBs: pdbs.Items, DaemonSets: sets.Items,
+		DeviceObjects: devices(ctx),
+		Pools:         pools.Items, Nodes: nodes.Items, Pods: pods.Items, PDBs: pdbs.Items, DaemonSets: sets.Items,
 		Namespaces: spaces.Items, PVCs: pvcs.Items, PVs: pvs.Items, StorageClasses: classes.Items, CSINodes: csi.Items,
 		Attachments: att.Items, Services: svcs.Items,
 	}, shared, nil

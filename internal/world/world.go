@@ -21,6 +21,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	resourcev1 "k8s.io/api/resource/v1"
 	storagev1 "k8s.io/api/storage/v1"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
@@ -65,6 +66,19 @@ type Snapshot struct {
 	Attachments []*storagev1.VolumeAttachment
 	// Balancers are the Services of type LoadBalancer.
 	Balancers []*corev1.Service
+	// Devices are what dynamic resource allocation goes by.
+	Devices Devices
+}
+
+// Devices are the objects of resource.k8s.io, each kind by namespace and name.
+type Devices struct {
+	Claims    []*resourcev1.ResourceClaim
+	Templates []*resourcev1.ResourceClaimTemplate
+	Classes   []*resourcev1.DeviceClass
+	Slices    []*resourcev1.ResourceSlice
+	// Away is why they are not known, "" when they are. Whatever asks for a device
+	// can then not be judged; everything else can.
+	Away string
 }
 
 // Orphan is a Pool object without a node pool of its own, and why.
@@ -102,6 +116,9 @@ type Pool struct {
 	Cloud cloudprovider.NodePool
 	// Learned are the lessons that corrected them, for the mirror to keep.
 	Learned []v1alpha1.LearnedTemplate
+	// Slices are the devices that a new node will publish, as far as a node of
+	// today shows it; nil when none does. See TemplateSlices.
+	Slices []*resourcev1.ResourceSlice
 	// Nodes are in order of instance ID, then name.
 	Nodes []*Node
 }

@@ -26,6 +26,7 @@ func (a amounts) of(i int) int64 {
 type need struct {
 	resource int
 	amount   int64
+	backed   bool // on a node that does not count it itself, devices stand behind it
 }
 
 func (a *amounts) add(needs []need, times int64) {
@@ -52,7 +53,7 @@ func (c *Cluster) amounts(r fwk.Resource) amounts {
 	a := amounts{r.GetMilliCPU(), r.GetMemory(), r.GetEphemeralStorage()}
 	scalars := r.GetScalarResources()
 	for _, name := range slices.Sorted(maps.Keys(scalars)) {
-		a.add([]need{{c.number(name), scalars[name]}}, 1)
+		a.add([]need{{resource: c.number(name), amount: scalars[name]}}, 1)
 	}
 	return a
 }
@@ -61,7 +62,7 @@ func (c *Cluster) needs(r fwk.Resource) []need {
 	var out []need
 	for i, n := range c.amounts(r) {
 		if n != 0 {
-			out = append(out, need{i, n})
+			out = append(out, need{resource: i, amount: n})
 		}
 	}
 	return out
@@ -75,11 +76,15 @@ func (c *Cluster) asks(pod *corev1.Pod) []need {
 	var out []need
 	for _, n := range c.needs(r) {
 		if n.amount > 0 || n.resource >= firstExtended {
+			n.backed = n.amount > 0 && c.asked.extended && c.devices.behind(c.names[n.resource])
 			out = append(out, n)
 		}
 	}
 	return out
 }
+
+// delegated is whether the node leaves it to devices to have so much.
+func (n *node) delegated(a need) bool { return a.backed && n.have.of(a.resource) == 0 }
 
 const firstExtended = 3
 
@@ -94,6 +99,9 @@ func (c *Cluster) takes(pod *corev1.Pod) []need {
 func (n *node) times(asks []need, limit int) int {
 	k := min(n.most-len(n.pods), limit)
 	for _, a := range asks {
+		if n.delegated(a) {
+			continue
+		}
 		free := n.have.of(a.resource) - n.used.of(a.resource)
 		if free < a.amount {
 			return 0
@@ -118,6 +126,9 @@ func (c *Cluster) short(n *node, asks []need) string {
 		say("Too many pods")
 	}
 	for _, a := range asks {
+		if n.delegated(a) {
+			continue
+		}
 		if n.have.of(a.resource)-n.used.of(a.resource) < a.amount {
 			say("Insufficient " + string(c.names[a.resource]))
 		}

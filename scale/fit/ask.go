@@ -44,14 +44,6 @@ func leading(s string) (n int) {
 	return n
 }
 
-// Unsupported says why a pod cannot be judged here at all, "" when it can.
-func Unsupported(pod *corev1.Pod) string {
-	if len(pod.Spec.ResourceClaims) > 0 {
-		return "the pod uses resource claims, which are not simulated"
-	}
-	return ""
-}
-
 // Fits says whether the scheduler would let pod onto node as the cluster is
 // now, and the first reason when not.
 func (c *Cluster) Fits(pod *corev1.Pod, node string) (Reason, bool) {

@@ -16,8 +16,10 @@ type asked struct {
 	static   []fwk.FilterPlugin // they look at the pod's and the node's own words
 	affinity fwk.PreFilterPlugin
 	volumes  []volumePlugin
+	devices  devicePlugin
 
 	podLevel, comparison bool // features
+	extended             bool // devices stand behind extended resources
 	era                  int  // of kinds
 }
 
@@ -37,6 +39,8 @@ func sortOut(all plugins) asked {
 			a.static = append(a.static, p)
 		case names.VolumeRestrictions, names.NodeVolumeLimits, names.VolumeBinding, names.VolumeZone:
 			a.volumes = append(a.volumes, p.(volumePlugin))
+		case names.DynamicResources:
+			a.devices = p.(devicePlugin)
 		}
 	}
 	for _, p := range all.pre {
@@ -44,6 +48,7 @@ func sortOut(all plugins) asked {
 			a.affinity = p
 		}
 	}
+	a.extended = all.extended
 	a.podLevel = utilfeature.DefaultFeatureGate.Enabled(features.PodLevelResources)
 	a.comparison = utilfeature.DefaultFeatureGate.Enabled(features.TaintTolerationComparisonOperators)
 	return a
@@ -113,5 +118,7 @@ func (c *Cluster) info(name string) fwk.NodeInfo {
 	}
 	return nil
 }
+
+func (c *Cluster) dra() fwk.SharedDRAManager { return c.devices }
 
 func (c *Cluster) claimed(key string) bool { return c.claims[key] > 0 }

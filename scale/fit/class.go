@@ -21,6 +21,8 @@ type Class struct {
 	asks, use []need
 	ports     []corev1.ContainerPort
 	stored    bool // its volumes are the real plugins' to judge
+	devised   bool // it is given devices where it is put
+	shared    bool // others may use the same
 
 	// What it wants of other pods, made when it is first asked for.
 	ruled     bool
@@ -42,7 +44,7 @@ func (cl *Class) Stale() bool { return cl.stale }
 // Plain is whether where pods of the class may be depends on room alone, and not
 // on which pods are where.
 func (cl *Class) Plain() bool {
-	return !cl.stored && len(cl.ports) == 0 && len(cl.spread) == 0 && len(cl.affinity) == 0 && len(cl.anti) == 0 && len(cl.barred) == 0
+	return !cl.stored && !cl.devised && len(cl.ports) == 0 && len(cl.spread) == 0 && len(cl.affinity) == 0 && len(cl.anti) == 0 && len(cl.barred) == 0
 }
 
 // classBook finds classes by their spelling.
@@ -137,7 +139,7 @@ func (c *Cluster) classOn(n *node, pod *corev1.Pod) *Class {
 // class is the class of the pod if it were bound to that node, "" for none.
 func (c *Cluster) class(pod *corev1.Pod, bound string) *Class {
 	b := &c.book
-	b.buf = b.spell(b.buf[:0], pod, bound)
+	b.buf = c.spell(b.buf[:0], pod, bound)
 	if cl := b.byText[string(b.buf)]; cl != nil {
 		return cl
 	}
@@ -149,7 +151,7 @@ func (c *Cluster) class(pod *corev1.Pod, bound string) *Class {
 	if fresh {
 		b.order = slices.Sorted(maps.Keys(b.selects))
 		c.reclassify()
-		b.buf = b.spell(b.buf[:0], pod, bound)
+		b.buf = c.spell(b.buf[:0], pod, bound)
 	}
 	key := string(b.buf)
 	if bound != pod.Spec.NodeName {
@@ -160,10 +162,10 @@ func (c *Cluster) class(pod *corev1.Pod, bound string) *Class {
 	return c.newClass(key, pod)
 }
 
-func (b *classBook) spell(t text, pod *corev1.Pod, bound string) text {
+func (c *Cluster) spell(t text, pod *corev1.Pod, bound string) text {
 	t.str(pod.Namespace)
 	t.flag(pod.DeletionTimestamp != nil)
-	t.chosen(pod.Labels, b.order)
+	t.chosen(pod.Labels, c.book.order)
 	t.selection(pod, bound)
 	t.company(pod)
 	t.containers(pod.Spec.InitContainers)
@@ -173,6 +175,7 @@ func (b *classBook) spell(t text, pod *corev1.Pod, bound string) text {
 		t.list(r.Requests)
 	}
 	t.resized(pod)
+	c.spellDevices(&t, pod, bound)
 	if stored(pod) {
 		t.str(pod.Name) // of which an ephemeral volume's claim is made
 		for i := range pod.Spec.Volumes {
@@ -199,6 +202,7 @@ func (c *Cluster) newClass(key string, pod *corev1.Pod) *Class {
 	cl := &Class{
 		pod: pod, sel: c.selection(pod), asks: c.asks(pod), use: c.takes(pod), stored: stored(pod), ports: util.GetHostPorts(pod),
 	}
+	cl.devised, cl.shared = c.devised(pod, cl.asks), shared(pod)
 	b.byText[key] = cl
 	b.all = append(b.all, cl)
 	for _, k := range b.order {

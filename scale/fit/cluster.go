@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	resourcev1 "k8s.io/api/resource/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 
@@ -29,6 +30,8 @@ type Cluster struct {
 	memo     *Memo
 	numbered []*Class
 	kinds    kindBook
+	devices  *devices
+	searched int // for devices, in vain and for too long
 	topo     topology
 	rules    ruleBook
 
@@ -51,7 +54,8 @@ type node struct {
 	pods       []placed
 	domains    []int32 // by topology key; absent where there is no such label
 
-	info *framework.NodeInfo // for the volume plugins, made when asked for
+	info   *framework.NodeInfo         // for the volume plugins, made when asked for
+	slices []*resourcev1.ResourceSlice // of this node alone; of one like others when asked for
 }
 
 // placed is a pod on a node.
@@ -75,6 +79,7 @@ func Recall(s *world.Snapshot, m *Memo) (*Cluster, error) {
 		resources:  map[corev1.ResourceName]int{},
 		book:       newClassBook(),
 		kinds:      newKindBook(),
+		devices:    newDevices(s),
 		topo:       newTopology(),
 		rules:      newRuleBook(),
 	}
@@ -106,7 +111,7 @@ func (c *Cluster) AddNode(object *corev1.Node) error {
 		return fmt.Errorf("add node %s: there is one of that name", object.Name)
 	}
 	allocatable := framework.NewResource(object.Status.Allocatable)
-	n := &node{name: object.Name, object: object, have: c.amounts(allocatable), most: allocatable.AllowedPodNumber}
+	n := &node{name: object.Name, object: object, have: c.amounts(allocatable), most: allocatable.AllowedPodNumber, slices: c.devices.local[object.Name]}
 	n.used = make(amounts, len(n.have))
 	c.enter(n)
 	return nil
@@ -117,8 +122,9 @@ func (c *Cluster) enter(n *node) {
 	n.serial = c.serial
 	n.kind = c.kindOf(n)
 	n.domains = c.topo.domainsOf(n)
+	mark := c.mark()
 	c.insert(n)
-	c.wrote(change{op: nodeAdded, node: n})
+	c.wrote(change{op: nodeAdded, node: n, mark: mark})
 }
 
 // insert makes a node, with the pods on it, part of what is counted.
@@ -143,8 +149,14 @@ func (c *Cluster) withdraw(n *node) {
 // already away.
 func (c *Cluster) RemoveNode(name string) {
 	if n := c.nodes[name]; n != nil {
+		mark := c.mark()
+		for i := range n.pods {
+			if n.pods[i].class.devised {
+				c.devices.ledger.release(n.pods[i].pod)
+			}
+		}
 		c.withdraw(n)
-		c.wrote(change{op: nodeRemoved, node: n})
+		c.wrote(change{op: nodeRemoved, node: n, mark: mark})
 	}
 }
 
@@ -160,14 +172,20 @@ func (c *Cluster) AddPod(pod *corev1.Pod, node string) error {
 
 // put places pods of one class on a node.
 func (c *Cluster) put(n *node, class *Class, pods []*corev1.Pod) {
+	mark := c.mark()
 	for _, pod := range pods {
 		n.pods = append(n.pods, placed{pod, class})
 		if class.stored {
 			c.claim(pod, 1)
 		}
 	}
+	if class.devised {
+		for _, pod := range pods {
+			c.allot(n, pod)
+		}
+	}
 	c.load(n, class, len(pods))
-	c.wrote(change{op: podsAdded, node: n, count: len(pods)})
+	c.wrote(change{op: podsAdded, node: n, count: len(pods), mark: mark})
 }
 
 // load counts n pods more, or fewer, of a class on the node.
@@ -203,8 +221,12 @@ func (c *Cluster) RemovePod(pod *corev1.Pod, node string) error {
 	}
 	for i := range n.pods {
 		if p := n.pods[i]; p.pod.UID == pod.UID {
+			mark := c.mark()
+			if p.class.devised {
+				c.devices.ledger.release(p.pod)
+			}
 			c.take(n, i)
-			c.wrote(change{op: podTaken, node: n, count: i, pod: p})
+			c.wrote(change{op: podTaken, node: n, count: i, pod: p, mark: mark})
 			return nil
 		}
 	}
@@ -227,6 +249,17 @@ func (c *Cluster) Node(name string) *corev1.Node {
 		return n.asObject()
 	}
 	return nil
+}
+
+// Claims are the claims as the simulation has them, in order of namespace and
+// name, those that it has foreseen included.
+func (c *Cluster) Claims() []*resourcev1.ResourceClaim {
+	l := c.devices.ledger
+	out := make([]*resourcev1.ResourceClaim, 0, len(l.claims))
+	for _, key := range slices.Sorted(maps.Keys(l.claims)) {
+		out = append(out, l.claims[key].claim)
+	}
+	return out
 }
 
 // Pods are those placed on a node, in no order worth relying on.

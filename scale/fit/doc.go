@@ -10,7 +10,8 @@
 //	pod ─► Class ─┬─ unschedulable, name, taints, node affinity ─► plugins, once per kind
 //	              ├─ resources, number of pods, host ports ──────► arithmetic on the node
 //	              ├─ topology spread, affinity, anti-affinity ───► tally: pods by domain
-//	              └─ volumes ────────────────────────────────────► plugins, each time
+//	              ├─ volumes ────────────────────────────────────► plugins, each time
+//	              └─ devices ────────────────────────────────────► plugin, each time, and a ledger
 //
 // An [Oracle] is all of the scheduler's Filter plugins and nothing else. It is
 // too slow to plan with and is what the tests hold a [Cluster] against: the two
@@ -22,9 +23,12 @@
 // was changed and not the size of the cluster. A [Row] puts many like pods on
 // many nodes: where nothing but room counts by division, a node at a time.
 //
-// What is not asked: scores (where the pod would like best to be), preemption,
-// and dynamic resource allocation, whose claims the Snapshot does not hold; see
-// [Unsupported]. A delayed volume binding is checked but not reserved: two pods
+// Devices are given away by the plugin's own allocator: who holds which is the
+// simulation's to remember. The plugin is shown one node's devices at a time, and
+// a claim as its controller will make it.
+//
+// What is not asked: scores (where the pod would like best to be) and preemption.
+// A delayed volume binding is checked but not reserved: two pods
 // of one look may count on the same pre-provisioned local volume.
 //
 // This is the only package beside the playground that imports k8s.io/kubernetes.

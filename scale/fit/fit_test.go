@@ -212,12 +212,18 @@ func volume(name, zone, driver string) corev1.PersistentVolume {
 }
 
 func TestUnsupported(t *testing.T) {
-	p := &corev1.Pod{}
-	if why := fit.Unsupported(p); why != "" {
+	w := worldtest.New()
+	plain, claiming := &corev1.Pod{}, &corev1.Pod{}
+	claiming.Spec.ResourceClaims = []corev1.PodResourceClaim{{Name: "gpu"}}
+	if why := build(t, w).Unsupported(claiming); why != "" {
+		t.Errorf("devices are known, and yet %q", why)
+	}
+	w.Objects.DevicesAway = "the cluster does not serve them"
+	c := build(t, w)
+	if why := c.Unsupported(plain); why != "" {
 		t.Errorf("plain pod: %q", why)
 	}
-	p.Spec.ResourceClaims = []corev1.PodResourceClaim{{Name: "gpu"}}
-	if why := fit.Unsupported(p); why == "" {
+	if why := c.Unsupported(claiming); why == "" {
 		t.Error("a pod with resource claims is said to be judged")
 	}
 }

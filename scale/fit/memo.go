@@ -147,7 +147,7 @@ func (c *Cluster) spellAll(n *node, pods []*corev1.Pod) []int32 {
 		if bound == n.name {
 			bound = "" // see classOn
 		}
-		c.book.buf = c.book.spell(c.book.buf[:0], pod, bound)
+		c.book.buf = c.spell(c.book.buf[:0], pod, bound)
 		number, ok := c.memo.numbers[string(c.book.buf)]
 		if !ok {
 			number = int32(len(c.memo.numbers))

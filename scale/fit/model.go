@@ -4,27 +4,32 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	resourcev1 "k8s.io/api/resource/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 )
 
 // Model is what nodes are made like: a node of which there may be any number,
 // with the pods that each of them has from the start.
 type Model struct {
-	node  *corev1.Node
-	pods  []placed
-	have  amounts
-	used  amounts
-	most  int
-	kind  *kind // when no pod asks for a hostname
-	era   int   // of kinds, in which kind was found
-	daily bool  // kind is known
+	node *corev1.Node
+	pods []placed
+	// slices are of the devices that each of them publishes, of no node yet.
+	slices []*resourcev1.ResourceSlice
+	have   amounts
+	used   amounts
+	most   int
+	kind   *kind // when no pod asks for a hostname
+	era    int   // of kinds, in which kind was found
+	daily  bool  // kind is known
 }
 
 // Model prepares nodes like object that differ in name and hostname, each with
-// the given pods on it. Both are shared and must not change afterwards.
-func (c *Cluster) Model(object *corev1.Node, pods []*corev1.Pod) *Model {
+// the given pods on it and the devices of these slices, see world.TemplateSlices.
+// All are shared and must not change afterwards.
+func (c *Cluster) Model(object *corev1.Node, pods []*corev1.Pod, slices ...*resourcev1.ResourceSlice) *Model {
 	allocatable := framework.NewResource(object.Status.Allocatable)
-	m := &Model{node: object, have: c.amounts(allocatable), most: allocatable.AllowedPodNumber}
+	m := &Model{node: object, have: c.amounts(allocatable), most: allocatable.AllowedPodNumber, slices: slices}
 	m.used = make(amounts, len(m.have))
 	for _, pod := range pods {
 		m.pods = append(m.pods, placed{pod, c.Class(pod)})
@@ -50,8 +55,17 @@ func (c *Cluster) AddLike(m *Model, name string) error {
 	}
 	n.kind = m.kind
 	n.domains = c.topo.domainsOf(n)
+	mark := c.mark()
 	c.insert(n)
-	c.wrote(change{op: nodeAdded, node: n})
+	for i := range n.pods {
+		if p := &n.pods[i]; p.class.devised {
+			own := *p.pod // a claim is one pod's
+			own.Name, own.UID = own.Name+"@"+name, own.UID+types.UID("@"+name)
+			p.pod = &own
+			c.allot(n, p.pod)
+		}
+	}
+	c.wrote(change{op: nodeAdded, node: n, mark: mark})
 	return nil
 }
 

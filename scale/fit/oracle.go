@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	resourcev1 "k8s.io/api/resource/v1"
 	"k8s.io/apimachinery/pkg/util/sets"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
@@ -19,6 +20,8 @@ import (
 // safe for concurrent use.
 type Oracle struct {
 	plugins plugins
+	devices devicePlugin
+	bureau  *bureau
 	claims  map[string]int // namespace/name of a PVC to the placed pods that use it
 	order   []*framework.NodeInfo
 	nodes   map[string]*framework.NodeInfo
@@ -27,12 +30,16 @@ type Oracle struct {
 // NewOracle makes an Oracle without nodes that knows the snapshot's namespaces
 // and storage objects.
 func NewOracle(s *world.Snapshot) (*Oracle, error) {
-	o := &Oracle{claims: map[string]int{}, nodes: map[string]*framework.NodeInfo{}}
+	b, err := newBureau(s)
+	if err != nil {
+		return nil, fmt.Errorf("set up the scheduler's books of devices: %w", err)
+	}
+	o := &Oracle{bureau: b, claims: map[string]int{}, nodes: map[string]*framework.NodeInfo{}}
 	p, err := newPlugins(o, s)
 	if err != nil {
 		return nil, fmt.Errorf("set up the scheduler's plugins: %w", err)
 	}
-	o.plugins = p
+	o.plugins, o.devices = p, sortOut(p).devices
 	return o, nil
 }
 
@@ -47,8 +54,17 @@ func (o *Oracle) AddNode(n *corev1.Node) error {
 	return nil
 }
 
-// AddPod places a pod on a node, whether it fits or not.
+// AddPod places a pod on a node, whether it fits or not, and gives it the devices
+// that it asks for if they are there.
 func (o *Oracle) AddPod(pod *corev1.Pod, node string) error {
+	if err := o.AddBound(pod, node); err != nil {
+		return err
+	}
+	return o.bureau.bind(o.devices, pod, o.nodes[node])
+}
+
+// AddBound is AddPod for a pod that has what it has: the snapshot's claims show it.
+func (o *Oracle) AddBound(pod *corev1.Pod, node string) error {
 	info := o.nodes[node]
 	if info == nil {
 		return fmt.Errorf("place pod %s/%s: no node %s", pod.Namespace, pod.Name, node)
@@ -63,6 +79,16 @@ func (o *Oracle) AddPod(pod *corev1.Pod, node string) error {
 	return nil
 }
 
+// AddSlices shows devices that a node publishes beside those of the snapshot.
+func (o *Oracle) AddSlices(list []*resourcev1.ResourceSlice) error {
+	for _, x := range list {
+		if err := o.bureau.slices.Add(x); err != nil {
+			return fmt.Errorf("add slice %s: %w", x.Name, err)
+		}
+	}
+	return nil
+}
+
 // Fits says whether the scheduler would let pod onto node as the cluster is
 // now, and the first reason when not.
 func (o *Oracle) Fits(pod *corev1.Pod, node string) (Reason, bool) {
@@ -70,6 +96,7 @@ func (o *Oracle) Fits(pod *corev1.Pod, node string) (Reason, bool) {
 	if info == nil {
 		return Reason{Message: "no such node"}, false
 	}
+	pod = o.bureau.know(pod)
 	nodes, _ := lister{o}.List()
 	state, skip := framework.NewCycleState(), sets.New[string]()
 	var only *fwk.PreFilterResult // the nodes that are left, nil for all

@@ -3,6 +3,8 @@ package fit
 import (
 	"context"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
@@ -12,6 +14,7 @@ import (
 	"k8s.io/client-go/util/workqueue"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/apis/config"
+	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/dynamicresources"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/feature"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/interpodaffinity"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/nodeaffinity"
@@ -61,12 +64,16 @@ var order = []struct {
 	// score and never filter, so the list of those that filter is empty.
 	{podtopologyspread.Name, podtopologyspread.New, &config.PodTopologySpreadArgs{DefaultingType: config.ListDefaulting}},
 	{interpodaffinity.Name, interpodaffinity.New, &config.InterPodAffinityArgs{HardPodAffinityWeight: 1}},
+	// Claims on devices, and extended resources that devices stand behind.
+	{dynamicresources.Name, dynamicresources.New, deviceArgs()},
 }
 
 // plugins are the list above, set up on one stand.
 type plugins struct {
 	pre    []fwk.PreFilterPlugin
 	filter []fwk.FilterPlugin
+	// extended is whether devices may stand behind extended resources.
+	extended bool
 }
 
 func newPlugins(on stand, s *world.Snapshot) (plugins, error) {
@@ -76,11 +83,8 @@ func newPlugins(on stand, s *world.Snapshot) (plugins, error) {
 	}
 	h := handle{on: on, factory: factory}
 	features := feature.NewSchedulerFeaturesFromGates(utilfeature.DefaultFeatureGate)
-	// The claims and slices of dynamic resource allocation are not in a
-	// Snapshot; see Unsupported.
-	features.EnableDynamicResourceAllocation = false
-	features.EnableDRAExtendedResource = false
-	var out plugins
+	features.EnableDRAExtendedResource = features.EnableDRAExtendedResource && !before(s.ControlPlane, firstExtendedByDevices)
+	out := plugins{extended: features.EnableDRAExtendedResource}
 	for _, o := range order {
 		p, err := o.make(context.Background(), o.args, h, features)
 		if err != nil {
@@ -94,6 +98,19 @@ func newPlugins(on stand, s *world.Snapshot) (plugins, error) {
 		}
 	}
 	return out, nil
+}
+
+// firstExtendedByDevices is the minor version of Kubernetes from which on the
+// scheduler takes devices for extended resources by default.
+const firstExtendedByDevices = 36
+
+// before is whether a version like v1.34.1 is older than that minor one. One that
+// is not known is not.
+func before(version string, minor int) bool {
+	major, rest, _ := strings.Cut(strings.TrimPrefix(version, "v"), ".")
+	text, _, _ := strings.Cut(rest, ".")
+	n, err := strconv.Atoi(text)
+	return err == nil && major == "1" && n < minor
 }
 
 // handle is what plugins may ask of their host. What filtering never asks for
@@ -110,7 +127,7 @@ func (h handle) SharedInformerFactory() informers.SharedInformerFactory { return
 func (h handle) Parallelizer() fwk.Parallelizer                         { return serial{} }
 func (h handle) ClientSet() kubernetes.Interface                        { return nil }
 func (h handle) EventRecorder() events.EventRecorderLogger              { return nil }
-func (h handle) SharedDRAManager() fwk.SharedDRAManager                 { return nil }
+func (h handle) SharedDRAManager() fwk.SharedDRAManager                 { return h.on.dra() }
 func (h handle) SharedCSIManager() fwk.CSIManager {
 	return nodevolumelimits.NewCSIManager(h.factory.Storage().V1().CSINodes().Lister())
 }

@@ -15,6 +15,7 @@ type question struct {
 	c     *Cluster
 	class *Class
 	shelf *shelf // of volumes; nil when there are none to mind
+	desk  *desk  // of devices, likewise
 }
 
 func (c *Cluster) question(cl *Class, pod *corev1.Pod) question {
@@ -25,6 +26,9 @@ func (c *Cluster) question(cl *Class, pod *corev1.Pod) question {
 	q := question{c: c, class: cl}
 	if cl.stored {
 		q.shelf = c.shelf(pod)
+	}
+	if cl.devised {
+		q.desk = c.desk(pod)
 	}
 	return q
 }
@@ -46,12 +50,14 @@ const (
 	byAffinity
 	byAnti
 	byBar
+	byDevices
+	bySharedDevices
 )
 
 // lasting is whether a node that fails so fails still when pods have been added.
 func (r refusal) lasting() bool {
 	switch r {
-	case bySpread, byHostSpread, byAffinity, byVolumes:
+	case bySpread, byHostSpread, byAffinity, byVolumes, bySharedDevices:
 		return false
 	}
 	return true
@@ -63,7 +69,7 @@ func (q *question) fits(n *node) bool { return q.ask(n) == accepted }
 func (q *question) ask(n *node) refusal {
 	cl := q.class
 	switch {
-	case cl.rejected != nil || q.shelf != nil && q.shelf.rejected != nil:
+	case q.rejects():
 		return byRejection
 	case q.c.static(cl.sel, n) != fine:
 		return byStatic
@@ -80,7 +86,22 @@ func (q *question) ask(n *node) refusal {
 			return byVolumes
 		}
 	}
-	return q.company(n)
+	if why := q.company(n); why != accepted || q.desk == nil {
+		return why
+	}
+	_, _, ok := q.desk.fits(q.c, n)
+	switch {
+	case ok:
+		return accepted
+	case cl.shared:
+		return bySharedDevices
+	}
+	return byDevices
+}
+
+// rejects is whether no node will do.
+func (q *question) rejects() bool {
+	return q.class.rejected != nil || q.shelf != nil && q.shelf.rejected != nil || q.desk != nil && q.desk.rejected != nil
 }
 
 // company runs the rules about other pods.
@@ -172,6 +193,9 @@ func (q *question) reason(n *node) (Reason, bool) {
 		return Reason{names.InterPodAffinity, interpodaffinity.ErrReasonAffinityRulesNotMatch}, false
 	case byAnti:
 		return Reason{names.InterPodAffinity, interpodaffinity.ErrReasonAntiAffinityRulesNotMatch}, false
+	case byDevices, bySharedDevices:
+		_, why, ok := q.desk.fits(q.c, n)
+		return why, ok
 	}
 	return Reason{names.InterPodAffinity, interpodaffinity.ErrReasonExistingAntiAffinityRulesNotMatch}, false
 }
@@ -180,6 +204,9 @@ func (q *question) reason(n *node) (Reason, bool) {
 func (q *question) rejection() Reason {
 	if q.class.sel.rejected == nil && q.shelf != nil && q.shelf.rejected != nil {
 		return *q.shelf.rejected
+	}
+	if q.class.rejected == nil {
+		return *q.desk.rejected // the last to look
 	}
 	return *q.class.rejected
 }

@@ -61,7 +61,7 @@ func (r *Row) Put(cl *Class, pods []*corev1.Pod, found func(pod *corev1.Pod, nod
 		return r.putEach(pods, found)
 	}
 	q := r.c.question(cl, pods[0])
-	if cl.rejected != nil || q.shelf != nil && q.shelf.rejected != nil {
+	if q.rejects() {
 		return 0
 	}
 	if r.state != r.c.loosened {
@@ -113,7 +113,7 @@ func (r *Row) fill(q *question, pods []*corev1.Pod, found func(*corev1.Pod, stri
 func (r *Row) scatter(q *question, pods []*corev1.Pod, found func(*corev1.Pod, string)) int {
 	r.walk(q)
 	for i, pod := range pods {
-		if q.shelf != nil && i > 0 {
+		if (q.shelf != nil || q.desk != nil) && i > 0 {
 			*q = r.c.question(q.class, pod)
 		}
 		n := r.step(q)

@@ -8,6 +8,7 @@ type change struct {
 	node  *node
 	count int    // of pods added; the place of the pod that was taken
 	pod   placed // that was taken
+	mark  int    // of the ledger before it
 }
 
 type op int
@@ -22,13 +23,17 @@ const (
 
 // Fork begins a what-if: everything done from here on is undone by Revert, or
 // kept by Commit. Forks nest.
-func (c *Cluster) Fork() { c.forks = append(c.forks, len(c.journal)) }
+func (c *Cluster) Fork() {
+	c.forks = append(c.forks, len(c.journal))
+	c.devices.ledger.minding = true
+}
 
 // Commit ends the innermost fork and keeps what was done.
 func (c *Cluster) Commit() {
 	c.forks = c.forks[:len(c.forks)-1]
 	if len(c.forks) == 0 {
 		c.journal = c.journal[:0]
+		c.forget()
 	}
 }
 
@@ -41,10 +46,24 @@ func (c *Cluster) Revert() {
 	}
 	clear(c.journal[mark:]) // no node is kept alive by its being forgotten
 	c.journal = c.journal[:mark]
+	if len(c.forks) == 0 {
+		c.forget()
+	}
 	c.loosened++
 }
 
+// mark is where the ledger's trail stands.
+func (c *Cluster) mark() int { return len(c.devices.ledger.trail) }
+
+// forget ends the trail: nobody goes back.
+func (c *Cluster) forget() {
+	l := c.devices.ledger
+	clear(l.trail)
+	l.trail, l.minding = l.trail[:0], false
+}
+
 func (c *Cluster) undo(ch *change) {
+	c.devices.ledger.back(ch.mark)
 	n := ch.node
 	switch ch.op {
 	case nodeAdded:

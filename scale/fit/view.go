@@ -14,6 +14,7 @@ type stand interface {
 	infos() []fwk.NodeInfo
 	info(name string) fwk.NodeInfo // nil if there is none
 	claimed(key string) bool
+	dra() fwk.SharedDRAManager
 }
 
 func (o *Oracle) infos() []fwk.NodeInfo {
@@ -30,6 +31,8 @@ func (o *Oracle) info(name string) fwk.NodeInfo {
 	}
 	return nil
 }
+
+func (o *Oracle) dra() fwk.SharedDRAManager { return o.bureau.manager }
 
 func (o *Oracle) claimed(key string) bool { return o.claims[key] > 0 }
 
