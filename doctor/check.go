@@ -33,6 +33,9 @@ type Check struct {
 	// Only what can always be seen may be a gate: else one missing permission
 	// would keep every new node out.
 	Gate bool
+	// Leaving is whether the check looks at nodes on their way out too, where most
+	// of what others see is expected.
+	Leaving bool
 	// Applies is whether the check has anything to say about the patient, and if
 	// not, why; nil means always.
 	Applies func(Patient) (applies bool, why string)

@@ -8,9 +8,15 @@ func Checks() []Check {
 		instanceGone,    // there is no machine: nothing else can be true
 		instanceStopped, // the machine is off: why the node is not Ready
 		registration,    // a machine that never became a Node
+		console,         // what it said itself, if anybody asked
 		providerID,      // a Node that nobody can match to a machine
 		ready,           // the kubelet's own word, or its silence
 		lease,           // the kubelet's heartbeat, a second witness beside ready
+		kubeletHealth,   // the kubelet itself, when it is asked
+		kubeletPLEG,     // whether it keeps up
+		kubeletRuntime,  // whether the runtime does
+		kubeletRotation, // whether it will still be known
+		kubeletRestarts, // whether it stays up
 		flapping,        // a node that keeps dropping out
 		pressure,        // disk, memory or process IDs run out
 		versionSkew,     // a kubelet that this control plane does not support
@@ -29,6 +35,9 @@ func Checks() []Check {
 		taintsLeft,      // what other controllers left behind
 		cordoned,        // what people left behind
 		okeSystem,       // an add-on that is missing altogether
+		maintenance,     // what the cloud will do to it
+		preemption,      // or does
+		kubeletConfig,   // a kubelet that is told something else than its siblings
 		poolDrift,       // a node that is unlike its siblings
 		release,         // a node that is not what a new one would be
 		age,             // a node that is older than its fixes

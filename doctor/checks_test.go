@@ -37,7 +37,7 @@ func TestListIsWhole(t *testing.T) {
 }
 
 func TestChecks(t *testing.T) {
-	for _, s := range append(stories, moreStories...) {
+	for _, s := range allStories() {
 		t.Run(s.check+"/"+s.name, func(t *testing.T) {
 			c := newClinic()
 			c.addNode("n1")
@@ -61,7 +61,7 @@ func TestChecks(t *testing.T) {
 // Every check of the list has a story in which it does more than pass.
 func TestEveryCheckHasAStory(t *testing.T) {
 	told := map[string]map[State]bool{}
-	for _, s := range append(stories, moreStories...) {
+	for _, s := range allStories() {
 		if told[s.check] == nil {
 			told[s.check] = map[State]bool{}
 		}
@@ -76,7 +76,7 @@ func TestEveryCheckHasAStory(t *testing.T) {
 
 // Messages are written to the API: they must not tick.
 func TestMessagesDoNotTick(t *testing.T) {
-	for _, s := range append(stories, moreStories...) {
+	for _, s := range allStories() {
 		c := newClinic()
 		c.addNode("n1")
 		c.addNode("n2")
@@ -170,6 +170,9 @@ func TestLeavingNodesAreSkipped(t *testing.T) {
 	c.instance("n1").State = cloudprovider.Deleting
 	x := c.caseOf(t, "n1")
 	for _, f := range x.Findings {
+		if c, _ := checkOf(f.Check); c.Leaving && f.State == Skip {
+			continue
+		}
 		if f.State != Skip || f.Reason != ReasonLeaving {
 			t.Errorf("%s looked at a node that is being deleted: %+v", f.Check, f)
 		}

@@ -25,6 +25,9 @@ type clinic struct {
 	*worldtest.World
 	leases       map[string]time.Time
 	leasesErr    error
+	plans        Plans
+	consoles     map[string]Console
+	kubelets     map[string]*KubeletView
 	controlPlane string
 	history      *History
 	runner       *Runner
@@ -121,7 +124,9 @@ func (c *clinic) examine(t testing.TB) []Case {
 	t.Helper()
 	s := c.Snapshot()
 	s.ControlPlane = c.controlPlane
-	return Judge(t.Context(), NewLook(s, c.leases, c.leasesErr, c.history), c.runner, c.policy)
+	look := NewLook(s, c.leases, c.leasesErr, c.history)
+	look.Plans, look.Consoles, look.Kubelets = c.plans, c.consoles, c.kubelets
+	return Judge(t.Context(), look, c.runner, c.policy)
 }
 
 // decide looks once and decides.

@@ -16,6 +16,8 @@ func witnessOf(f Finding) string {
 			return "the control plane's clock"
 		}
 		return "the kubelet"
+	case kubeletHealth.ID, kubeletPLEG.ID:
+		return "the kubelet"
 	case lease.ID:
 		return "our own clock"
 	case instanceStopped.ID, instanceGone.ID:

@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -22,6 +23,13 @@ type Look struct {
 	// are none.
 	Leases    map[string]time.Time
 	LeasesErr error
+	// Plans are what the cloud has announced for machines.
+	Plans Plans
+	// Consoles are by patients' names, and only of those that were asked for.
+	Consoles map[string]Console
+	// Kubelets are what kubelets said themselves, by Node name; nil when none was
+	// asked.
+	Kubelets map[string]*KubeletView
 	// History is what earlier looks saw; nil in a one-shot examination.
 	History *History
 
@@ -29,6 +37,10 @@ type Look struct {
 	// and on which they work.
 	pulls  map[string]*spread
 	starts map[types.UID]*spread
+	// told is what most kubelets of each pool and version are told, made when it is
+	// first asked for.
+	told sync.Once
+	main map[string]norm
 	// norms are what most nodes of each pool and version are like.
 	norms map[string]norm
 }

@@ -97,6 +97,7 @@ func (l *Loop) Once(ctx context.Context) (Report, error) {
 		l.history.Blind(s.Now) // the one live read: the cache would never tell
 	}
 	look := NewLook(s, leases, leasesErr, l.history)
+	look.Plans = ReadPlans(ctx, l.Observer.Fleet, s)
 	cases := Judge(ctx, look, l.runner, l.Policy)
 	if err := ctx.Err(); err != nil {
 		return Report{}, fmt.Errorf("examine nodes: %w", err) // half an examination is none

@@ -72,6 +72,10 @@ type ExamineOptions struct {
 	// Reader reads the leases; nil means Observer.Reader.
 	Reader client.Reader
 	Policy Policy
+	// Console are nodes, or instances that never became one, whose serial console is
+	// read; OnConsole gets what came of it.
+	Console   []string
+	OnConsole func(map[string]Console)
 }
 
 // Examine looks once and changes nothing. An error means that the cluster could
@@ -87,6 +91,13 @@ func Examine(ctx context.Context, o ExamineOptions) (Report, error) {
 	}
 	leases, leasesErr := ReadLeases(ctx, reader)
 	look := NewLook(s, leases, leasesErr, nil)
+	look.Plans = ReadPlans(ctx, o.Observer.Fleet, s)
+	if len(o.Console) > 0 {
+		look.Consoles = ReadConsoles(ctx, o.Observer.Fleet, s, o.Console)
+		if o.OnConsole != nil {
+			o.OnConsole(look.Consoles)
+		}
+	}
 	policy := o.Policy.withDefaults()
 	runner := &Runner{Checks: Checks(), Timeout: policy.CheckTimeout, OneShot: true}
 	cases := Judge(ctx, look, runner, policy)

@@ -70,7 +70,7 @@ func (r *Runner) examine(ctx context.Context, c Check, p Patient, tired bool) Fi
 
 // ask calls the check unless there is a reason not to.
 func (r *Runner) ask(ctx context.Context, c Check, p Patient, tired bool) Finding {
-	if p.Node != nil && p.Leaving() {
+	if p.Node != nil && !c.Leaving && p.Leaving() {
 		return skip(ReasonLeaving, "the node is being deleted")
 	}
 	if c.Applies != nil {
