@@ -79,6 +79,10 @@ clean: ## remove what build made
 
 SEEDS ?= 100
 FROM ?= 1
+JOBS ?= 2
 .PHONY: sim
-sim: ## simulate: SEEDS=100 histories from FROM=1, a line for each
-	go test ./internal/sim -run 'TestSeeds$$' -timeout 0 -v -args -seeds $(SEEDS) -from $(FROM)
+sim: ## simulate: SEEDS=100 histories from FROM=1 in JOBS=2 processes, a line for each, and one for the ledger
+	@mkdir -p $(BIN)
+	go test -c -o $(BIN)/sim.test ./internal/sim
+	cd internal/sim && ../../$(BIN)/sim.test -test.run 'TestSeeds$$' -test.timeout 0 -test.v -seeds $(SEEDS) -from $(FROM) -jobs $(JOBS) \
+		-ledger testdata/ledger.txt -commit $(shell git describe --always --dirty --exclude '*')

@@ -17,7 +17,10 @@ import (
 // faults and those often, which finds what an even mix does not.
 type mix struct {
 	replicas int
-	fault    int // permille of ops that fail
+	parts    parts
+	lease    lease
+	still    time.Duration // how long nothing is written before the end is looked at
+	fault    int           // permille of ops that fail
 	kinds    []int
 	crash    int // permille of steps
 	chaos    int // permille of steps
@@ -25,21 +28,24 @@ type mix struct {
 }
 
 func (w *World) drawMix() {
-	w.mix = mix{replicas: 1 + w.tape.Pick(2)}
+	w.mix = mix{replicas: 1 + w.tape.Pick(2), parts: swarms[0], lease: leases[0], still: stillness}
 	if w.opt.Gentle {
 		w.mix.replicas = 1
 		w.mix.people = 6
 		return
 	}
+	w.mix.parts = swarms[w.tape.Pick(len(swarms))]
+	w.mix.lease = leases[w.tape.Pick(len(leases))]
+	w.mix.still = []time.Duration{5 * time.Minute, 4 * time.Minute, 6 * time.Minute, 3 * time.Minute, 5 * time.Minute, 4 * time.Minute, 3 * time.Minute, stillness}[w.tape.Pick(8)]
 	w.mix.fault = []int{0, 20, 60, 150}[w.tape.Pick(4)]
 	for k := range faults {
 		if w.tape.Chance(600) {
 			w.mix.kinds = append(w.mix.kinds, k)
 		}
 	}
-	w.mix.crash = []int{0, 1, 3, 8}[w.tape.Pick(4)]
+	w.mix.crash = []int{0, 2, 5, 10}[w.tape.Pick(4)]
 	w.mix.chaos = []int{0, 5, 15, 30}[w.tape.Pick(4)]
-	w.mix.people = []int{3, 6, 12, 20}[w.tape.Pick(4)]
+	w.mix.people = []int{8, 15, 25, 40}[w.tape.Pick(4)]
 }
 
 // fault is a way in which an op can fail.
@@ -85,13 +91,10 @@ func (w *World) quiet() ([]*op, []*feed) {
 	synctest.Wait()
 	w.takeEvents()
 	w.reap()
-	// client-go's jitter comes from the one global source. Seeded anew for each
-	// step, a draw more or less in one goroutine is not felt by all that follows.
-	rand.Seed(int64(w.hash ^ uint64(w.step))) //nolint:staticcheck // there is no other way in
 	now := time.Now()
 	var ops []*op
 	for _, o := range w.ops() {
-		if !now.Before(o.p.frozen) && !(electing(o) && now.Before(o.p.deaf)) {
+		if !now.Before(o.p.frozen) && !(electing(o) && (now.Before(o.p.deaf) || w.hopeless(o, now))) {
 			ops = append(ops, o)
 		}
 	}
@@ -139,6 +142,9 @@ func (w *World) reap() {
 func (w *World) grant(o *op, f *fault) {
 	w.unpost(o)
 	w.stats.ops++
+	// client-go's jitter comes from the one global source. Seeded anew for each
+	// op, a draw more or less in one goroutine is not felt by all that follows.
+	rand.Seed(int64(w.hash ^ uint64(w.step))) //nolint:staticcheck // there is no other way in
 	if o.gate() {
 		w.note("look %s", o.key)
 		o.answer <- answer{}
@@ -220,22 +226,6 @@ func (w *World) deliver(f *feed) {
 	}
 }
 
-// pass lets time go by; each full second everybody else has a turn.
-func (w *World) pass(d time.Duration) {
-	time.Sleep(d)
-	synctest.Wait()
-	now := time.Now()
-	if now.Sub(w.ticked) < time.Second {
-		return
-	}
-	w.ticked = now.Truncate(time.Second)
-	w.takeEvents()
-	w.tickWorkloads()
-	w.tickScheduler()
-	w.tickKubelets(now)
-	w.sample()
-}
-
 // gentle is a step of a world in which nothing goes wrong: events before
 // requests, requests before time.
 func (w *World) gentle() {
@@ -249,7 +239,7 @@ func (w *World) gentle() {
 	case len(ops) > 0:
 		w.grant(ops[0], nil)
 	default:
-		w.pass(time.Second)
+		w.doze()
 	}
 }
 

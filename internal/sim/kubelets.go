@@ -36,6 +36,7 @@ func (w *World) takeEvents() {
 	w.events = nil
 	w.mu.Unlock()
 	for _, e := range events {
+		w.moved = true
 		k := w.kubelets[e.Instance.ID]
 		if k == nil {
 			k = &kubelet{inst: e.Instance, node: e.Instance.PrivateIP}
@@ -84,9 +85,14 @@ func (w *World) nodeOf(k *kubelet) *corev1.Node {
 
 // tickKubelets registers, beats, starts and ends pods.
 func (w *World) tickKubelets(now time.Time) {
+	pods := w.podsByNode()
 	for _, id := range w.order {
 		k := w.kubelets[id]
-		if k.removed || k.joinAt.IsZero() || now.Before(k.joinAt) {
+		if k.removed || k.joinAt.IsZero() {
+			continue
+		}
+		if now.Before(k.joinAt) {
+			w.soon(k.joinAt)
 			continue
 		}
 		n := w.nodeOf(k)
@@ -103,14 +109,30 @@ func (w *World) tickKubelets(now time.Time) {
 		} else if k.silent.IsZero() {
 			k.silent = now
 		}
-		w.tickNode(k, n, alive, now)
+		w.tickNode(k, n, alive, now, pods[n.Name])
 		if alive {
-			w.tickPods(k.node, now)
+			w.tickPods(pods[n.Name], now)
 		}
 	}
 }
 
-func (w *World) tickNode(k *kubelet, n *corev1.Node, alive bool, now time.Time) {
+// podsByNode are the pods of each node, in order of their names.
+func (w *World) podsByNode() map[string][]*corev1.Pod {
+	out := map[string][]*corev1.Pod{}
+	w.api.Each("pods", func(o client.Object) {
+		p := o.(*corev1.Pod)
+		out[p.Spec.NodeName] = append(out[p.Spec.NodeName], p)
+	})
+	return out
+}
+
+func (w *World) tickNode(k *kubelet, n *corev1.Node, alive bool, now time.Time, pods []*corev1.Pod) {
+	if alive {
+		w.later(k.since.Add(8*time.Second), now)
+	} else {
+		w.later(k.silent.Add(40*time.Second+1), now)
+		w.later(k.silent.Add(6*time.Minute+1), now)
+	}
 	want := corev1.ConditionTrue
 	switch {
 	case !alive && now.Sub(k.silent) > 40*time.Second:
@@ -138,24 +160,35 @@ func (w *World) tickNode(k *kubelet, n *corev1.Node, alive bool, now time.Time) 
 	if want == corev1.ConditionTrue {
 		return
 	}
-	w.api.Each("pods", func(o client.Object) { // the node lifecycle controller
-		if p := o.(*corev1.Pod); p.Spec.NodeName == n.Name && !daemon(p) {
+	for _, p := range pods { // the node lifecycle controller
+		if !daemon(p) {
 			w.setReady(p, corev1.ConditionFalse)
 			if !alive && now.Sub(k.silent) > 6*time.Minute {
 				w.api.Remove(p)
 			}
 		}
-	})
+	}
+}
+
+// later is soon, if it is not past.
+func (w *World) later(at, now time.Time) {
+	if at.After(now) {
+		w.soon(at)
+	}
 }
 
 // tickPods starts what is bound and ends what is terminating.
-func (w *World) tickPods(node string, now time.Time) {
-	w.api.Each("pods", func(o client.Object) {
-		p := o.(*corev1.Pod)
+func (w *World) tickPods(pods []*corev1.Pod, now time.Time) {
+	for _, p := range pods {
 		switch {
-		case p.Spec.NodeName != node:
 		case p.DeletionTimestamp != nil:
-			if asked := p.DeletionTimestamp.Time.Add(-time.Duration(*p.DeletionGracePeriodSeconds) * time.Second); now.Sub(asked) >= 4*time.Second || !now.Before(p.DeletionTimestamp.Time) {
+			over := p.DeletionTimestamp.Time
+			if early := over.Add(-time.Duration(*p.DeletionGracePeriodSeconds)*time.Second + 4*time.Second); early.Before(over) {
+				over = early
+			}
+			if now.Before(over) {
+				w.soon(over)
+			} else {
 				w.api.Remove(p)
 			}
 		case p.Status.Phase == corev1.PodPending:
@@ -163,7 +196,7 @@ func (w *World) tickPods(node string, now time.Time) {
 		default:
 			w.setReady(p, corev1.ConditionTrue)
 		}
-	})
+	}
 }
 
 func (w *World) setReady(p *corev1.Pod, status corev1.ConditionStatus) {

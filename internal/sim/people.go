@@ -19,7 +19,7 @@ func (w *World) build() error {
 	w.cluster = w.cloud.AddCluster(okesim.Cluster{Name: "sim"})
 	size := w.opt.Nodes
 	if size == 0 {
-		size = 6 + w.tape.Pick(5)
+		size = []int{6, 4, 9, 3, 12, 7, 16, 20}[w.tape.Pick(8)]
 	}
 	first := size - size/3
 	for i, n := range []int{first, size - first} {
@@ -55,17 +55,26 @@ func (w *World) oldImage() string {
 func (w *World) wishes(name, id string, size int) *v1alpha1.Pool {
 	surge, missing := intstr.FromInt32(int32(1+w.tape.Pick(2))), intstr.FromInt32(int32(w.tape.Pick(2)))
 	minutes := func(n int) *metav1.Duration { return &metav1.Duration{Duration: time.Duration(n) * time.Minute} }
-	return &v1alpha1.Pool{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.PoolSpec{NodePoolID: id,
-		Scale:  &v1alpha1.ScaleSpec{MinSize: int32(max(size-2, 1)), MaxSize: int32(size + 4), Down: &v1alpha1.ScaleDownSpec{UnneededFor: minutes(2)}},
-		Cycle:  &v1alpha1.CycleSpec{Mode: v1alpha1.CycleOnDemand, MaxSurge: &surge, MaxUnavailable: &missing, Drain: &v1alpha1.DrainSpec{Timeout: minutes(5)}, JoinTimeout: minutes(6)},
-		Repair: &v1alpha1.RepairSpec{Mode: v1alpha1.RepairOn, After: minutes(4), Young: minutes(5)},
+	p := &v1alpha1.Pool{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.PoolSpec{NodePoolID: id,
+		Scale:  &v1alpha1.ScaleSpec{MinSize: int32(max(size-2, 1)), MaxSize: int32(size + 4), Down: &v1alpha1.ScaleDownSpec{UnneededFor: minutes(1)}},
+		Cycle:  &v1alpha1.CycleSpec{Mode: v1alpha1.CycleOnDemand, MaxSurge: &surge, MaxUnavailable: &missing, Drain: &v1alpha1.DrainSpec{Timeout: minutes(3)}, JoinTimeout: minutes(3)},
+		Repair: &v1alpha1.RepairSpec{Mode: v1alpha1.RepairOn, After: minutes(2), Young: minutes(2)},
 	}}
+	if !w.mix.parts.scale {
+		p.Spec.Scale = nil
+	}
+	if !w.mix.parts.cycle {
+		p.Spec.Cycle = nil
+	}
+	if !w.mix.parts.repair {
+		p.Spec.Repair = nil
+	}
+	return p
 }
 
 // warm lets machines and pods come up before anybody looks.
 func (w *World) warm() {
-	for range 120 {
-		w.takeEvents()
+	for range 60 {
 		w.pass(time.Second)
 	}
 }
@@ -84,6 +93,14 @@ var deeds = []struct {
 	}},
 	{"pause", func(w *World) { w.pause(true) }},
 	{"unpause", func(w *World) { w.pause(false) }},
+	{"pause in the middle", func(w *World) {
+		for i, id := range w.pools {
+			if p := w.poolObject(id); p != nil && p.Status.Cycle != nil {
+				w.pausePool(w.pools[i], true)
+				return
+			}
+		}
+	}},
 	{"abort", func(w *World) { w.annotate(v1alpha1.AnnotationAbort, fmt.Sprint(w.step)) }},
 	{"cordon", func(w *World) { w.personCordons(true) }},
 	{"uncordon", func(w *World) { w.personCordons(false) }},
@@ -128,6 +145,7 @@ var deeds = []struct {
 func (w *World) person() {
 	d := deeds[w.tape.Pick(len(deeds))]
 	w.note("person: %s", d.name)
+	w.moved = true
 	d.do(w)
 }
 
@@ -152,9 +170,16 @@ func (w *World) annotate(key, value string) {
 }
 
 func (w *World) pause(on bool) {
-	id := w.pools[w.tape.Pick(len(w.pools))]
+	w.pausePool(w.pools[w.tape.Pick(len(w.pools))], on)
+}
+
+// patient is for how long a pause stays at least, so that there is something to
+// keep to.
+const patient = 150 * time.Second
+
+func (w *World) pausePool(id string, on bool) {
 	p := w.poolObject(id)
-	if p == nil {
+	if p == nil || !on && time.Since(w.books.paused[id]) < patient {
 		return
 	}
 	if !on {
@@ -260,7 +285,7 @@ func (w *World) chaos() {
 
 // heal ends everything that is wrong, and what people have in mind with it.
 func (w *World) heal() {
-	w.calm, w.calmAt = true, time.Now()
+	w.calm, w.calmAt, w.moved = true, time.Now(), true
 	w.recover()
 	for _, id := range append([]string{""}, w.pools...) {
 		w.cloud.BreakLaunches(id, 0, okesim.LaunchFaultUnknown)

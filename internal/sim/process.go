@@ -33,13 +33,6 @@ import (
 	"github.com/tidemill/tidemill/scale"
 )
 
-// The daemon's own numbers of leader election.
-const (
-	leaseDuration = 15 * time.Second
-	renewDeadline = 10 * time.Second
-	retryPeriod   = 2 * time.Second
-)
-
 // process is one life of the daemon.
 type process struct {
 	world  *World
@@ -50,6 +43,7 @@ type process struct {
 	deaf   time.Time // its elections get no answer before then
 	feeds  []*feed
 	wake   map[string]chan struct{}
+	beats  [4]time.Time // when each loop is woken next; zero while it does not run
 }
 
 var loopNames = []string{"mirror", "scale", "cycle", "doctor"}
@@ -114,7 +108,7 @@ func watched() []client.Object {
 func (p *process) run() error {
 	var fence *kube.Fence
 	if !p.world.opt.Unfenced {
-		fence = kube.NewFence(kube.FenceOptions{Namespace: "tidemill-system", Lease: "tidemill", Valid: renewDeadline})
+		fence = kube.NewFence(kube.FenceOptions{Namespace: "tidemill-system", Lease: "tidemill", Valid: p.world.mix.lease.renew})
 	}
 	c, err := p.connect(fence)
 	if err != nil {
@@ -132,7 +126,7 @@ func (p *process) run() error {
 	lock := &resourcelock.LeaseLock{LeaseMeta: metav1.ObjectMeta{Namespace: "tidemill-system", Name: "tidemill"},
 		Client: c.set.CoordinationV1(), LockConfig: resourcelock.ResourceLockConfig{Identity: p.name}}
 	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
-		Lock: lock, LeaseDuration: leaseDuration, RenewDeadline: renewDeadline, RetryPeriod: retryPeriod, ReleaseOnCancel: true,
+		Lock: lock, LeaseDuration: p.world.mix.lease.duration, RenewDeadline: p.world.mix.lease.renew, RetryPeriod: p.world.mix.lease.retry, ReleaseOnCancel: true,
 		Callbacks: leaderelection.LeaderCallbacks{
 			OnStartedLeading: func(ctx context.Context) {
 				if p.world.opt.Zombies {
@@ -181,16 +175,16 @@ func (p *process) lead(ctx context.Context, c clients, fence *kube.Fence) {
 	d := &doctor.Loop{Client: c.cached, Observer: o, Reader: c.live, Events: tell, Log: log, Interval: interval(3), Wake: p.wake["doctor"]}
 	for i, run := range []func(context.Context) error{m.Run, s.Run, y.Run, d.Run} {
 		time.Sleep(time.Duration(i) * 7 * time.Millisecond)
+		p.beats[i] = time.Now().Add(beat + time.Duration(i)*250*time.Millisecond)
 		go p.loop(context.WithValue(ctx, loopName{}, loopNames[i]), loopNames[i], run)
 	}
 	<-ctx.Done()
 }
 
-// interval is a little longer than the daemon's, and the driver wakes loops at any
-// time besides. No two are the same: loops that wake in the same instant would
+// interval is how long a loop waits when the driver does not wake it. No two are the same: loops that wake in the same instant would
 // ask for the one look at a time in an order that only the runtime knows.
 func interval(loop int) time.Duration {
-	return 15*time.Second + time.Duration(loop)*13*time.Millisecond
+	return ownInterval + time.Duration(loop)*13*time.Millisecond
 }
 
 func (p *process) loop(ctx context.Context, name string, run func(context.Context) error) {

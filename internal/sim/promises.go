@@ -39,9 +39,9 @@ var Promises = []string{keepFloor, keepCeiling, keepEviction, keepOwnMarks, keep
 
 // books remember what the present truth alone does not show.
 type books struct {
-	// available is how many nodes of a pool could be counted on, a sample a second
-	// for the last minute: a decision may be that old.
-	available map[string][]int
+	// available is how many nodes of a pool could be counted on in the last minute,
+	// an entry for each change: a decision may be that old.
+	available map[string][]count
 	// cordoned are nodes that a person has cordoned, by UID.
 	cordoned map[string]bool
 	// paused is since when a pool has been paused.
@@ -50,11 +50,21 @@ type books struct {
 	kept        map[string]int // how often each promise was put to the test
 }
 
+// count is how many there were from then on.
+type count struct {
+	at time.Time
+	n  int
+}
+
 func newBooks() books {
-	return books{available: map[string][]int{}, cordoned: map[string]bool{}, paused: map[string]time.Time{}, kept: map[string]int{}}
+	return books{available: map[string][]count{}, cordoned: map[string]bool{}, paused: map[string]time.Time{}, kept: map[string]int{}}
 }
 
 func (w *World) promise(name string, kept bool, format string, args ...any) {
+	if w.asking {
+		w.amiss = w.amiss || !kept
+		return
+	}
 	w.books.kept[name]++
 	if !kept {
 		w.violate(name, format, args...)
@@ -63,6 +73,7 @@ func (w *World) promise(name string, kept bool, format string, args ...any) {
 
 // watchCommit looks at each write of the daemon the moment it lands.
 func (w *World) watchCommit(c model.Commit) {
+	w.moved = w.moved || moves(c)
 	if c.Writer == "" {
 		return
 	}
@@ -165,8 +176,9 @@ func (w *World) floor(pool string, n *corev1.Node) {
 		missing = max(missing, 1)
 	}
 	best := 0
+	w.sample(time.Now())
 	for _, a := range w.books.available[pool] {
-		best = max(best, a)
+		best = max(best, a.n)
 	}
 	_, now := w.available(pool)
 	best = max(best-1, now)
@@ -198,12 +210,14 @@ func (w *World) available(pool string) (all, usable int) {
 	return all, usable
 }
 
-// sample is taken each second.
-func (w *World) sample() {
+// sample notes what has changed and forgets what is older than a minute.
+func (w *World) sample(now time.Time) {
 	for _, id := range w.pools {
-		_, usable := w.available(id)
-		list := append(w.books.available[id], usable)
-		if len(list) > 60 {
+		list := w.books.available[id]
+		if _, usable := w.available(id); len(list) == 0 || list[len(list)-1].n != usable {
+			list = append(list, count{now, usable})
+		}
+		for len(list) > 1 && now.Sub(list[1].at) > time.Minute {
 			list = list[1:]
 		}
 		w.books.available[id] = list
@@ -293,6 +307,14 @@ func (w *World) resizes(pool string, body []byte) {
 	w.promise(keepDrained, to >= live || to >= v.Size, "pool %s: size %d is asked for with %d machines living", p.Name, to, live)
 }
 
+// wouldRest is whether checkRest would find everything done.
+func (w *World) wouldRest() bool {
+	w.asking, w.amiss = true, false
+	w.checkRest()
+	w.asking = false
+	return !w.amiss
+}
+
 // checkRest is asked when nothing has been written for long: is everything done?
 func (w *World) checkRest() {
 	w.api.Each("nodes", func(o client.Object) {
@@ -308,7 +330,7 @@ func (w *World) checkRest() {
 	})
 	w.api.Each("pods", func(o client.Object) {
 		p := o.(*corev1.Pod)
-		w.promise(keepEnd, p.Spec.NodeName != "" || w.full(), "pod %s has no node, and no pool is at its limit", p.Name)
+		w.promise(keepEnd, p.Spec.NodeName != "" || w.full() || !w.mix.parts.scale, "pod %s has no node, and no pool is at its limit", p.Name)
 	})
 	for _, id := range w.pools {
 		w.checkPool(id)
@@ -336,7 +358,7 @@ func (w *World) checkPool(id string) {
 	}
 	w.promise(keepEnd, p.Status.Cycle == nil, "pool %s: the run %v has not ended: %s", p.Name, p.Status.Cycle, conditions(p))
 	joined, _ := w.available(id)
-	w.promise(keepEnd, joined == v.Size, "pool %s: %d nodes at size %d", p.Name, joined, v.Size)
+	w.promise(keepEnd, joined == v.Size || !w.mix.parts.cycle, "pool %s: %d nodes at size %d", p.Name, joined, v.Size)
 	if p.Spec.Scale != nil {
 		w.promise(keepEnd, v.Size >= int(p.Spec.Scale.MinSize) || p.Status.Scale == nil, "pool %s: size %d is below its minimum", p.Name, v.Size)
 	}

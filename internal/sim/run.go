@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/go-logr/logr"
-	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 
 	"k8s.io/klog/v2"
@@ -17,7 +17,8 @@ import (
 	"github.com/tidemill/tidemill/internal/kube"
 )
 
-func newScheme() (*runtime.Scheme, error) { return kube.NewScheme() }
+// newScheme is made once: it is never changed, and takes long.
+var newScheme = sync.OnceValues(kube.NewScheme)
 
 // stillness is for how long nothing may be written before the world counts as at rest.
 const stillness = 30 * time.Minute
@@ -63,10 +64,10 @@ func Prepare() {
 // Run plays one history to its end.
 func Run(t *testing.T, opt Options) (result Result) {
 	if opt.Faults == 0 {
-		opt.Faults = 15 * time.Minute
+		opt.Faults = 4 * time.Minute
 	}
 	if opt.Calm == 0 {
-		opt.Calm = 4 * time.Hour
+		opt.Calm = 2 * time.Hour
 	}
 	synctest.Test(t, func(t *testing.T) {
 		w, err := newWorld(opt)
@@ -98,10 +99,11 @@ func (w *World) history() error {
 		return err
 	}
 	w.warm()
-	for began := time.Now(); w.ok() && time.Since(began) < 2*time.Minute; {
+	for began := time.Now(); w.ok() && time.Since(began) < 45*time.Second; {
 		w.gentle()
 	}
 	if w.opt.Story != nil {
+		w.moved = true
 		w.opt.Story(w)
 	}
 	for began := time.Now(); w.ok() && w.opt.Story == nil && time.Since(began) < w.opt.Faults; {
@@ -111,7 +113,7 @@ func (w *World) history() error {
 	w.lastReal = time.Now()
 	for w.ok() {
 		w.gentle()
-		if time.Since(w.lastReal) >= stillness {
+		if w.rests() {
 			break
 		}
 		if time.Since(w.calmAt) > w.opt.Calm {
@@ -123,6 +125,21 @@ func (w *World) history() error {
 		w.checkRest()
 	}
 	return nil
+}
+
+// rests is whether the world has come to its end: nothing was written for as long
+// as this run waits and all is as it should be, or it is not and nobody has done
+// anything about it for all of stillness.
+func (w *World) rests() bool {
+	still := time.Since(w.lastReal)
+	if still >= stillness {
+		return true
+	}
+	if still < w.mix.still || time.Since(w.looked) < time.Minute {
+		return false
+	}
+	w.looked = time.Now()
+	return w.wouldRest()
 }
 
 // end stops everything, so that the bubble can burst.

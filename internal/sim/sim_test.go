@@ -7,17 +7,24 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"testing"
 	"time"
 )
 
 var (
-	seed      = flag.Uint64("seed", 0, "TestSeed plays this one, with its trace with -v")
-	seeds     = flag.Int("seeds", 3, "how many seeds TestSeeds plays")
-	from      = flag.Uint64("from", 1, "the first of them")
-	repeats   = flag.Int("repeats", 2, "how often TestDeterminism plays each seed")
-	nodes     = flag.Int("nodes", 0, "nodes at the start; 0 lets the tape choose")
-	faultsFor = flag.Duration("faults", 0, "how long the faults last")
+	seed       = flag.Uint64("seed", 0, "TestSeed plays this one, with its trace with -v")
+	seeds      = flag.Int("seeds", 3, "how many seeds TestSeeds plays")
+	from       = flag.Uint64("from", 1, "the first of them")
+	repeats    = flag.Int("repeats", 2, "how often TestDeterminism plays each seed")
+	nodes      = flag.Int("nodes", 0, "nodes at the start; 0 lets the tape choose")
+	procs      = flag.Int("procs", 1, "GOMAXPROCS")
+	jobs       = flag.Int("jobs", 1, "TestSeeds plays in so many processes side by side, every other one with GOMAXPROCS 2")
+	ledger     = flag.String("ledger", "", "TestSeeds adds a line to this file")
+	commit     = flag.String("commit", "", "what is played: goes into the ledger")
+	tapeFile   = flag.String("tape", "", "TestTape plays this case")
+	shrinkRuns = flag.Int("shrink", 0, "TestTape plays at most so many times to find a shorter tape")
+	faultsFor  = flag.Duration("faults", 0, "how long the faults last")
 )
 
 var credentials string
@@ -26,7 +33,9 @@ var crd []byte
 func TestMain(m *testing.M) {
 	flag.Parse()
 	os.Setenv("KUBE_FEATURE_WatchListClient", "false")
-	runtime.GOMAXPROCS(1)
+	runtime.GOMAXPROCS(*procs)
+	debug.SetGCPercent(800)
+	debug.SetMemoryLimit(1 << 30)
 	Prepare()
 	dir, err := os.MkdirTemp("", "tidemill-sim")
 	if err == nil {
@@ -61,28 +70,6 @@ func TestSeed(t *testing.T) {
 	t.Logf("%s in %s", r, time.Since(began))
 	if r.Violation != nil {
 		t.Error(r.Violation)
-	}
-}
-
-// TestSeeds is the campaign: short in CI, long by `make sim SEEDS=...`.
-func TestSeeds(t *testing.T) {
-	began, steps, kept := time.Now(), 0, map[string]int{}
-	for s := *from; s < *from+uint64(*seeds); s++ {
-		r := Run(t, options(s))
-		fmt.Println(r)
-		steps += r.Steps
-		for k, n := range r.Kept {
-			kept[k] += n
-		}
-		if r.Violation != nil {
-			t.Errorf("seed %d: %s", s, r.Violation)
-		}
-	}
-	t.Logf("%d seeds, %d steps in %s; promises put to the test: %v", *seeds, steps, time.Since(began).Round(time.Millisecond), kept)
-	for _, p := range Promises {
-		if kept[p] == 0 && p != dead && *seeds >= 12 {
-			t.Errorf("promise %q was never put to the test", p)
-		}
 	}
 }
 

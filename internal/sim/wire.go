@@ -132,6 +132,7 @@ func (w *World) post(o *op) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.pending = append(w.pending, o)
+	w.wakeDriver()
 }
 
 func (w *World) unpost(o *op) {

@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
-	"hash/fnv"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -25,8 +24,8 @@ import (
 type Options struct {
 	Seed uint64
 	Tape *Tape // instead of Seed
-	// Faults is how long the first phase lasts; default 15 minutes of the world's
-	// time. Calm bounds the second one; default 4 hours.
+	// Faults is how long the first phase lasts; default 4 minutes of the world's
+	// time. Calm bounds the second one; default 2 hours.
 	Faults, Calm time.Duration
 	// Nodes is about how many there are at the start; 0 lets the tape choose.
 	Nodes int
@@ -119,13 +118,19 @@ type World struct {
 	step     int
 	calm     bool
 	calmAt   time.Time
-	ticked   time.Time
-	actor    *op // whose request is being served
+	stir     chan struct{} // capacity 1: there is something for the driver
+	ticked   time.Time     // when the world's parts had their last turn
+	moved    bool          // something has changed since then
+	due      time.Time     // when one of them wants the next
+	actor    *op           // whose request is being served
 	hash     uint64
 	books    books
 	lastReal time.Time // the last write that was more than a heartbeat
 	lastWhat string
-	writes   int // of the daemon: what CrashAt counts
+	asking   bool // promise only notes what is amiss
+	amiss    bool
+	looked   time.Time // when the world was last seen not to be as it should
+	writes   int       // of the daemon: what CrashAt counts
 	held     time.Time
 }
 
@@ -144,16 +149,16 @@ func (w *World) violate(promise, format string, args ...any) {
 
 func (w *World) note(format string, args ...any) {
 	line := fmt.Sprintf(format, args...)
-	h := fnv.New64a()
-	fmt.Fprintf(h, "%x %s", w.hash, line)
-	w.hash = h.Sum64()
+	for i := range len(line) { // FNV-1a
+		w.hash = (w.hash ^ uint64(line[i])) * 1099511628211
+	}
 	if w.opt.Trace != nil {
 		w.opt.Trace(fmt.Sprintf("%6d %-10s %s", w.step, time.Since(w.began).Round(time.Millisecond), line))
 	}
 }
 
 func newWorld(opt Options) (*World, error) {
-	w := &World{opt: opt, tape: opt.Tape, kubelets: map[string]*kubelet{}, began: time.Now()}
+	w := &World{opt: opt, tape: opt.Tape, kubelets: map[string]*kubelet{}, began: time.Now(), hash: 14695981039346656037, stir: make(chan struct{}, 1), moved: true}
 	if w.tape == nil {
 		w.tape = NewTape(opt.Seed)
 	}
@@ -168,7 +173,7 @@ func newWorld(opt Options) (*World, error) {
 	w.books = newBooks()
 	w.api.OnCommit = w.watchCommit
 	w.cloud = okesim.New(okesim.Options{Seed: opt.Seed, OnEvent: w.hear,
-		Latency: okesim.Latency{Accept: 2 * time.Second, Provision: 20 * time.Second, Boot: 25 * time.Second, Terminate: 15 * time.Second, Register: 2 * time.Minute}})
+		Latency: okesim.Latency{Accept: time.Second, Provision: 10 * time.Second, Boot: 12 * time.Second, Terminate: 8 * time.Second, Register: time.Minute}})
 	for _, ns := range []string{"default", "kube-system", "tidemill-system", "kube-node-lease"} {
 		w.api.Create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}})
 	}
@@ -180,6 +185,7 @@ func (w *World) hear(e okesim.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.events = append(w.events, e)
+	w.wakeDriver()
 }
 
 // Credentials writes an API key for the emulated cloud, once for many runs, and

@@ -3,6 +3,7 @@ package model
 import (
 	"encoding/json"
 	"fmt"
+	"sync"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -17,11 +18,7 @@ import (
 // manage makes the field managers for what is written by server-side apply:
 // Nodes by the published schemas, Pools by the schema of their CRD.
 func (s *Server) manage(crd []byte) error {
-	pools, err := poolConverter(crd)
-	if err != nil {
-		return err
-	}
-	scheme, err := kube.NewScheme()
+	c, err := converters(crd)
 	if err != nil {
 		return err
 	}
@@ -30,8 +27,8 @@ func (s *Server) manage(crd []byte) error {
 		types    managedfields.TypeConverter
 		build    func(managedfields.TypeConverter, schema.GroupVersionKind, string) (*managedfields.FieldManager, error)
 	}{
-		{"nodes", applyconfigurations.NewTypeConverter(scheme), s.builtin},
-		{"pools", pools, s.custom},
+		{"nodes", c.nodes, s.builtin},
+		{"pools", c.pools, s.custom},
 	} {
 		sh := s.shelves[m.resource]
 		if sh.owners, err = m.build(m.types, sh.GroupVersionKind, ""); err != nil {
@@ -42,6 +39,29 @@ func (s *Server) manage(crd []byte) error {
 		}
 	}
 	return nil
+}
+
+// typeConverters know the schemas. They are read once for all Servers: to read them
+// takes longer than many a simulation.
+type typeConverters struct{ nodes, pools managedfields.TypeConverter }
+
+var readSchemas sync.Map // typeConverters by the text of the CRD
+
+func converters(crd []byte) (typeConverters, error) {
+	if c, ok := readSchemas.Load(string(crd)); ok {
+		return c.(typeConverters), nil
+	}
+	pools, err := poolConverter(crd)
+	if err != nil {
+		return typeConverters{}, err
+	}
+	scheme, err := kube.NewScheme()
+	if err != nil {
+		return typeConverters{}, err
+	}
+	c := typeConverters{applyconfigurations.NewTypeConverter(scheme), pools}
+	readSchemas.Store(string(crd), c)
+	return c, nil
 }
 
 func (s *Server) builtin(t managedfields.TypeConverter, k schema.GroupVersionKind, sub string) (*managedfields.FieldManager, error) {

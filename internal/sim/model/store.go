@@ -3,10 +3,12 @@ package model
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -17,6 +19,7 @@ import (
 type Server struct {
 	scheme  *runtime.Scheme
 	shelves map[string]*shelf // by resource
+	byType  map[reflect.Type]*shelf
 	rv      uint64
 	uids    int
 	// log is the history; a Stream remembers its place in it. What is older than
@@ -46,7 +49,7 @@ type change struct {
 
 // New makes an empty server. crd is the manifest of the Pool resource.
 func New(scheme *runtime.Scheme, crd []byte) (*Server, error) {
-	s := &Server{scheme: scheme, shelves: map[string]*shelf{}, rv: 1}
+	s := &Server{scheme: scheme, shelves: map[string]*shelf{}, byType: map[reflect.Type]*shelf{}, rv: 1}
 	for _, k := range Kinds {
 		s.shelves[k.Resource] = &shelf{Kind: k, objects: map[string]*object{}}
 	}
@@ -61,8 +64,12 @@ func key(namespace, name string) string {
 }
 
 func (s *Server) shelfOf(o client.Object) *shelf {
+	if sh := s.byType[reflect.TypeOf(o)]; sh != nil {
+		return sh
+	}
 	for _, k := range Kinds {
 		if gvks, _, err := s.scheme.ObjectKinds(o); err == nil && slices.Contains(gvks, k.GroupVersionKind) {
+			s.byType[reflect.TypeOf(o)] = s.shelves[k.Resource]
 			return s.shelves[k.Resource]
 		}
 	}
@@ -152,7 +159,7 @@ func (s *Server) Edit(o client.Object, change func(client.Object)) bool {
 	}
 	next := old.DeepCopyObject().(client.Object)
 	change(next)
-	if string(encode(next)) == string(old.text) {
+	if equality.Semantic.DeepEqual(old.Object, next) {
 		return false
 	}
 	if specChanged(old.Object, next) {
@@ -198,5 +205,5 @@ func (s *Server) Compact() {
 
 func specChanged(old, next client.Object) bool {
 	a, b := part(old, "Spec"), part(next, "Spec")
-	return a.IsValid() && string(encode(a.Interface())) != string(encode(b.Interface()))
+	return a.IsValid() && !equality.Semantic.DeepEqual(a.Interface(), b.Interface())
 }

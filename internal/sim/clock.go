@@ -1,0 +1,165 @@
+package sim
+
+import (
+	"testing/synctest"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+
+	"github.com/tidemill/tidemill/internal/sim/model"
+)
+
+// Virtual time costs what happens in it, so nothing may happen for nothing. The
+// world's own parts (kubelets, scheduler, controllers) have a turn only after
+// something has changed or when one of them has said that it will; the driver
+// sleeps until then, until somebody asks for something, or until a loop's beat.
+
+// A loop looks every beat while something goes on; left alone, after its own
+// ownInterval: looks at a world at rest are all alike, and there are enough of them.
+const (
+	beat        = 15 * time.Second
+	ownInterval = 2 * time.Minute
+	// bored is for how long nothing has been written when the beats stop.
+	bored = time.Minute
+	// longest is the longest sleep of the driver.
+	longest = 10 * time.Second
+)
+
+// pass lets time go by, whatever happens meanwhile.
+func (w *World) pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+	w.turn()
+}
+
+// doze lets time go by until there is something to do.
+func (w *World) doze() {
+	select { // a sign from before is about something that has been seen
+	case <-w.stir:
+	default:
+	}
+	until := w.ticked.Add(time.Second)
+	if !w.moved {
+		until = w.due
+	}
+	now := time.Now()
+	for _, p := range w.procs {
+		for _, at := range p.beats {
+			if w.beats(now) && !at.IsZero() && at.Before(until) {
+				until = at
+			}
+		}
+	}
+	t := time.NewTimer(min(max(time.Until(until), time.Millisecond), longest))
+	select {
+	case <-w.stir:
+		t.Stop()
+	case <-t.C:
+	}
+	synctest.Wait()
+	w.turn()
+}
+
+// wakeDriver ends its nap: an op was posted, or the cloud has changed.
+func (w *World) wakeDriver() {
+	select {
+	case w.stir <- struct{}{}:
+	default:
+	}
+}
+
+// soon asks for a turn at that time.
+func (w *World) soon(at time.Time) {
+	if at.Before(w.due) {
+		w.due = at
+	}
+}
+
+// turn is everybody else's, at most once a second.
+func (w *World) turn() {
+	now := time.Now()
+	w.takeEvents()
+	w.drum(now)
+	if now.Sub(w.ticked) < time.Second || !w.moved && now.Before(w.due) {
+		return
+	}
+	w.ticked = now.Truncate(time.Second)
+	w.moved, w.due = false, now.Add(24*time.Hour)
+	w.tickWorkloads()
+	w.tickScheduler()
+	w.tickKubelets(now)
+	w.sample(now)
+}
+
+// moves is whether the write concerns the world's own parts.
+func moves(c model.Commit) bool {
+	o := c.Next
+	if o == nil {
+		o = c.Old
+	}
+	switch o.GetObjectKind().GroupVersionKind().Kind {
+	case "Pod", "Node", "PodDisruptionBudget":
+		return true
+	}
+	return false
+}
+
+// beats is whether the driver keeps the loops awake.
+func (w *World) beats(now time.Time) bool { return !w.calm || now.Sub(w.lastReal) < bored }
+
+// drum wakes the loops whose beat it is, one after the other: two that woke in one
+// instant would ask for the one look at a time in an order that only the runtime
+// knows.
+func (w *World) drum(now time.Time) {
+	if !w.beats(now) {
+		return
+	}
+	for _, p := range w.procs {
+		for i, name := range loopNames {
+			if p.beats[i].IsZero() || now.Before(p.beats[i]) {
+				continue
+			}
+			p.beats[i] = now.Add(beat + time.Duration(i)*13*time.Millisecond)
+			select {
+			case p.wake[name] <- struct{}{}:
+				synctest.Wait()
+			default:
+			}
+		}
+	}
+}
+
+// A lease is the numbers of leader election; the first are the daemon's own. The
+// others renew less often, for renewals would be most of what a long history costs.
+type lease struct{ duration, renew, retry time.Duration }
+
+var leases = []lease{
+	{15 * time.Second, 10 * time.Second, 2 * time.Second},
+	{15 * time.Second, 10 * time.Second, 5 * time.Second},
+	{20 * time.Second, 15 * time.Second, 7 * time.Second},
+	{30 * time.Second, 22 * time.Second, 10 * time.Second},
+	{30 * time.Second, 20 * time.Second, 9 * time.Second},
+}
+
+// hopeless is an election that cannot be won: in a calm world it waits until it
+// can, for it would only cost time.
+func (w *World) hopeless(o *op, now time.Time) bool {
+	if !w.calm {
+		return false
+	}
+	l, ok := w.api.Find("leases", "tidemill-system", "tidemill").(*coordinationv1.Lease)
+	if !ok || l.Spec.HolderIdentity == nil || *l.Spec.HolderIdentity == "" || *l.Spec.HolderIdentity == o.p.name || l.Spec.RenewTime == nil {
+		return false
+	}
+	return now.Before(l.Spec.RenewTime.Add(w.mix.lease.duration))
+}
+
+// parts are what the Pools ask for. All loops run, as in the daemon: no node counts
+// before the doctor has passed it, and it is the cycle that empties nodes.
+type parts struct{ scale, cycle, repair bool }
+
+// swarms are which of it is in, all of it most often.
+var swarms = []parts{
+	{true, true, true}, {true, true, true}, {true, true, true},
+	{scale: true, cycle: true}, {cycle: true, repair: true}, {cycle: true}, {scale: true},
+}
