@@ -35,6 +35,8 @@ type Options struct {
 	Audit bool
 	// MetricsAddress is where the daemon serves /metrics; "" for nowhere.
 	MetricsAddress string
+	// MetricsSecure serves them as the Deployment does: over TLS, to those who may.
+	MetricsSecure bool
 	// NodeGrace is how long a Node may be silent; 0 means the playground's default.
 	NodeGrace time.Duration
 	// Crowded says that so much goes on at once that the daemon may be short of time:
@@ -206,7 +208,7 @@ func (e *Env) daemonArgs(kubeconfig string) []string {
 	return []string{
 		"run", "--kubeconfig", kubeconfig, "--namespace", namespace,
 		"--interval", "1s", "--cloud-refresh", "500ms", "--scale-down-young", "5s",
-		"--metrics-address", metrics, "--health-address", "0",
+		"--metrics-address", metrics, fmt.Sprintf("--metrics-secure=%t", e.options.MetricsSecure), "--health-address", "0",
 		"--leader-elect-lease-duration", lease, "--leader-elect-renew-deadline", renew, "--leader-elect-retry-period", "500ms",
 	}
 }

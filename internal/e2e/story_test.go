@@ -5,9 +5,10 @@ import (
 	"testing"
 )
 
-// TestStory is `make demo` without the terminal.
+// TestStory is `make demo` without the terminal, and with Prometheus beside it.
 func TestStory(t *testing.T) {
-	env := open(t, Options{Audit: true})
+	env := open(t, Options{Audit: true, MetricsAddress: freeAddress(t), MetricsSecure: true})
+	prometheus := withPrometheus(t, env)
 	figures, err := Tell(t.Context(), env, Story, Listener{
 		End: func(o Outcome) {
 			t.Logf("(%s) %s: %.1f s: %s", o.Step.ID, o.Step.Title, o.Took.Seconds(), strings.Join(o.Checked, "; "))
@@ -20,6 +21,7 @@ func TestStory(t *testing.T) {
 		t.Logf("%s: %s %s", l.Name, l.Value, l.Unit)
 	}
 	rightsMatch(t, env)
+	t.Run("in Prometheus", func(t *testing.T) { dashboardsMatch(t, prometheus) })
 }
 
 func TestPick(t *testing.T) {
