@@ -44,9 +44,11 @@ func outdatedTaint(n *world.Node) bool {
 
 // uncordonedByHand is whether somebody made a node schedulable that tidemill has
 // taken. It is theirs then, also if the cordon was a person's before it was
-// tidemill's: a mark without one is a drain that never ends.
+// tidemill's: a mark without one is a drain that never ends. Once the machine was
+// restarted on our order it need not be a person: OKE uncordons what has booted,
+// whoever's cordon it was.
 func uncordonedByHand(n *world.Node) bool {
-	return n.Mark != nil && !n.Object.Spec.Unschedulable
+	return n.Mark != nil && n.Mark.Acted == nil && !n.Object.Spec.Unschedulable
 }
 
 // cycleValue is the value of a pool's cycle request.

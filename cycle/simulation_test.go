@@ -201,7 +201,8 @@ func (s *simulation) register(in cloudprovider.Instance) {
 }
 
 // boot is the kubelet of a machine that is restarted: away, and back with another
-// boot ID and whatever release the machine has now.
+// boot ID and whatever release the machine has now. OKE takes a cordon back then,
+// whoever's it was.
 func (s *simulation) boot(in cloudprovider.Instance) {
 	n := s.town.nodes[string(in.ID)]
 	if n == nil || in.State == cloudprovider.Stopped == s.down[n.Name] {
@@ -214,6 +215,7 @@ func (s *simulation) boot(in cloudprovider.Instance) {
 		s.boots++
 		next.Status.Conditions[0].Status = corev1.ConditionTrue
 		next.Status.NodeInfo.BootID, next.Status.NodeInfo.KubeletVersion = fmt.Sprintf("boot-%d", s.boots), in.Release.Kubernetes
+		next.Spec.Unschedulable = false
 	}
 	s.town.stamp(next)
 	s.town.nodes[n.Name] = next
