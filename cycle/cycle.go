@@ -73,6 +73,7 @@ type decision struct {
 	report Report
 	steps  []Step
 	lacks  map[*world.Node]string // what new nodes need before they count
+	bound  *volumes               // nil until somebody asks
 }
 
 func newDecision(s *world.Snapshot, pool *world.Pool, p Policy) *decision {

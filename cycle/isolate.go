@@ -21,6 +21,7 @@ type room struct {
 	braked    bool
 	broken    int
 	lacks     map[*world.Node]string // these are not counted on yet
+	gone      map[*world.Node]bool   // taken by this decision
 }
 
 // isolate picks the nodes that are taken now, and says of each other why not.
@@ -30,7 +31,7 @@ func (d *decision) isolate(b Budget, run *v1alpha1.CycleStatus, todo []stale, ex
 	if p.hold == nil {
 		p.hold = d.green(run, todo)
 	}
-	taken, zoned := 0, []stale(nil)
+	taken, zoned, bound := 0, []stale(nil), []stale(nil)
 	var first *Wait
 	for _, n := range d.ordered(slices.Concat(todo, extra)) {
 		if n.Mark != nil || n.MarkErr != nil || goingAway(n.Node) || !d.takeable(n) {
@@ -43,13 +44,26 @@ func (d *decision) isolate(b Budget, run *v1alpha1.CycleStatus, todo []stale, ex
 			}
 			continue
 		}
-		switch why := r.take(n.Node); why.Reason {
+		why := r.refuses(n.Node)
+		if (why.Reason == "" || why.Reason == BelowZoneFloor) && r.cost(n.Node) > 0 && d.actionFor(n, run) == "" {
+			if w := d.noPlaceForVolumes(n.Node, r.gone); w.Reason != "" {
+				why = w
+			}
+		}
+		switch why.Reason {
 		case "":
+			r.spend(n.Node)
 			d.mark(n, run)
 			taken++
 		case BelowZoneFloor:
 			zoned = append(zoned, n)
 			d.block(n.Node, why.Reason, why.Message)
+		case NoPlaceForVolume:
+			bound = append(bound, n)
+			d.block(n.Node, why.Reason, why.Message)
+			if first == nil {
+				first = &why
+			}
 		default:
 			d.block(n.Node, why.Reason, why.Message)
 			if first == nil {
@@ -58,7 +72,9 @@ func (d *decision) isolate(b Budget, run *v1alpha1.CycleStatus, todo []stale, ex
 		}
 	}
 	if taken+held == 0 && d.quiet() {
-		taken += d.yield(r, run, zoned)
+		if taken += d.yield(r, run, zoned); taken == 0 && (b.Unavailable > 0 || d.pool.CycleSpec().GetFallback().Unavailable) {
+			taken += d.yield(r, run, bound)
+		}
 	}
 	if first != nil && taken+held == 0 {
 		d.wait(waiting(first.Reason), first.Message)
@@ -98,7 +114,7 @@ func waiting(r Reason) Reason {
 
 func (d *decision) room(b Budget, run *v1alpha1.CycleStatus, todo []stale, held int) *room {
 	all, zones := d.pool.Counts()
-	r := &room{budget: b, available: all.Available, zones: map[cloudprovider.Zone]int{}, slots: d.maxParallel() - held, lacks: d.lacks}
+	r := &room{budget: b, available: all.Available, zones: map[cloudprovider.Zone]int{}, gone: map[*world.Node]bool{}, slots: d.maxParallel() - held, lacks: d.lacks}
 	if strategyOf(nil, run) == v1alpha1.StrategyBlueGreen {
 		r.slots = len(todo) // all are cordoned at once, and emptied in turn
 	}
@@ -120,27 +136,26 @@ func (d *decision) room(b Budget, run *v1alpha1.CycleStatus, todo []stale, held 
 	return r
 }
 
-// take claims room for one node, or says why there is none.
-func (r *room) take(n *world.Node) Wait {
+// refuses says why there is no room to take a node; no reason means that there is.
+func (r *room) refuses(n *world.Node) Wait {
 	switch {
 	case r.slots <= 0:
 		return Wait{ParallelDrains, "as many nodes as may be are being emptied"}
 	case broken(n) && r.braked && r.available < r.budget.Floor():
 		return Wait{Braked, fmt.Sprintf("%d of %d nodes are broken: a common cause is likelier than so many broken machines; raise maxUnavailable to go on", r.broken, r.budget.Desired)}
 	case broken(n) && !n.Available():
-		r.slots--
 		return Wait{}
 	case r.available-r.cost(n) < r.budget.Floor():
 		return Wait{BelowFloor, fmt.Sprintf("%d nodes are available and %d must remain: waiting for a new node", r.available, r.budget.Floor())}
 	case r.cost(n) > 0 && r.known(n) && r.zones[n.Zone()]-1 < r.budget.ZoneFloor():
 		return Wait{BelowZoneFloor, fmt.Sprintf("%d nodes are available in zone %s and %d must remain", r.zones[n.Zone()], n.Zone(), r.budget.ZoneFloor())}
 	}
-	r.spend(n)
 	return Wait{}
 }
 
 func (r *room) spend(n *world.Node) {
 	r.slots--
+	r.gone[n] = true
 	r.available -= r.cost(n)
 	if r.known(n) {
 		r.zones[n.Zone()] -= r.cost(n)
@@ -198,7 +213,7 @@ func (d *decision) unregistered(n stale) {
 // Ready one that nobody has examined may carry load and is never old.
 func (d *decision) old(n *world.Node) bool {
 	created := n.Created()
-	return n.Stage() != world.StageGated && !created.IsZero() && d.s.Now.Sub(created) >= d.policy.JoinTimeout
+	return n.Stage() != world.StageGated && !created.IsZero() && d.s.Now.Sub(created) >= d.joinTimeout()
 }
 
 func (d *decision) mark(n stale, run *v1alpha1.CycleStatus) {
@@ -225,6 +240,13 @@ func (d *decision) ordered(list []stale) []stale {
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Zone(), b.Zone()))
 	})
 	return list
+}
+
+// neverCame is whether a machine from before the run has had its time to become a
+// node. The run did not ask for it and does not count it as its own failure, and
+// yet would wait for it to the end: its place is needed.
+func (d *decision) neverCame(n *world.Node, run *v1alpha1.CycleStatus) bool {
+	return n.Object == nil && coming(n) && !d.born(n, run) && d.old(n)
 }
 
 // slow is the grace period from which a pod is likely to decide when a run ends.
@@ -293,6 +315,11 @@ func (d *decision) extra(run *v1alpha1.CycleStatus, todo []stale) []stale {
 	}
 	for _, n := range d.failedNodes(run) {
 		add(n, JoinTimeout, "it did not become available in time and carries nothing")
+	}
+	for _, n := range d.pool.Nodes {
+		if d.neverCame(n, run) {
+			add(n, JoinTimeout, "it was made before the run and has not become a node in time")
+		}
 	}
 	for _, n := range d.surplus(run, len(todo)) {
 		add(n, Surplus, "the run is over and the pool is larger than desired")

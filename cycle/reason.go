@@ -86,6 +86,9 @@ const (
 	BelowFloor Reason = "BelowFloor"
 	// BelowZoneFloor: its zone would.
 	BelowZoneFloor Reason = "BelowZoneFloor"
+	// NoPlaceForVolume: a pod on it has a volume that can be had in one place only, and
+	// no other node is there.
+	NoPlaceForVolume Reason = "NoPlaceForVolume"
 	// ParallelDrains: enough nodes are being emptied.
 	ParallelDrains Reason = "ParallelDrains"
 	// DoNotDisrupt: an annotation protects the node.

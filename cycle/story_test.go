@@ -132,6 +132,8 @@ func (tl *teller) addPool(w []string) {
 			for z := range strings.SplitSeq(v, ",") {
 				cloud.Placements = append(cloud.Placements, worldtest.Placement(cloudprovider.Zone(z), "4", "16Gi"))
 			}
+		case "fallback":
+			p.Spec.Cycle.Fallback = &v1alpha1.FallbackSpec{Unavailable: v == "unavailable"}
 		case "surge", "unavailable":
 			x := intstr.Parse(v)
 			if key == "surge" {
@@ -204,7 +206,25 @@ func (tl *teller) addOffer(w []string) {
 }
 
 func (tl *teller) addPod(w []string) {
-	tl.w.AddPod(w[0], "1", "1Gi", worldtest.On(w[1]), worldtest.OwnedBy("ReplicaSet", "web"))
+	p := tl.w.AddPod(w[0], "1", "1Gi", worldtest.On(w[1]), worldtest.OwnedBy("ReplicaSet", "web"))
+	for _, word := range w[2:] {
+		key, v, _ := strings.Cut(word, "=")
+		if key != "volume" {
+			tl.t.Fatalf("story: pod word %q", word)
+		}
+		tl.addVolume(p, v)
+	}
+}
+
+// addVolume gives the pod one that can be attached in a zone only.
+func (tl *teller) addVolume(p *corev1.Pod, zone string) {
+	p.Spec.Volumes = []corev1.Volume{{Name: "data", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: p.Name}}}}
+	claim := corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: p.Namespace, Name: p.Name}}
+	claim.Spec.VolumeName = "pv-" + p.Name
+	pv := corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: claim.Spec.VolumeName}}
+	pv.Spec.NodeAffinity = &corev1.VolumeNodeAffinity{Required: &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{{
+		MatchExpressions: []corev1.NodeSelectorRequirement{{Key: corev1.LabelTopologyZone, Operator: corev1.NodeSelectorOpIn, Values: []string{zone}}}}}}}
+	tl.w.Objects.PVCs, tl.w.Objects.PVs = append(tl.w.Objects.PVCs, claim), append(tl.w.Objects.PVs, pv)
 }
 
 func (tl *teller) addNode(w []string) {
@@ -241,6 +261,7 @@ func (tl *teller) machineWord(in *cloudprovider.Instance, n *corev1.Node, key, v
 	switch key {
 	case "zone":
 		in.Zone = cloudprovider.Zone(v)
+		n.Labels[corev1.LabelTopologyZone] = v
 	case "age":
 		in.Created = tl.time("-" + v)
 	case "version":
