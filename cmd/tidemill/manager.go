@@ -17,6 +17,8 @@ import (
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/tidemill/tidemill/internal/world/lean"
 )
 
 // endWithin is how long the loops get to end after SIGTERM. They hold nothing
@@ -37,8 +39,8 @@ func newManager(c *cluster, f runFlags, log *slog.Logger) (manager.Manager, erro
 	mgr, err := manager.New(c.config, manager.Options{
 		Scheme: c.client.Scheme(),
 		Logger: logr.FromSlogHandler(log.With("from", "manager").Handler()),
-		// managedFields are half the size of an object and nobody reads them.
-		Cache:                         cache.Options{DefaultTransform: cache.TransformStripManagedFields()},
+		// Most of what the API server sends of a pod nobody reads.
+		Cache:                         cache.Options{DefaultTransform: lean.Transform()},
 		Metrics:                       metrics,
 		HealthProbeBindAddress:        f.healthAddress,
 		LeaderElection:                f.elect,

@@ -26,7 +26,7 @@ type runFlags struct {
 
 	metricsAddress, healthAddress string
 	metricsSecure                 bool
-	metricsCerts                  string
+	metricsCerts, debugAddress    string
 
 	elect                         bool
 	namespace                     string
@@ -67,6 +67,7 @@ func (f *runFlags) register(s *pflag.FlagSet) {
 	s.BoolVar(&f.metricsSecure, "metrics-secure", false, "serve /metrics over TLS to those whom the API server authorizes for it")
 	s.StringVar(&f.metricsCerts, "metrics-certs", "", "`directory` of tls.crt and tls.key for --metrics-secure (default: self-signed)")
 	s.StringVar(&f.healthAddress, "health-address", "127.0.0.1:8081", "where /healthz and /readyz are served; 0 for nowhere")
+	s.StringVar(&f.debugAddress, "debug-address", "0", "where /debug/pprof is served, on the loopback interface only; 0 for nowhere")
 	s.BoolVar(&f.elect, "leader-elect", true, "act only while holding the Lease tidemill")
 	s.StringVar(&f.namespace, "namespace", ownNamespace(), "namespace of the Lease")
 	s.DurationVar(&f.lease, "leader-elect-lease-duration", 15*time.Second, "how long a silent leader is waited for")
@@ -110,6 +111,7 @@ func (g *globals) daemon(ctx context.Context, f runFlags) error {
 		return err
 	}
 	routeLogs(log)
+	fitMemory(log, cgroupLimits)
 	options := kube.ConfigOptions{}
 	switch {
 	case f.dryRun:
@@ -118,6 +120,9 @@ func (g *globals) daemon(ctx context.Context, f runFlags) error {
 	case f.elect:
 		fence := kube.NewFence(kube.FenceOptions{Namespace: f.namespace, Lease: leaseName, Valid: f.renewDeadline})
 		options.Wrap, g.oci.guard = fence.Wrap, fence.Check
+	}
+	if err := serveDebug(ctx, f.debugAddress, log); err != nil {
+		return err
 	}
 	provider, err := g.oci.provider(ctx, log)
 	if err != nil {
@@ -161,6 +166,9 @@ func serve(ctx context.Context, c *cluster, fleet *cloudprovider.Fleet, f runFla
 		if err := mgr.Add(l); err != nil {
 			return fmt.Errorf("add loop %s: %w", l.name, err)
 		}
+	}
+	if err := mgr.Add(tidy{mgr.GetCache().WaitForCacheSync}); err != nil {
+		return fmt.Errorf("add tidying: %w", err)
 	}
 	if err := mgr.Add(&leading{log: log, gauge: leaderGauge()}); err != nil {
 		return fmt.Errorf("add leader gauge: %w", err)

@@ -2,145 +2,201 @@ package e2e
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
-	"sync"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/internal/okesim"
+	"github.com/tidemill/tidemill/internal/playground"
 )
 
 // crowd is the namespace of a crowd's pods.
 const crowd = "crowd"
 
-// writers are how many requests are made at a time.
-const writers = 16
+// CrowdedPools are [OnePool] and pools for a crowd: no pool of OKE may have more
+// than a thousand nodes.
+func CrowdedPools(kubelets, nodes int) []okesim.Pool {
+	all := OnePool(kubelets)
+	for range (nodes + perPool - 1) / perPool {
+		p := OnePool(0)[0]
+		p.Name = fmt.Sprintf("crowd-%d", len(all))
+		all = append(all, p)
+	}
+	return all
+}
 
-// Crowd writes that many Nodes and pods straight into the API server: a cluster of
-// that size as the daemon sees it, with nobody behind the Nodes. They are of no
-// pool, Ready, and full; nobody keeps them alive, so that the environment needs a
-// long NodeGrace. The pods are bound as they are created.
+// perPool leaves room to grow.
+const perPool = 700
+
+// CrowdedPolicies opt them in to all verbs, at the pace that they have by default.
+func CrowdedPolicies(pools []okesim.Pool) map[string]v1alpha1.PoolSpec {
+	all := map[string]v1alpha1.PoolSpec{}
+	for _, p := range pools {
+		spec := Policy(p.Size, 1_000, 1)
+		spec.Scale.Down, spec.Repair = nil, &v1alpha1.RepairSpec{Mode: v1alpha1.RepairOn}
+		all[p.Name] = spec
+	}
+	return all
+}
+
+// Crowd adds so many machines, evenly to all pools but the first, and makes Nodes
+// and running pods of them as a cluster has them, down to the images on a Node
+// and the token volume of a pod:
+//
+//	okesim ── instances ──► Nodes, leases, pods ──► etcd ──► API server ──► daemon
+//	                                   └── heartbeats as kubelets send them
+//
+// To the daemon it is a cluster of that size; what is not there are the kubelets,
+// which would need more than the machine that this runs on. The Nodes' leases
+// are renewed every ten seconds, and every five minutes each Node reports, until
+// Close. New machines of these pools do not register from now on.
 func (e *Env) Crowd(ctx context.Context, nodes, perNode int) error {
-	set, err := kubernetes.NewForConfig(e.fastConfig())
-	if err != nil {
-		return fmt.Errorf("make client: %w", err)
+	if err := e.sparePods(ctx); err != nil {
+		return err
+	}
+	var members []okesim.Instance
+	for i, pools := 1, e.options.Pools; i < len(pools); i++ {
+		id := e.Cluster.PoolID(pools[i].Name)
+		e.Cluster.RefuseJoins(id, true)
+		more, err := e.enlarge(ctx, id, nodes*i/(len(pools)-1)-nodes*(i-1)/(len(pools)-1))
+		if err != nil {
+			return err
+		}
+		members = append(members, more...)
 	}
 	space := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: crowd}}
-	if _, err := set.CoreV1().Namespaces().Create(ctx, space, metav1.CreateOptions{}); err != nil {
+	if err := e.Client.Create(ctx, space); err != nil {
 		return fmt.Errorf("create namespace %s: %w", crowd, err)
 	}
-	return inParallel(ctx, nodes, func(i int) error {
-		name := fmt.Sprintf("crowd-%05d", i)
-		if _, err := set.CoreV1().Nodes().Create(ctx, crowdNode(name), metav1.CreateOptions{}); err != nil {
-			return fmt.Errorf("create node %s: %w", name, err)
-		}
-		status, err := json.Marshal(map[string]any{"status": crowdStatus(perNode)})
-		if err != nil {
-			return fmt.Errorf("spell status of node %s: %w", name, err)
-		}
-		// A patch: the control plane has its own to say about a new Node meanwhile.
-		if _, err := set.CoreV1().Nodes().PatchStatus(ctx, name, status); err != nil {
-			return fmt.Errorf("write status of node %s: %w", name, err)
-		}
+	var all []playground.Stored
+	var names []string
+	for i, m := range members {
+		n := crowdNode(m)
+		names = append(names, n.Name)
+		all = append(all, playground.Stored{Path: "minions/" + n.Name, Object: n}, leaseOf(n.Name))
 		for j := range perNode {
-			if _, err := set.CoreV1().Pods(crowd).Create(ctx, crowdPod(name, i, j), metav1.CreateOptions{}); err != nil {
-				return fmt.Errorf("create pod %d on node %s: %w", j, name, err)
+			p := crowdPod(n, i, j)
+			all = append(all, playground.Stored{Path: "pods/" + crowd + "/" + p.Name, Object: p})
+		}
+	}
+	if err := e.Cluster.Store(ctx, all...); err != nil {
+		return err
+	}
+	life, stop := context.WithCancel(context.WithoutCancel(ctx))
+	e.stopHearts = stop
+	e.hearts.Go(func() { e.renew(life, names) })
+	e.hearts.Go(func() { e.report(life, names) })
+	return nil
+}
+
+// sparePods keeps the system's DaemonSets off Nodes without a kubelet: pods that
+// nobody starts would count as broken.
+func (e *Env) sparePods(ctx context.Context) error {
+	var sets appsv1.DaemonSetList
+	if err := e.Client.List(ctx, &sets); err != nil {
+		return fmt.Errorf("list DaemonSets: %w", err)
+	}
+	for i := range sets.Items {
+		old, now := sets.Items[i].DeepCopy(), &sets.Items[i]
+		now.Spec.Template.Spec.NodeSelector = playground.OnlyKubelets()
+		if err := e.Client.Patch(ctx, now, client.MergeFrom(old)); err != nil {
+			return fmt.Errorf("keep DaemonSet %s off Nodes without a kubelet: %w", now.Name, err)
+		}
+	}
+	return nil
+}
+
+// enlarge adds machines to the pool and waits until they run.
+func (e *Env) enlarge(ctx context.Context, id string, more int) ([]okesim.Instance, error) {
+	old := map[string]bool{}
+	for _, in := range e.Sim.Instances() {
+		old[in.ID] = true
+	}
+	pool, err := e.Sim.Pool(id)
+	if err != nil {
+		return nil, fmt.Errorf("enlarge pool: %w", err)
+	}
+	size := pool.Size + more
+	if _, err := e.Sim.UpdatePool(id, okesim.PoolUpdate{Size: &size}, ""); err != nil {
+		return nil, fmt.Errorf("enlarge pool %s: %w", pool.Name, err)
+	}
+	var fresh []okesim.Instance
+	err = Until(ctx, "machines to run", 2*time.Minute, e.options.Say, func(context.Context) (bool, string, error) {
+		fresh = nil
+		for _, in := range e.Sim.Instances() {
+			if !old[in.ID] && in.PoolID == id && in.State == "RUNNING" {
+				fresh = append(fresh, in)
 			}
 		}
-		return nil
+		return len(fresh) == more, fmt.Sprintf("%d of %d machines run", len(fresh), more), nil
 	})
+	return fresh, err
 }
 
-// inParallel does n things, several at a time, until one fails.
-func inParallel(ctx context.Context, n int, do func(int) error) error {
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	next := make(chan int)
-	var all sync.WaitGroup
-	for range writers {
-		all.Go(func() {
-			for i := range next {
-				if err := do(i); err != nil {
-					stop(err)
-				}
-			}
-		})
-	}
-	for i := range n {
+// Kubelets renew a lease every ten seconds and report every five minutes when
+// nothing has changed.
+const (
+	renewEvery  = 10 * time.Second
+	reportEvery = 5 * time.Minute
+)
+
+func (e *Env) renew(ctx context.Context, nodes []string) {
+	tick := time.NewTicker(renewEvery)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		all := make([]playground.Stored, len(nodes))
+		for i, n := range nodes {
+			all[i] = leaseOf(n)
+		}
+		if err := e.Cluster.Store(ctx, all...); err != nil {
+			e.note(err)
+		}
 		select {
-		case next <- i:
-		case <-ctx.Done(): // one has failed, the others are not begun
+		case <-ctx.Done():
+		case <-tick.C:
 		}
 	}
-	close(next)
-	all.Wait()
-	return context.Cause(ctx)
 }
 
-func crowdNode(name string) *corev1.Node {
-	return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{
-		corev1.LabelHostname: name, corev1.LabelOSStable: "linux", corev1.LabelArchStable: "amd64",
-		corev1.LabelInstanceTypeStable: "VM.Standard.E5.Flex", corev1.LabelTopologyZone: "crowd",
-	}}}
-}
-
-func crowdStatus(perNode int) corev1.NodeStatus {
-	room := corev1.ResourceList{
-		corev1.ResourceCPU: *resource.NewMilliQuantity(int64(perNode)*100, resource.DecimalSI), corev1.ResourceMemory: resource.MustParse("64Gi"),
-		corev1.ResourcePods: *resource.NewQuantity(int64(perNode), resource.DecimalSI),
-	}
-	now := metav1.Now()
-	return corev1.NodeStatus{
-		Capacity: room, Allocatable: room, NodeInfo: corev1.NodeSystemInfo{KubeletVersion: "v1.36.3"},
-		Conditions: []corev1.NodeCondition{
-			{Type: corev1.NodeReady, Status: corev1.ConditionTrue, Reason: "KubeletReady", LastHeartbeatTime: now, LastTransitionTime: now},
-			{Type: v1alpha1.NodeConditionProblem, Status: corev1.ConditionFalse, Reason: "Fine", LastHeartbeatTime: now, LastTransitionTime: now},
-		},
-	}
-}
-
-func crowdPod(node string, i, j int) *corev1.Pod {
-	app, yes := fmt.Sprintf("app-%03d", (i*7+j)%300), true
-	return &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{
-			Name: fmt.Sprintf("%s-%05d-%02d", app, i, j), Labels: map[string]string{"app": app, "pod-template-hash": "5d4f8c7b6d"},
-		},
-		Spec: corev1.PodSpec{
-			NodeName: node, Tolerations: []corev1.Toleration{{Operator: corev1.TolerationOpExists}}, AutomountServiceAccountToken: new(bool), EnableServiceLinks: &yes,
-			Containers: []corev1.Container{{Name: "app", Image: "registry.k8s.io/pause:3.10", Resources: corev1.ResourceRequirements{Requests: ask("100m", "128Mi")}}},
-		},
-	}
-}
-
-// MeasurePending creates pods one after the other, each so large that it needs a
-// node more, and measures for each how long the cloud took to be asked for the
-// node.
-func (e *Env) MeasurePending(ctx context.Context, pool string, times int) ([]time.Duration, error) {
-	s := &Stage{Env: e, Figures: &Figures{}}
-	large := ask("2500m", "1Gi") // of the 4 cores that a node has
-	full := Workload{Name: "full", Replicas: int32(s.Size(pool)), Requests: large}
-	if err := s.Deploy(ctx, full); err != nil {
-		return nil, err
-	}
-	if err := s.Wait(ctx, "all pods to run", 2*time.Minute, s.allRun(full)); err != nil {
-		return nil, err
-	}
-	var took []time.Duration
-	for i := range times {
-		before := s.Size(pool)
-		begin := time.Now()
-		if err := s.Deploy(ctx, Workload{Name: fmt.Sprintf("one-%03d", i), Replicas: 1, Requests: large}); err != nil {
-			return nil, err
+// report is what kubelets write into their Nodes: times, and nothing new.
+func (e *Env) report(ctx context.Context, nodes []string) {
+	tick := time.NewTicker(reportEvery / time.Duration(len(nodes)))
+	defer tick.Stop()
+	for i := 0; ; i++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
 		}
-		if err := s.Wait(ctx, pool+" to be resized", time.Minute, s.sizeIs(pool, before+1)); err != nil {
-			return nil, fmt.Errorf("after %d pods: %w", i, err)
+		at := metav1.Now().UTC().Format(time.RFC3339)
+		patch := fmt.Sprintf(`{"status":{"conditions":[{"type":"Ready","lastHeartbeatTime":%q},{"type":"DiskPressure","lastHeartbeatTime":%q}]}}`, at, at)
+		n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: nodes[i%len(nodes)]}}
+		if err := e.Client.Status().Patch(ctx, n, client.RawPatch(types.StrategicMergePatchType, []byte(patch))); err != nil {
+			e.note(err)
 		}
-		took = append(took, time.Since(begin))
 	}
-	return took, nil
+}
+
+// note tells that a heartbeat was lost. One is no matter, a kubelet loses some
+// too.
+func (e *Env) note(err error) {
+	if e.options.Say != nil && !errors.Is(err, context.Canceled) {
+		e.options.Say(err.Error())
+	}
+}
+
+func leaseOf(node string) playground.Stored {
+	now, seconds := metav1.NowMicro(), int32(40)
+	return playground.Stored{Path: "leases/" + corev1.NamespaceNodeLease + "/" + node, Object: &coordinationv1.Lease{
+		ObjectMeta: metav1.ObjectMeta{Name: node, Namespace: corev1.NamespaceNodeLease, UID: uid("lease", node), CreationTimestamp: metav1.Now()},
+		Spec:       coordinationv1.LeaseSpec{HolderIdentity: &node, LeaseDurationSeconds: &seconds, RenewTime: &now},
+	}}
 }

@@ -125,24 +125,59 @@ func (d *Daemon) Err() error {
 	return fmt.Errorf("daemon ended by itself: %w", d.life.err)
 }
 
-// RSS is the resident memory of the process in bytes, from /proc.
-func (d *Daemon) RSS() (int64, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.life == nil {
-		return 0, errors.New("read memory of daemon: it does not run")
-	}
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.life.cmd.Process.Pid))
+// RSS is the resident memory of the process in bytes, PeakRSS the most that it
+// ever was, from /proc.
+func (d *Daemon) RSS() (int64, error) { return d.weight("VmRSS:") }
+
+// PeakRSS is described with RSS.
+func (d *Daemon) PeakRSS() (int64, error) { return d.weight("VmHWM:") }
+
+func (d *Daemon) weight(key string) (int64, error) {
+	status, err := d.proc("status")
 	if err != nil {
 		return 0, fmt.Errorf("read memory of daemon: %w", err)
 	}
-	for line := range strings.Lines(string(status)) {
-		if text, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+	for line := range strings.Lines(status) {
+		if text, ok := strings.CutPrefix(line, key); ok {
 			kb, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(text), " kB"), 10, 64)
 			return kb << 10, err
 		}
 	}
-	return 0, errors.New("read memory of daemon: /proc has no VmRSS")
+	return 0, fmt.Errorf("read memory of daemon: /proc has no %s", key)
+}
+
+// CPU is how long the process has been on a core, in user code and the kernel.
+func (d *Daemon) CPU() (time.Duration, error) {
+	stat, err := d.proc("stat")
+	if err != nil {
+		return 0, fmt.Errorf("read time of daemon: %w", err)
+	}
+	// What follows the command's name, in parentheses: state, then numbers, of
+	// which the 12th and 13th are times in ticks of a hundredth of a second.
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
+	if len(fields) < 13 {
+		return 0, errors.New("read time of daemon: /proc has no times")
+	}
+	var ticks int64
+	for _, f := range fields[11:13] {
+		n, err := strconv.ParseInt(f, 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("read time of daemon: %w", err)
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond, nil
+}
+
+// proc reads a file of the process's directory in /proc.
+func (d *Daemon) proc(file string) (string, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.life == nil {
+		return "", errors.New("it does not run")
+	}
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", d.life.cmd.Process.Pid, file))
+	return string(text), err
 }
 
 // Command runs the binary once, as a person would, and returns what it wrote to

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -37,11 +38,16 @@ type Options struct {
 	MetricsAddress string
 	// MetricsSecure serves them as the Deployment does: over TLS, to those who may.
 	MetricsSecure bool
+	// DebugAddress is where the daemon serves profiles of itself; "" for nowhere.
+	DebugAddress string
 	// NodeGrace is how long a Node may be silent; 0 means the playground's default.
 	NodeGrace time.Duration
 	// Crowded says that so much goes on at once that the daemon may be short of time:
 	// its lease lasts longer, so that it is not lost for that alone.
 	Crowded bool
+	// Usual lets the daemon look as often as it does by default. A story has minutes
+	// where a cluster has days, and hurries it; what a day costs is not seen so.
+	Usual bool
 	// Say, if set, is told what is going on while the cluster comes up.
 	Say func(string)
 }
@@ -62,6 +68,9 @@ type Env struct {
 
 	options Options
 	dir     string
+
+	hearts     sync.WaitGroup // of a crowd's Nodes
+	stopHearts context.CancelFunc
 }
 
 // Open starts a cluster, installs tidemill's manifests, starts the daemon as its
@@ -92,6 +101,10 @@ func Open(ctx context.Context, o Options) (*Env, error) {
 // Close ends the daemon, the watching and the cluster, and writes the record.
 func (e *Env) Close() error {
 	var failed []error
+	if e.stopHearts != nil {
+		e.stopHearts()
+		e.hearts.Wait()
+	}
 	if e.Daemon != nil {
 		failed = append(failed, e.Daemon.Stop())
 	}
@@ -165,7 +178,11 @@ func (e *Env) awaitNodes(ctx context.Context) error {
 	for _, p := range e.Sim.Pools() {
 		want += p.Size
 	}
-	return Until(ctx, "the first nodes", time.Minute, e.options.Say, func(ctx context.Context) (bool, string, error) {
+	patience := time.Minute
+	if e.options.Crowded {
+		patience = 5 * time.Minute
+	}
+	return Until(ctx, "the first nodes", patience, e.options.Say, func(ctx context.Context) (bool, string, error) {
 		var nodes corev1.NodeList
 		err := e.Client.List(ctx, &nodes)
 		ready := 0
@@ -205,12 +222,18 @@ func (e *Env) daemonArgs(kubeconfig string) []string {
 	if e.options.Crowded {
 		lease, renew = "40s", "30s"
 	}
-	return []string{
+	pace := []string{"--interval", "1s", "--cloud-refresh", "500ms", "--scale-down-young", "5s"}
+	if e.options.Usual {
+		pace = nil
+	}
+	if e.options.DebugAddress != "" {
+		pace = append(pace, "--debug-address", e.options.DebugAddress)
+	}
+	return append([]string{
 		"run", "--kubeconfig", kubeconfig, "--namespace", namespace,
-		"--interval", "1s", "--cloud-refresh", "500ms", "--scale-down-young", "5s",
 		"--metrics-address", metrics, fmt.Sprintf("--metrics-secure=%t", e.options.MetricsSecure), "--health-address", "0",
 		"--leader-elect-lease-duration", lease, "--leader-elect-renew-deadline", renew, "--leader-elect-retry-period", "500ms",
-	}
+	}, pace...)
 }
 
 // cloudEnv points any tidemill command at the emulated cloud.

@@ -1,0 +1,122 @@
+package lean
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"unique"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Pantry keeps what pods have in common, one of each. It is bounded: what has
+// not been asked for while so many others were is forgotten, which costs a
+// second copy and nothing else.
+type Pantry struct {
+	mu       sync.Mutex
+	buf      []byte
+	specs    shelf[corev1.PodSpec]
+	statuses shelf[corev1.PodStatus]
+	labels   shelf[map[string]string]
+	owners   shelf[[]metav1.OwnerReference]
+}
+
+// NewPantry is an empty one.
+func NewPantry() *Pantry { return &Pantry{} }
+
+// kinds are how many things of a sort a shelf holds before the older half goes.
+// A cluster of 60,000 pods has a few thousand ReplicaSets, and what is on the
+// shelf alone is a kilobyte or two each.
+const kinds = 4096
+
+// shelf is things by what they say, in two halves: a thing that is asked for
+// moves to the newer one, and when that is full the older one is thrown away.
+type shelf[T any] struct{ now, before map[string]*T }
+
+// take is the thing that says key, made when there is none.
+func (s *shelf[T]) take(key []byte, make func() T) *T {
+	if v := s.now[string(key)]; v != nil {
+		return v
+	}
+	v := s.before[string(key)]
+	if v == nil {
+		fresh := make()
+		v = &fresh
+	}
+	if s.now == nil || len(s.now) >= kinds {
+		s.before, s.now = s.now, map[string]*T{}
+	}
+	s.now[string(key)] = v
+	return v
+}
+
+// share gives the pod what others say as well in place of its own. What differs
+// from replica to replica is kept apart: the node, and volumes that are claimed.
+func (p *Pantry) share(pod *corev1.Pod) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	node, volumes := pod.Spec.NodeName, pod.Spec.Volumes
+	pod.Spec.NodeName, pod.Spec.Volumes = "", nil
+	if key, ok := p.spell(&pod.Spec); ok {
+		pod.Spec = *p.specs.take(key, func() corev1.PodSpec { return pod.Spec })
+	}
+	pod.Spec.NodeName, pod.Spec.Volumes = node, volumes
+	if key, ok := p.spell(&pod.Status); ok {
+		pod.Status = *p.statuses.take(key, func() corev1.PodStatus { return pod.Status })
+	}
+	if len(pod.Labels) > 0 {
+		pod.Labels = *p.labels.take(p.pairs(pod.Labels), func() map[string]string { return texts(pod.Labels) })
+	}
+	if len(pod.OwnerReferences) > 0 {
+		if key, ok := p.spell(&metav1.ObjectMeta{OwnerReferences: pod.OwnerReferences}); ok {
+			pod.OwnerReferences = *p.owners.take(key, func() []metav1.OwnerReference { return pod.OwnerReferences })
+		}
+	}
+}
+
+// message is what protobuf can spell.
+type message interface {
+	Size() int
+	MarshalToSizedBuffer([]byte) (int, error)
+}
+
+// spell is what the message says, in bytes that are good until the next call.
+func (p *Pantry) spell(m message) ([]byte, bool) {
+	p.buf = slices.Grow(p.buf[:0], m.Size())[:m.Size()]
+	_, err := m.MarshalToSizedBuffer(p.buf)
+	return p.buf, err == nil
+}
+
+// pairs is what a map says, likewise. No label holds a zero byte.
+func (p *Pantry) pairs(m map[string]string) []byte {
+	keys := make([]string, 0, 16)
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	p.buf = p.buf[:0]
+	for _, k := range keys {
+		p.buf = append(append(append(append(p.buf, k...), 0), m[k]...), 0)
+	}
+	return p.buf
+}
+
+// once is a text of which there is one copy, however many objects say it.
+func once[S ~string](s S) S {
+	if s == "" {
+		return s
+	}
+	return S(unique.Make(strings.Clone(string(s))).Value())
+}
+
+func texts(m map[string]string) map[string]string {
+	if m == nil {
+		return nil
+	}
+	out := make(map[string]string, len(m))
+	for k, v := range m {
+		out[once(k)] = once(v)
+	}
+	return out
+}
