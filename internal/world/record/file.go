@@ -95,7 +95,7 @@ func (r *Record) check() error {
 		return broken("it does not say when it was taken", nil)
 	case len(o.Nodes) > maxNodes:
 		return broken(fmt.Sprintf("it has %d nodes, more than %d", len(o.Nodes), maxNodes), nil)
-	case len(o.Pods)+len(o.Pools)+len(o.PVCs)+len(o.PVs)+len(o.DaemonSets)+len(o.PDBs) > maxObjects:
+	case len(o.Pods)+len(o.Pools)+len(o.PVCs)+len(o.PVs)+len(o.DaemonSets)+len(o.PDBs)+len(o.ResourceClaims)+len(o.ResourceSlices) > maxObjects:
 		return broken(fmt.Sprintf("it has more than %d objects", maxObjects), nil)
 	}
 	for i := range o.Nodes {

@@ -13,6 +13,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	resourcev1 "k8s.io/api/resource/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/tidemill/tidemill/cloudprovider"
 	"github.com/tidemill/tidemill/internal/world"
@@ -35,7 +38,51 @@ func sample() *worldtest.World {
 	p.Annotations = map[string]string{"kubectl.kubernetes.io/last-applied-configuration": "hunter2", "tidemill.dev/do-not-disrupt": "true"}
 	p.Spec.Volumes = []corev1.Volume{{Name: "s", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "hunter2"}}}}
 	w.AddPod("waits", "2", "1Gi")
+	addDevices(w)
 	return w
+}
+
+// addDevices adds claims, one of them given, with what their driver is told.
+func addDevices(w *worldtest.World) {
+	told := resourcev1.DeviceConfiguration{Opaque: &resourcev1.OpaqueDeviceConfiguration{
+		Driver: "gpu.example.com", Parameters: runtime.RawExtension{Raw: []byte(`{"key":"hunter2"}`)},
+	}}
+	spec := resourcev1.ResourceClaimSpec{Devices: resourcev1.DeviceClaim{
+		Requests: []resourcev1.DeviceRequest{{Name: "it", Exactly: &resourcev1.ExactDeviceRequest{DeviceClassName: "gpu", Count: 1}}},
+		Config:   []resourcev1.DeviceClaimConfiguration{{DeviceConfiguration: told}},
+	}}
+	claim := resourcev1.ResourceClaim{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "c"}, Spec: spec}
+	claim.Status.Allocation = &resourcev1.AllocationResult{Devices: resourcev1.DeviceAllocationResult{
+		Results: []resourcev1.DeviceRequestAllocationResult{{Request: "it", Driver: "gpu.example.com", Pool: "n1", Device: "gpu-0"}},
+		Config:  []resourcev1.DeviceAllocationConfiguration{{DeviceConfiguration: told}},
+	}}
+	w.Objects.ResourceClaims = []resourcev1.ResourceClaim{claim}
+	w.Objects.ResourceClaimTemplates = []resourcev1.ResourceClaimTemplate{{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "t"}, Spec: resourcev1.ResourceClaimTemplateSpec{Spec: spec},
+	}}
+	w.Objects.DeviceClasses = []resourcev1.DeviceClass{{
+		ObjectMeta: metav1.ObjectMeta{Name: "gpu"}, Spec: resourcev1.DeviceClassSpec{Config: []resourcev1.DeviceClassConfiguration{{DeviceConfiguration: told}}},
+	}}
+	w.Objects.ResourceSlices = []resourcev1.ResourceSlice{{ObjectMeta: metav1.ObjectMeta{Name: "n1-gpu"}, Spec: resourcev1.ResourceSliceSpec{
+		Driver: "gpu.example.com", NodeName: new("n1"), Pool: resourcev1.ResourcePool{Name: "n1", Generation: 1, ResourceSliceCount: 1},
+		Devices: []resourcev1.Device{{Name: "gpu-0"}},
+	}}}
+}
+
+// TestDevicesAreKept: a recorded look knows the devices that the look knew.
+func TestDevicesAreKept(t *testing.T) {
+	s := sample().Snapshot()
+	read, err := Read(bytes.NewReader(written(t, Of(s))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := read.Snapshot().Devices
+	if len(d.Claims) != 1 || d.Claims[0].Status.Allocation == nil || len(d.Templates) != 1 || len(d.Classes) != 1 || len(d.Slices) != 1 {
+		t.Errorf("read back: %d claims, %d templates, %d classes, %d slices", len(d.Claims), len(d.Templates), len(d.Classes), len(d.Slices))
+	}
+	if diff := cmp.Diff(s.Devices.Slices, d.Slices); diff != "" {
+		t.Error(diff)
+	}
 }
 
 func written(t testing.TB, r Record) []byte {
@@ -82,7 +129,8 @@ func TestSecretsStayBehind(t *testing.T) {
 // TestEveryKindOfObjectIsRecorded fails when a look learns to read another kind:
 // Of must take it apart too, or plans made offline differ.
 func TestEveryKindOfObjectIsRecorded(t *testing.T) {
-	known := []string{"Pools", "Nodes", "Pods", "PDBs", "DaemonSets", "Namespaces", "PVCs", "PVs", "StorageClasses", "CSINodes", "Attachments", "Services"}
+	known := []string{"Pools", "Nodes", "Pods", "PDBs", "DaemonSets", "Namespaces", "PVCs", "PVs", "StorageClasses", "CSINodes", "Attachments", "Services",
+		"DeviceObjects", "ResourceClaims", "ResourceClaimTemplates", "DeviceClasses", "ResourceSlices", "DevicesAway"}
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[world.Objects]()) {
 		if !slices.Contains(known, f.Name) {
 			t.Errorf("world.Objects has %s, which addOthers in strip.go does not record", f.Name)

@@ -5,6 +5,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	resourcev1 "k8s.io/api/resource/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -15,7 +16,7 @@ import (
 var kept = []string{
 	"tidemill.dev/", "cluster-autoscaler.kubernetes.io/", "cluster-autoscaler.k8s.io/", "autoscaling.x-k8s.io/",
 	"oci.oraclecloud.com/node-pool-id", corev1.MirrorPodAnnotationKey, "volume.kubernetes.io/", "pv.kubernetes.io/",
-	"storageclass.kubernetes.io/", "scheduling.", "pod-group.scheduling.", "kueue.x-k8s.io/",
+	"storageclass.kubernetes.io/", resourcev1.ExtendedResourceClaimAnnotation, "scheduling.", "pod-group.scheduling.", "kueue.x-k8s.io/",
 }
 
 // meta keeps what identifies an object and what decisions read of it.
@@ -59,6 +60,7 @@ func strippedPod(p *corev1.Pod) corev1.Pod {
 		c.Message = ""
 		out.Status.Conditions = append(out.Status.Conditions, c)
 	}
+	out.Status.ResourceClaimStatuses, out.Status.ExtendedResourceClaimStatus = s.ResourceClaimStatuses, s.ExtendedResourceClaimStatus
 	out.Status.ContainerStatuses = statuses(s.ContainerStatuses)
 	out.Status.InitContainerStatuses = statuses(s.InitContainerStatuses)
 	return out
@@ -178,6 +180,40 @@ func (r *Record) addOthers(s *world.Snapshot) {
 		r.Objects.CSINodes = append(r.Objects.CSINodes, c)
 	}
 	r.addTraffic(s)
+	r.addDevices(s.Devices)
+}
+
+// addDevices adds what dynamic resource allocation goes by. What drivers are
+// configured with, and what they say of a device that is in use, stays behind.
+func (r *Record) addDevices(d world.Devices) {
+	r.Objects.DevicesAway = d.Away
+	for _, x := range d.Claims {
+		c := *x
+		c.ObjectMeta = meta(x.ObjectMeta)
+		c.Spec.Devices.Config, c.Status.Devices = nil, nil
+		if x.Status.Allocation != nil {
+			c.Status.Allocation = x.Status.Allocation.DeepCopy()
+			c.Status.Allocation.Devices.Config = nil
+		}
+		r.Objects.ResourceClaims = append(r.Objects.ResourceClaims, c)
+	}
+	for _, x := range d.Templates {
+		c := *x
+		c.ObjectMeta, c.Spec.ObjectMeta = meta(x.ObjectMeta), meta(x.Spec.ObjectMeta)
+		c.Spec.Spec.Devices.Config = nil
+		r.Objects.ResourceClaimTemplates = append(r.Objects.ResourceClaimTemplates, c)
+	}
+	for _, x := range d.Classes {
+		c := *x
+		c.ObjectMeta = meta(x.ObjectMeta)
+		c.Spec.Config = nil
+		r.Objects.DeviceClasses = append(r.Objects.DeviceClasses, c)
+	}
+	for _, x := range d.Slices {
+		c := *x
+		c.ObjectMeta = meta(x.ObjectMeta)
+		r.Objects.ResourceSlices = append(r.Objects.ResourceSlices, c)
+	}
 }
 
 // addTraffic adds what is attached to nodes, and what sends traffic to them.
