@@ -18,9 +18,11 @@ import (
 
 // outlook is how far a request is.
 type outlook struct {
-	text string
-	done bool
-	ok   bool // meaningful when done
+	text  string
+	left  string   // how long it may take, "" if nobody knows
+	waits []string // what it waits for, and each of its nodes
+	done  bool
+	ok    bool // meaningful when done
 }
 
 // A watcher looks at a request once.
@@ -61,7 +63,7 @@ func (g *globals) await(ctx context.Context, timeout time.Duration, name string,
 			return &failure{exitNo, fmt.Errorf("%s: %s", name, o.text), []string{"nothing is under way for this request any more; ask again once the cause is gone"}}
 		default:
 			answered = time.Now()
-			p.show(fmt.Sprintf("%s: %s", name, o.text))
+			p.tell(fmt.Sprintf("%s: %s", name, o.text), o.left, o.waits)
 		}
 		select {
 		case <-ctx.Done():
@@ -111,7 +113,7 @@ func poolOutlook(p *v1alpha1.Pool, key, value, to string) outlook {
 		if s.Draining > 0 {
 			text += fmt.Sprintf(", %d draining", s.Draining)
 		}
-		return outlook{text: text + eta(run, time.Now()) + waitsFor(p)}
+		return outlook{text: text, left: eta(run, time.Now()), waits: waitsFor(p)}
 	}
 	// An upgrade to what every node already runs needs no run.
 	if to != "" && s.Release != nil && s.Release.Kubernetes == to && s.Outdated == 0 && isTrue(p, v1alpha1.ConditionUpToDate) {
@@ -136,21 +138,24 @@ func eta(run *v1alpha1.CycleStatus, now time.Time) string {
 	return fmt.Sprintf(", about %s left", left.Round(time.Minute))
 }
 
+// waitsShown is how many nodes are shown with what they wait for.
+const waitsShown = 5
+
 // waitsFor is what the pool waits for, and each of its nodes.
-func waitsFor(p *v1alpha1.Pool) string {
-	text := ""
+func waitsFor(p *v1alpha1.Pool) []string {
+	var out []string
 	for _, c := range p.Status.Conditions {
 		if _, rest, ok := strings.Cut(c.Message, "; "); ok && c.Type == v1alpha1.ConditionCycling {
-			text += "; " + c.Reason + ": " + rest
+			out = append(out, c.Reason+": "+rest)
 		}
 	}
 	for i, b := range p.Status.Cycle.Blocked {
-		if i == 3 {
-			return text + "; and more, see kubectl get pool " + p.Name + " -o yaml"
+		if i == waitsShown {
+			return append(out, "and more, see kubectl get pool "+p.Name+" -o yaml")
 		}
-		text += fmt.Sprintf("; %s: %s: %s", b.Node, b.Reason, b.Message)
+		out = append(out, fmt.Sprintf("%s: %s: %s", b.Node, b.Reason, b.Message))
 	}
-	return text
+	return out
 }
 
 func isTrue(p *v1alpha1.Pool, condition string) bool {

@@ -5,11 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"text/tabwriter"
-
-	"golang.org/x/term"
 
 	"github.com/tidemill/tidemill/internal/plain"
 )
@@ -119,38 +116,3 @@ func (t *table) row(cells ...string) {
 }
 
 func (t *table) flush() error { return t.w.Flush() }
-
-// progress shows how far something is: at a terminal one line that changes,
-// elsewhere a line whenever the text does.
-type progress struct {
-	w        io.Writer
-	terminal bool
-	last     string
-}
-
-func newProgress(w io.Writer) *progress { return &progress{w: w, terminal: isTerminal(w)} }
-
-func (p *progress) show(text string) {
-	text = plain.Line(text)
-	if text == p.last {
-		return
-	}
-	p.last = text
-	if p.terminal {
-		fmt.Fprintf(p.w, "\r\x1b[K%s", text)
-		return
-	}
-	fmt.Fprintln(p.w, text)
-}
-
-// done leaves the last line standing.
-func (p *progress) done() {
-	if p.terminal && p.last != "" {
-		fmt.Fprintln(p.w)
-	}
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
