@@ -39,10 +39,10 @@ type apiServer struct {
 	done    chan error // its end, closed after
 }
 
-// startAPIServer starts kube-apiserver on a free port and returns without
-// waiting for it. It stops when ctx ends.
-func startAPIServer(ctx context.Context, ca *authority, etcd, saKey, dir string, audit *Audit) (*apiServer, error) {
-	socket, err := net.Listen("tcp", "127.0.0.1:0")
+// startAPIServer starts kube-apiserver on this address of loopback and returns
+// without waiting for it. It stops when ctx ends.
+func startAPIServer(ctx context.Context, address string, ca *authority, etcd, saKey, dir string, audit *Audit) (*apiServer, error) {
+	socket, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,9 +29,12 @@ type Cluster struct {
 	log      io.Writer
 	closeLog func()
 
-	ca     *authority
-	etcd   *embed.Etcd
-	api    *apiServer
+	ca          *authority
+	etcd        *embed.Etcd
+	etcdAddress string
+	etcdDoor    *Door // nil unless Options.EtcdDoor
+	serveAPI    func(address string) error
+	api         *apiServer
 	config *rest.Config
 	client *kubernetes.Clientset
 
@@ -98,8 +102,20 @@ func (c *Cluster) startControlPlane(ctx, life context.Context) (err error) {
 	if c.etcd, etcdAddress, err = startEtcd(ctx, c.dir, filepath.Join(c.dir, "etcd.log")); err != nil {
 		return err
 	}
-	life, c.stopAPI = context.WithCancel(life)
-	if c.api, err = startAPIServer(life, c.ca, etcdAddress, saKey, c.dir, c.opts.Audit); err != nil {
+	c.etcdAddress = etcdAddress
+	if c.opts.EtcdDoor {
+		if c.etcdDoor, err = NewDoor(strings.TrimPrefix(etcdAddress, "http://")); err != nil {
+			return err
+		}
+		etcdAddress = "http://" + c.etcdDoor.Address()
+	}
+	c.serveAPI = func(address string) (err error) {
+		life, stop := context.WithCancel(life)
+		c.stopAPI = stop
+		c.api, err = startAPIServer(life, address, c.ca, etcdAddress, saKey, c.dir, c.opts.Audit)
+		return err
+	}
+	if err = c.serveAPI("127.0.0.1:0"); err != nil {
 		return err
 	}
 	if c.config, err = componentConfig(c.api.address, c.ca); err != nil {
@@ -239,6 +255,9 @@ func (c *Cluster) Stop() {
 		}
 		if c.api != nil {
 			within(20*time.Second, func() { <-c.api.done })
+		}
+		if c.etcdDoor != nil {
+			_ = c.etcdDoor.Close()
 		}
 		if c.etcd != nil {
 			c.etcd.Close()

@@ -57,7 +57,10 @@
 // # Outages
 //
 // [Cluster.Outage] shuts the API server's door for everybody, kubelets, scheduler
-// and controllers included, and opens it again.
+// and controllers included, and opens it again. [Cluster.RestartAPI] ends the
+// server for good and starts another, in about six seconds. A [Door] is a piece
+// of network for one client that can be cut, silent or slow; with
+// Options.EtcdDoor the API server's own way to etcd has one.
 //
 // # kwok's limits
 //

@@ -27,6 +27,9 @@ type Options struct {
 	// Verbose logs what the controllers do (klog level 2), not only what goes wrong.
 	Verbose bool
 
+	// EtcdDoor puts a [Door] between the API server and etcd, see [Cluster.EtcdDoor].
+	EtcdDoor bool
+
 	// Audit, if set, makes the API server record who asked for what.
 	Audit *Audit
 

@@ -11,8 +11,8 @@ import (
 // a client this is an API server that restarts, and to the cluster too: kubelets
 // cannot report, controllers see nothing, leases run out.
 //
-// The server itself is left running, since a kube-apiserver cannot be started
-// twice in one process.
+// The server itself is left running: it is up again at once. [Cluster.RestartAPI]
+// starts another one.
 type gate struct {
 	net.Listener
 
