@@ -86,3 +86,8 @@ sim: ## simulate: SEEDS=100 histories from FROM=1 in JOBS=2 processes, a line fo
 	go test -c -o $(BIN)/sim.test ./internal/sim
 	cd internal/sim && ../../$(BIN)/sim.test -test.run 'TestSeeds$$' -test.timeout 0 -test.v -seeds $(SEEDS) -from $(FROM) -jobs $(JOBS) \
 		-ledger testdata/ledger.txt -commit $(shell git describe --always --dirty --exclude '*')
+
+DURATION ?= 1h
+.PHONY: soak
+soak: ## trouble of every kind in a whole cluster for DURATION=1h, then rest; SEED=7 draws it again
+	go test ./internal/e2e -run 'TestSoak$$' -timeout 0 -v -args -soak $(DURATION) $(if $(SEED),-seed $(SEED)) $(if $(REPORT),-soak-report $(REPORT))

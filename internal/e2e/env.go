@@ -40,6 +40,8 @@ type Options struct {
 	MetricsSecure bool
 	// DebugAddress is where the daemon serves profiles of itself; "" for nowhere.
 	DebugAddress string
+	// EtcdDoor puts a door between the API server and etcd, for who makes it slow.
+	EtcdDoor bool
 	// NodeGrace is how long a Node may be silent; 0 means the playground's default.
 	NodeGrace time.Duration
 	// Crowded says that so much goes on at once that the daemon may be short of time:
@@ -142,7 +144,7 @@ func (e *Env) writeRecord() error {
 func (e *Env) startCluster(ctx context.Context) (err error) {
 	begin := time.Now()
 	defer func() { e.Started = time.Since(begin) }()
-	options := playground.Options{Pools: e.options.Pools, Latency: latency, NodeMonitorGrace: e.options.NodeGrace}
+	options := playground.Options{Pools: e.options.Pools, Latency: latency, NodeMonitorGrace: e.options.NodeGrace, EtcdDoor: e.options.EtcdDoor}
 	if e.dir != "" {
 		log, err := os.Create(filepath.Join(e.dir, "playground.log"))
 		if err != nil {

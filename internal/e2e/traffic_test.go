@@ -42,7 +42,7 @@ type traffic struct {
 
 // begin serves and asks until ctx ends.
 func (tr *traffic) begin(ctx context.Context, set kubernetes.Interface, service string) error {
-	tr.servers, tr.at, tr.slices = map[string]*http.Server{}, map[string]string{}, map[string][]string{}
+	tr.clear()
 	factory := informers.NewSharedInformerFactoryWithOptions(set, 0, informers.WithNamespace(shop))
 	_, err := factory.Core().V1().Pods().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc:    func(o any) { tr.pod(o.(*corev1.Pod), service) },
@@ -68,6 +68,10 @@ func (tr *traffic) begin(ctx context.Context, set kubernetes.Interface, service 
 	factory.WaitForCacheSync(ctx.Done())
 	go tr.ask(ctx)
 	return nil
+}
+
+func (tr *traffic) clear() {
+	tr.servers, tr.at, tr.slices = map[string]*http.Server{}, map[string]string{}, map[string][]string{}
 }
 
 // pod starts a server for a pod that has become ready.
