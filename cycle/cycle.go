@@ -73,7 +73,9 @@ type decision struct {
 	report Report
 	steps  []Step
 	lacks  map[*world.Node]string // what new nodes need before they count
-	bound  *volumes               // nil until somebody asks
+	// What is looked up once in a decision, when somebody asks.
+	bound     *volumes
+	published map[string]map[string]bool // see devices
 }
 
 func newDecision(s *world.Snapshot, pool *world.Pool, p Policy) *decision {

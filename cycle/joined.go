@@ -22,6 +22,7 @@ type standard struct {
 	drivers   map[string]bool // CSI
 	resources map[corev1.ResourceName]bool
 	taints    map[string]bool // that keep pods off, by key
+	devices   map[string]bool // drivers that publish devices of the node
 }
 
 // newcomers says of each node born in the run, and Available, what it lacks.
@@ -61,9 +62,41 @@ func (d *decision) drivers() map[string][]string {
 	return out
 }
 
+// devices are the drivers that have published the devices of a node, by Node: all
+// slices of each of their pools, as many as they say there are.
+func (d *decision) devices() map[string]map[string]bool {
+	if d.published != nil {
+		return d.published
+	}
+	type pool struct{ node, driver, name string }
+	missing := map[pool]int64{}
+	for _, x := range world.LocalSlices(d.s.Devices.Slices) {
+		at := pool{*x.Spec.NodeName, x.Spec.Driver, x.Spec.Pool.Name}
+		if _, seen := missing[at]; !seen {
+			missing[at] = x.Spec.Pool.ResourceSliceCount
+		}
+		missing[at]--
+	}
+	d.published = map[string]map[string]bool{}
+	incomplete := map[pool]bool{}
+	for at, left := range missing {
+		if d.published[at.node] == nil {
+			d.published[at.node] = map[string]bool{}
+		}
+		d.published[at.node][at.driver] = true
+		if left > 0 {
+			incomplete[pool{at.node, at.driver, ""}] = true
+		}
+	}
+	for at := range incomplete {
+		delete(d.published[at.node], at.driver)
+	}
+	return d.published
+}
+
 func (d *decision) standard(old []*world.Node, csi map[string][]string) standard {
-	w := standard{map[string]bool{}, map[string]bool{}, map[corev1.ResourceName]bool{}, map[string]bool{}}
-	sets, drivers, resources, taints := map[string]int{}, map[string]int{}, map[corev1.ResourceName]int{}, map[string]int{}
+	w := standard{map[string]bool{}, map[string]bool{}, map[corev1.ResourceName]bool{}, map[string]bool{}, map[string]bool{}}
+	sets, drivers, devices, resources, taints := map[string]int{}, map[string]int{}, map[string]int{}, map[corev1.ResourceName]int{}, map[string]int{}
 	for _, n := range old {
 		for _, p := range n.Pods {
 			if set := criticalSet(p); set != "" && podReady(p) {
@@ -72,6 +105,9 @@ func (d *decision) standard(old []*world.Node, csi map[string][]string) standard
 		}
 		for _, driver := range csi[n.Name()] {
 			drivers[driver]++
+		}
+		for driver := range d.devices()[n.Name()] {
+			devices[driver]++
 		}
 		for _, t := range n.Object.Spec.Taints {
 			taints[t.Key]++
@@ -84,6 +120,7 @@ func (d *decision) standard(old []*world.Node, csi map[string][]string) standard
 	}
 	common(w.sets, sets, len(old))
 	common(w.drivers, drivers, len(old))
+	common(w.devices, devices, len(old))
 	common(w.resources, resources, len(old))
 	common(w.taints, taints, len(old))
 	return w
@@ -115,6 +152,9 @@ func (d *decision) lacking(n *world.Node, want standard, csi map[string][]string
 	}
 	if driver := firstMissing(want.drivers, func(s string) bool { return slices.Contains(csi[n.Name()], s) }); driver != "" {
 		return "CSI driver " + driver + " is not registered"
+	}
+	if driver := firstMissing(want.devices, func(s string) bool { return d.devices()[n.Name()][s] }); driver != "" {
+		return "driver " + driver + " has not published all ResourceSlices of its devices"
 	}
 	missing := firstMissing(want.resources, func(r corev1.ResourceName) bool { q := n.Object.Status.Allocatable[r]; return !q.IsZero() })
 	if missing != "" {

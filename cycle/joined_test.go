@@ -6,6 +6,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	resourcev1 "k8s.io/api/resource/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -33,6 +34,14 @@ func complete() (*worldtest.World, *corev1.Node) {
 	return w, n
 }
 
+// publish is a driver's slice of a node's devices, one of so many.
+func publish(w *worldtest.World, node string, of int64) {
+	s := resourcev1.ResourceSlice{ObjectMeta: metav1.ObjectMeta{Name: node + "-gpu"}}
+	s.Spec.NodeName, s.Spec.Driver = &node, "gpu.nvidia.com"
+	s.Spec.Pool = resourcev1.ResourcePool{Name: node, Generation: 1, ResourceSliceCount: of}
+	w.Objects.ResourceSlices = append(w.Objects.ResourceSlices, s)
+}
+
 func TestANewNodeCountsWhenItIsComplete(t *testing.T) {
 	find := func(w *worldtest.World) *corev1.Node { return &w.Objects.Nodes[2] }
 	pod := func(w *worldtest.World) *corev1.Pod { return &w.Objects.Pods[2] }
@@ -49,6 +58,22 @@ func TestANewNodeCountsWhenItIsComplete(t *testing.T) {
 		{"startup taint", "taint node.cilium.io/agent-not-ready keeps pods off", func(w *worldtest.World) {
 			find(w).Spec.Taints = []corev1.Taint{{Key: "node.cilium.io/agent-not-ready", Effect: corev1.TaintEffectNoSchedule}}
 		}},
+		{"no devices", "driver gpu.nvidia.com has not published all ResourceSlices", func(w *worldtest.World) {
+			publish(w, "n1", 1)
+			publish(w, "n2", 1)
+		}},
+		{"half of its devices", "driver gpu.nvidia.com has not published all ResourceSlices", func(w *worldtest.World) {
+			publish(w, "n1", 1)
+			publish(w, "n2", 1)
+			publish(w, "new", 2)
+		}},
+		{"its devices", "", func(w *worldtest.World) {
+			publish(w, "n1", 1)
+			publish(w, "n2", 1)
+			publish(w, "new", 1)
+		}},
+		{"devices that not every old node has", "", func(w *worldtest.World) { publish(w, "n1", 1) }},
+		{"devices that nobody may read", "", func(w *worldtest.World) { w.Objects.DevicesAway = "forbidden" }},
 		{"a taint that all nodes of the pool have", "", func(w *worldtest.World) {
 			for i := range w.Objects.Nodes {
 				w.Objects.Nodes[i].Spec.Taints = []corev1.Taint{{Key: "dedicated", Effect: corev1.TaintEffectNoSchedule}}
