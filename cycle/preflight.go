@@ -63,6 +63,12 @@ type Asked struct {
 	Offer       Offer
 	Capacity    []cloudprovider.Capacity
 	CapacityErr error
+	// Limits and Subnets are what quota and addresses are left; nothing is said of
+	// what nobody has asked about.
+	Limits     []Limit
+	LimitsErr  error
+	Subnets    []Subnet
+	SubnetsErr error
 	// Evictions are answers to dry runs, one for each workload ([Workload]).
 	Evictions map[string]drain.Answer
 }
@@ -76,6 +82,8 @@ func Prefly(s *world.Snapshot, p *world.Pool, to string, a Asked) Preflight {
 	f.replaced(to)
 	f.budget()
 	f.room()
+	f.headroom()
+	f.bindings()
 	f.pods()
 	f.out.Estimate = f.estimate()
 	for _, c := range f.out.Checks {
@@ -215,8 +223,23 @@ func (f *preflight) room() {
 	case len(full) > 0:
 		f.check("capacity", Mind, "some placements have no room: %s", strings.Join(full, ", "))
 	default:
-		f.check("capacity", Fine, "the cloud has room in every placement that it tells of; quota and subnet addresses it tells by trying only")
+		f.check("capacity", Fine, "the cloud has room in every placement that it tells of%s", f.untold())
 	}
+}
+
+// untold is what has not been asked about and shows in the run only.
+func (f *preflight) untold() string {
+	var out []string
+	if len(f.asked.Limits) == 0 && f.asked.LimitsErr == nil {
+		out = append(out, "quota")
+	}
+	if len(f.asked.Subnets) == 0 && f.asked.SubnetsErr == nil {
+		out = append(out, "subnet addresses")
+	}
+	if len(out) == 0 {
+		return ""
+	}
+	return "; " + strings.Join(out, " and ") + " it tells by trying only"
 }
 
 // pods is which would not leave, and why.

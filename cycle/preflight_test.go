@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/cloudprovider"
@@ -45,9 +46,35 @@ func TestPrefly(t *testing.T) {
 		"a pod that asks for its host": {edit: func(w *worldtest.World, _ *v1alpha1.Pool) {
 			w.Objects.Pods[0].Spec.NodeSelector = map[string]string{corev1.LabelHostname: "n1"}
 		}, want: Never, check: "pods", verdict: Never},
-		"no room":                      {asked: Asked{Capacity: full}, want: Never, check: "capacity", verdict: Never},
-		"no room and a way around":     {asked: Asked{Capacity: full}, edit: func(_ *worldtest.World, p *v1alpha1.Pool) { p.Spec.Cycle.Fallback = &v1alpha1.FallbackSpec{} }, want: Mind, check: "capacity", verdict: Mind},
-		"room is not told":             {asked: Asked{CapacityErr: cloudprovider.ErrNotSupported}, want: Mind, check: "capacity", verdict: Mind},
+		"no room":                  {asked: Asked{Capacity: full}, want: Never, check: "capacity", verdict: Never},
+		"no room and a way around": {asked: Asked{Capacity: full}, edit: func(_ *worldtest.World, p *v1alpha1.Pool) { p.Spec.Cycle.Fallback = &v1alpha1.FallbackSpec{} }, want: Mind, check: "capacity", verdict: Mind},
+		"room is not told":         {asked: Asked{CapacityErr: cloudprovider.ErrNotSupported}, want: Mind, check: "capacity", verdict: Mind},
+		"quota for none":           {asked: Asked{Limits: []Limit{{"cores", "", 3, 4}}}, want: Never, check: "quota", verdict: Never},
+		"quota for none and a way around": {asked: Asked{Limits: []Limit{{"cores", "", 3, 4}}}, edit: func(_ *worldtest.World, p *v1alpha1.Pool) {
+			p.Spec.Cycle.Fallback = &v1alpha1.FallbackSpec{Unavailable: true}
+		}, want: Mind, check: "quota", verdict: Mind},
+		"quota for fewer": {asked: Asked{Limits: []Limit{{"cores", "", 7, 4}, {"memory", "", 1000, 16}}}, edit: func(_ *worldtest.World, p *v1alpha1.Pool) {
+			two := intstr.FromInt32(2)
+			p.Spec.Cycle.MaxSurge = &two
+		}, want: Mind, check: "quota", verdict: Mind},
+		"quota enough":           {asked: Asked{Limits: []Limit{{"cores", "", 4, 4}, {"cores", "elsewhere", 0, 4}}}, want: Fine, check: "quota", verdict: Fine},
+		"quota none in place":    {asked: Asked{Limits: []Limit{{"cores", "", 0, 4}}}, edit: func(_ *worldtest.World, p *v1alpha1.Pool) { p.Spec.Cycle.Strategy = v1alpha1.StrategyInPlace }, want: Fine, check: "quota", verdict: Fine},
+		"quota is not told":      {asked: Asked{LimitsErr: cloudprovider.ErrUnauthorized}, want: Mind, check: "quota", verdict: Mind},
+		"addresses for none":     {asked: Asked{Subnets: []Subnet{{"nodes", nil, 31, 32}}}, want: Never, check: "addresses", verdict: Never},
+		"addresses elsewhere":    {asked: Asked{Subnets: []Subnet{{"a", nil, 31, 32}, {"b", nil, 40, 32}}}, want: Fine, check: "addresses", verdict: Fine},
+		"addresses are not told": {asked: Asked{SubnetsErr: cloudprovider.ErrNotSupported}, want: Mind, check: "addresses", verdict: Mind},
+		"a volume of a zone that the pool has left": {edit: func(w *worldtest.World, _ *v1alpha1.Pool) {
+			(&teller{w: w}).addVolume(&w.Objects.Pods[0], "Z")
+			w.Cloud.Instances[worldtest.PoolID("workers")][0].Zone = "Z"
+		}, want: Never, check: "volumes", verdict: Never},
+		"a volume of the only node of a zone": {edit: func(w *worldtest.World, _ *v1alpha1.Pool) {
+			(&teller{w: w}).addVolume(&w.Objects.Pods[0], "Y")
+			w.Cloud.Pools[0].Placements = []cloudprovider.Placement{worldtest.Placement("Y", "4", "16Gi"), worldtest.Placement("X", "4", "16Gi")}
+			w.Cloud.Instances[worldtest.PoolID("workers")][0].Zone = "Y"
+		}, want: Mind, check: "volumes", verdict: Mind},
+		"a volume that can follow": {edit: func(w *worldtest.World, _ *v1alpha1.Pool) {
+			(&teller{w: w}).addVolume(&w.Objects.Pods[0], w.Objects.Nodes[1].Labels[corev1.LabelTopologyZone])
+		}, want: Fine, check: "volumes", verdict: Fine},
 		"cycling is off":               {edit: func(_ *worldtest.World, p *v1alpha1.Pool) { p.Spec.Cycle.Mode = v1alpha1.CycleOff }, want: Never, check: "request", verdict: Never},
 		"newer than the control plane": {to: "v9.9.9", asked: Asked{Offer: Offer{Releases: []cloudprovider.Release{{Kubernetes: "v9.9.9"}}}}, want: Never, check: "request", verdict: Never},
 		"a version that is not there":  {to: "v1.34.9", asked: Asked{Offer: Offer{Err: errors.New("away")}}, want: Mind, check: "request", verdict: Mind},
