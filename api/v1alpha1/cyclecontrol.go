@@ -11,6 +11,9 @@ type CycleWindow struct {
 	// +kubebuilder:validation:MaxLength=100
 	Schedule string `json:"schedule"`
 	// duration is how long it stays open, at most a week.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]{1,3})?(h|m|s|ms))+)$')",message="must be a duration such as 90s, 30m or 1h30m"
 	Duration metav1.Duration `json:"duration"`
 	// timeZone is the IANA name of the zone of schedule ("Europe/Berlin"). Default
 	// UTC.
@@ -27,6 +30,9 @@ type CanarySpec struct {
 	// +optional
 	Count *int32 `json:"count,omitempty"`
 	// soak is how long their successors have to stay well. Default 5m.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]{1,3})?(h|m|s|ms))+)$')",message="must be a duration such as 90s, 30m or 1h30m"
 	// +optional
 	Soak *metav1.Duration `json:"soak,omitempty"`
 }
@@ -46,6 +52,9 @@ type RampSpec struct {
 type BlueGreenSpec struct {
 	// soak is how long the emptied old nodes stand before they are deleted.
 	// Default 1h.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]{1,3})?(h|m|s|ms))+)$')",message="must be a duration such as 90s, 30m or 1h30m"
 	// +optional
 	Soak *metav1.Duration `json:"soak,omitempty"`
 }
@@ -70,6 +79,9 @@ type DriftSpec struct {
 	Ignore []DriftField `json:"ignore,omitempty"`
 	// maxAge is the age at which a node is replaced whatever it runs, at least
 	// one hour. Absent means never.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]{1,3})?(h|m|s|ms))+)$')",message="must be a duration such as 90s, 30m or 1h30m"
 	// +optional
 	MaxAge *metav1.Duration `json:"maxAge,omitempty"`
 }

@@ -41,6 +41,9 @@ const (
 type DrainSpec struct {
 	// timeout is how long a node may refuse to become empty before onTimeout
 	// says what is done. Default 30m.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]{1,3})?(h|m|s|ms))+)$')",message="must be a duration such as 90s, 30m or 1h30m"
 	// +optional
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
 	// onTimeout is Skip, Quarantine, Pause or Force. Default Skip.
@@ -48,16 +51,25 @@ type DrainSpec struct {
 	OnTimeout DrainTimeoutAction `json:"onTimeout,omitempty"`
 	// forceAfter is how long after the timeout onTimeout Force begins to delete
 	// pods against their budgets. Default 0s.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]{1,3})?(h|m|s|ms))+)$')",message="must be a duration such as 90s, 30m or 1h30m"
 	// +optional
 	ForceAfter *metav1.Duration `json:"forceAfter,omitempty"`
 	// waitForJobs is how long pods of Jobs may take to complete before they are
 	// evicted like any others; the timeout counts from then. Absent means that
 	// they are evicted at once.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]{1,3})?(h|m|s|ms))+)$')",message="must be a duration such as 90s, 30m or 1h30m"
 	// +optional
 	WaitForJobs *metav1.Duration `json:"waitForJobs,omitempty"`
 	// loadBalancerDwell is how long a node that load balancers send traffic to
 	// stands, excluded from them, before what serves that traffic leaves. 0s
 	// leaves load balancers alone. Default 60s.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]{1,3})?(h|m|s|ms))+)$')",message="must be a duration such as 90s, 30m or 1h30m"
 	// +optional
 	LoadBalancerDwell *metav1.Duration `json:"loadBalancerDwell,omitempty"`
 	// daemonSets is Leave or Evict. Default Leave.

@@ -41,6 +41,9 @@ type RepairSpec struct {
 	// after is how long a node must have been broken. Default 10m. A node that is
 	// not Ready may be rebooted after half of it: by default Kubernetes evicts its
 	// pods after 5m anyway.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]{1,3})?(h|m|s|ms))+)$')",message="must be a duration such as 90s, 30m or 1h30m"
 	// +optional
 	After *metav1.Duration `json:"after,omitempty"`
 	// actions are what may be done, in any order; the weakest that can help is
@@ -53,20 +56,32 @@ type RepairSpec struct {
 	Actions []RepairAction `json:"actions,omitempty"`
 	// young is the age below which a node is left alone: drivers are installed,
 	// images pulled. Default 20m; 60m on bare metal and GPU shapes.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]{1,3})?(h|m|s|ms))+)$')",message="must be a duration such as 90s, 30m or 1h30m"
 	// +optional
 	Young *metav1.Duration `json:"young,omitempty"`
 	// settle is how long an action has to show that it helped before a stronger
 	// one is asked for. Default 5m; 20m on bare metal and GPU shapes.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]{1,3})?(h|m|s|ms))+)$')",message="must be a duration such as 90s, 30m or 1h30m"
 	// +optional
 	Settle *metav1.Duration `json:"settle,omitempty"`
 	// restartTimeout is how long a machine that was told to restart may take to be
 	// back, Ready and examined; then the restart has not helped. Default 8m, 20m on
 	// bare metal and GPU shapes, and not more than spec.cycle.joinTimeout. A machine
 	// that gets a new boot volume has the joinTimeout.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]{1,3})?(h|m|s|ms))+)$')",message="must be a duration such as 90s, 30m or 1h30m"
 	// +optional
 	RestartTimeout *metav1.Duration `json:"restartTimeout,omitempty"`
 	// cooldown is how long a node that recovered after a repair is left alone when
 	// it breaks again. Default 60m.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]{1,3})?(h|m|s|ms))+)$')",message="must be a duration such as 90s, 30m or 1h30m"
 	// +optional
 	Cooldown *metav1.Duration `json:"cooldown,omitempty"`
 	// maxAttempts is how many actions a node gets in 24 hours; then a person is
@@ -114,6 +129,9 @@ type BrakeSpec struct {
 	// +optional
 	SameFault *int32 `json:"sameFault,omitempty"`
 	// window is the time for sameFault. Default 10m.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]{1,3})?(h|m|s|ms))+)$')",message="must be a duration such as 90s, 30m or 1h30m"
 	// +optional
 	Window *metav1.Duration `json:"window,omitempty"`
 	// notJoining is how many machines of the pool that do not become nodes, with
@@ -123,6 +141,9 @@ type BrakeSpec struct {
 	// +optional
 	NotJoining *int32 `json:"notJoining,omitempty"`
 	// hold is how long the brake stays closed after the last sign. Default 30m.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]{1,3})?(h|m|s|ms))+)$')",message="must be a duration such as 90s, 30m or 1h30m"
 	// +optional
 	Hold *metav1.Duration `json:"hold,omitempty"`
 }

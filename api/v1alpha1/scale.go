@@ -63,6 +63,9 @@ type ScaleDownSpec struct {
 	// +optional
 	Disabled bool `json:"disabled,omitempty"`
 	// unneededFor is how long a node must have been unneeded. Default 10m.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]{1,3})?(h|m|s|ms))+)$')",message="must be a duration such as 90s, 30m or 1h30m"
 	// +optional
 	UnneededFor *metav1.Duration `json:"unneededFor,omitempty"`
 	// utilizationPercent is the share of allocatable CPU and of memory below

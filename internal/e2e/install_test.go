@@ -49,6 +49,7 @@ func TestInstall(t *testing.T) {
 		t.Run(name, func(t *testing.T) { applyAll(ctx, t, c, read(t, name)) })
 	}
 	t.Run("documents", func(t *testing.T) { documentsApply(ctx, t, c) })
+	t.Run("what is admitted can be read", func(t *testing.T) { admittedIsReadable(ctx, t, c) })
 	t.Run("the rights of Prometheus", func(t *testing.T) {
 		for _, o := range read(t, shippedMonitoring+"rbac.yaml") {
 			if err := c.Create(ctx, o, client.DryRunAll); err != nil {
