@@ -295,9 +295,6 @@ func (w *World) heal() {
 		}
 	}
 	w.cloud.ClearFaults("")
-	for _, id := range w.pools { // OKE looks after lost machines; docs/reliability.md has what happens if it does not
-		_, _ = w.cloud.Reconcile(id)
-	}
 	w.personCordons(false)
 	for _, p := range w.procs {
 		p.frozen = time.Time{}
