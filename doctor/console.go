@@ -138,6 +138,12 @@ func judgeConsole(text []byte) Finding {
 	return f
 }
 
+// ConsoleTail is the end of a console, at most so many lines that say something.
+func ConsoleTail(text []byte, most int) []string {
+	lines := consoleLines(text)
+	return lines[max(len(lines)-most, 0):]
+}
+
 // consoleLines are the lines that say something, without colours and without what
 // a carriage return has overwritten; very long ones are cut.
 func consoleLines(text []byte) []string {

@@ -66,21 +66,25 @@ func flatten(out map[string]string, path string, v any, depth int) bool {
 
 // share lets like configurations be one: those of a pool are.
 func (k *Kubelets) share() {
-	known := map[[32]byte]map[string]string{}
+	known := map[[sha256.Size]byte]map[string]string{}
 	for _, v := range k.views {
 		if v.Config == nil {
 			continue
 		}
-		h := sha256.New()
-		for _, key := range sortedKeys(v.Config) {
-			fmt.Fprintf(h, "%q=%q\n", key, v.Config[key])
+		if known[v.sum] == nil {
+			known[v.sum] = v.Config
 		}
-		sum := [32]byte(h.Sum(nil))
-		if known[sum] == nil {
-			known[sum] = v.Config
-		}
-		v.Config = known[sum]
+		v.Config = known[v.sum]
 	}
+}
+
+// sumOf tells configurations apart.
+func sumOf(config map[string]string) [sha256.Size]byte {
+	h := sha256.New()
+	for _, key := range sortedKeys(config) {
+		fmt.Fprintf(h, "%q=%q\n", key, config[key])
+	}
+	return [sha256.Size]byte(h.Sum(nil))
 }
 
 // configNorm is the norm of one pool and version.

@@ -28,12 +28,15 @@ func kubeletCheck(run func(ctx context.Context, p Patient, v *KubeletView) Findi
 	}
 }
 
+// labelVirtual is OKE's, on nodes without a machine.
+const labelVirtual = "node-role.kubernetes.io/virtual-node"
+
 // virtual is whether the node stands for no machine: OKE runs its pods elsewhere.
 func (p Patient) virtual() bool {
 	if p.Pool != nil && p.Pool.Cloud.Virtual {
 		return true
 	}
-	_, labelled := p.Node.Object.Labels["node-role.kubernetes.io/virtual-node"]
+	_, labelled := p.Node.Object.Labels[labelVirtual]
 	return labelled
 }
 

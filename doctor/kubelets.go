@@ -3,6 +3,7 @@ package doctor
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/rest"
+
+	"github.com/tidemill/tidemill/internal/world"
 )
 
 // Kubelets asks the kubelets themselves: /healthz, /configz and /metrics. What
@@ -57,6 +60,7 @@ type KubeletView struct {
 	// Config is /configz by paths of fields; it is shared and not to be changed.
 	Config    map[string]string
 	ConfigErr error
+	sum       [sha256.Size]byte // of Config
 	// Metrics is what is used of /metrics, Before the same of the time before.
 	Metrics, Before *KubeletMetrics
 	MetricsErr      error
@@ -106,6 +110,39 @@ func kubeletURL(n *corev1.Node, path string) (string, error) {
 		}
 	}
 	return "", errors.New("the Node has no address of type InternalIP")
+}
+
+// kubeletsOf are the Nodes that have a kubelet: of those named, with siblings to
+// compare with, or all. A pool's first few are enough for a majority.
+func kubeletsOf(s *world.Snapshot, names []string) []*corev1.Node {
+	var out []*corev1.Node
+	for _, pool := range s.Pools {
+		if pool.Cloud.Virtual {
+			continue
+		}
+		wanted, siblings := 0, 0
+		for _, n := range pool.Nodes {
+			if n.Object != nil && slices.Contains(names, n.Object.Name) {
+				wanted++
+			}
+		}
+		for _, n := range pool.Nodes {
+			switch {
+			case n.Object == nil:
+			case names == nil || slices.Contains(names, n.Object.Name):
+				out = append(out, n.Object)
+			case wanted > 0 && siblings < 2*majorityOf && n.Ready():
+				siblings++
+				out = append(out, n.Object)
+			}
+		}
+	}
+	for _, n := range s.Unmanaged {
+		if _, virtual := n.Object.Labels[labelVirtual]; !virtual && (names == nil || slices.Contains(names, n.Object.Name)) {
+			out = append(out, n.Object)
+		}
+	}
+	return out
 }
 
 // keepFor is how long a view is shown that could not be renewed.
@@ -200,6 +237,7 @@ func (k *Kubelets) ask(ctx context.Context, n *corev1.Node, before *KubeletView,
 	config, _, err := k.get(ctx, n, "/configz", maxConfigz, nil)
 	if v.ConfigErr = err; err == nil {
 		v.Config, v.ConfigErr = parseConfigz([]byte(config))
+		v.sum = sumOf(v.Config)
 	}
 	var m *KubeletMetrics
 	_, _, err = k.get(ctx, n, "/metrics", maxMetrics, func(body io.Reader) (err error) {

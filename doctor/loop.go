@@ -26,6 +26,8 @@ type Loop struct {
 	Events events.EventRecorder
 	Log    *slog.Logger
 	Policy Policy
+	// Kubelets, if set, are asked in turn, some at each look.
+	Kubelets *Kubelets
 	// Interval is the time between looks; 0 means 30s.
 	Interval time.Duration
 	// Wake asks for a look before the interval is over: a node has changed, or a
@@ -98,6 +100,9 @@ func (l *Loop) Once(ctx context.Context) (Report, error) {
 	}
 	look := NewLook(s, leases, leasesErr, l.history)
 	look.Plans = ReadPlans(ctx, l.Observer.Fleet, s)
+	if l.Kubelets != nil {
+		look.Kubelets = l.Kubelets.Ask(ctx, kubeletsOf(s, nil), s.Now)
+	}
 	cases := Judge(ctx, look, l.runner, l.Policy)
 	if err := ctx.Err(); err != nil {
 		return Report{}, fmt.Errorf("examine nodes: %w", err) // half an examination is none

@@ -72,6 +72,12 @@ type ExamineOptions struct {
 	// Reader reads the leases; nil means Observer.Reader.
 	Reader client.Reader
 	Policy Policy
+	// Names are whom it is about, by nodes' names or instances' IDs; nil means all.
+	// The report is of all in any case, since a node is judged beside the others:
+	// only what costs a question for each is asked of these alone.
+	Names []string
+	// Kubelets are asked too, if set.
+	Kubelets *Kubelets
 	// Console are nodes, or instances that never became one, whose serial console is
 	// read; OnConsole gets what came of it.
 	Console   []string
@@ -92,6 +98,9 @@ func Examine(ctx context.Context, o ExamineOptions) (Report, error) {
 	leases, leasesErr := ReadLeases(ctx, reader)
 	look := NewLook(s, leases, leasesErr, nil)
 	look.Plans = ReadPlans(ctx, o.Observer.Fleet, s)
+	if o.Kubelets != nil {
+		look.Kubelets = o.Kubelets.Ask(ctx, kubeletsOf(s, o.Names), s.Now)
+	}
 	if len(o.Console) > 0 {
 		look.Consoles = ReadConsoles(ctx, o.Observer.Fleet, s, o.Console)
 		if o.OnConsole != nil {

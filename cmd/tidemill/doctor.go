@@ -19,8 +19,10 @@ import (
 const doctorLong = `Doctor examines nodes and says what is wrong with which, and what helps. It
 changes nothing.
 
-With --deep it looks into the named nodes too, by a pod on each that reads the
-host, prints what it found and is deleted.
+Of named nodes it asks the kubelets too, through the API server. With --console
+it reads what the machine has written to its serial console, which works on one
+that answers nobody. With --deep it looks into them, by a pod on each that reads
+the host, prints what it found and is deleted.
 
 It asks the API server; with --compartment-id and --cluster-id it asks OKE too,
 and then also knows of machines that never became a Node. "doctor host" examines
@@ -33,20 +35,24 @@ type doctorFlags struct {
 	ignore  []string
 	state   string
 	deepFlags
+	ask askFlags
 }
 
 func newDoctor(g *globals) *cobra.Command {
 	var f doctorFlags
 	cmd := &cobra.Command{
 		Use: "doctor [NODE...]", Short: "examine nodes", Long: doctorLong,
-		Example: fmt.Sprintf("  # every node of the cluster\n  %[1]s doctor\n  # one node, all that was measured\n  %[1]s doctor 10.0.1.7 --verbose\n  # and from within\n  %[1]s doctor 10.0.1.7 --deep --privilege log\n  # for a pipeline: a warning is a no\n  %[1]s doctor -o json --fail-on warn\n  # for code scanning, without what is known\n  %[1]s doctor -o sarif --ignore age,release", g.name),
+		Example: fmt.Sprintf("  # every node of the cluster\n  %[1]s doctor\n  # one node, all that was measured\n  %[1]s doctor 10.0.1.7 --verbose\n  # and from within\n  %[1]s doctor 10.0.1.7 --deep --privilege log\n  # one that answers nobody\n  %[1]s doctor 10.0.1.7 --console\n  # for a pipeline: a warning is a no\n  %[1]s doctor -o json --fail-on warn\n  # for code scanning, without what is known\n  %[1]s doctor -o sarif --ignore age,release", g.name),
 		// The root's own check knows two formats.
 		PersistentPreRunE: func(*cobra.Command, []string) error { return g.checkDoctor(&f) },
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.deepFlags.check(args); err != nil {
 				return err
 			}
-			return g.examine(cmd.Context(), f, args)
+			if err := f.ask.check(args); err != nil {
+				return err
+			}
+			return g.examine(cmd.Context(), &f, args)
 		},
 	}
 	cmd.PersistentFlags().StringVarP(&g.output, "output", "o", "text", strings.Join(doctor.Formats(), ", "))
@@ -55,6 +61,7 @@ func newDoctor(g *globals) *cobra.Command {
 	cmd.PersistentFlags().BoolVarP(&f.verbose, "verbose", "v", false, "list every check, also what is fine")
 	cmd.Flags().StringVar(&f.state, "state", "", "`file` that keeps what was found, so that the next look says what is new")
 	f.deepFlags.register(cmd.Flags())
+	f.ask.register(cmd.Flags())
 	cmd.AddCommand(newDoctorHost(g, &f), newDoctorChecks(g))
 	return cmd
 }
@@ -96,7 +103,7 @@ func (f *doctorFlags) level() (doctor.State, error) {
 	return s, nil
 }
 
-func (g *globals) examine(ctx context.Context, f doctorFlags, names []string) error {
+func (g *globals) examine(ctx context.Context, f *doctorFlags, names []string) error {
 	level, err := f.level()
 	if err != nil {
 		return err
@@ -113,7 +120,11 @@ func (g *globals) examine(ctx context.Context, f doctorFlags, names []string) er
 		Reader: c.client, ControlPlane: func() string { return c.version },
 		Fleet: cloudprovider.NewFleet(provider, cloudprovider.FleetOptions{DryRun: true}),
 	}
-	r, err := doctor.Examine(ctx, doctor.ExamineOptions{Observer: o})
+	look := doctor.ExamineOptions{Observer: o}
+	if err := f.ask.options(c.config, names, &look); err != nil {
+		return err
+	}
+	r, err := doctor.Examine(ctx, look)
 	if err != nil {
 		return err
 	}
@@ -131,11 +142,15 @@ func (g *globals) examine(ctx context.Context, f doctorFlags, names []string) er
 	}
 	r = g.since(r, f.state, len(names) > 0)
 	if f.bundle != "" {
-		if err := g.pack(ctx, f.deepFlags, c, r, visits); err != nil {
+		if err := g.pack(ctx, f, c, r, visits); err != nil {
 			return err
 		}
 	}
-	return g.tell(r, &f, level)
+	err = g.tell(r, f, level)
+	if g.output == "text" || g.output == "wide" {
+		f.ask.showConsoles(g.stdout, names)
+	}
+	return err
 }
 
 // since marks what is new and keeps this look. A look at some nodes is not kept:

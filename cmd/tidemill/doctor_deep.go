@@ -91,7 +91,7 @@ func (g *globals) visit(ctx context.Context, f deepFlags, config *rest.Config, r
 
 // pack writes an archive of each named node: what the report says of it, the
 // Node, and its host's files if there was a visit.
-func (g *globals) pack(ctx context.Context, f deepFlags, c *cluster, r doctor.Report, visits []deep.Visit) error {
+func (g *globals) pack(ctx context.Context, f *doctorFlags, c *cluster, r doctor.Report, visits []deep.Visit) error {
 	redactor := bundle.NewRedactor()
 	for _, n := range r.Nodes {
 		one := r
@@ -100,6 +100,7 @@ func (g *globals) pack(ctx context.Context, f deepFlags, c *cluster, r doctor.Re
 		if i := slices.IndexFunc(visits, func(v deep.Visit) bool { return v.Node == n.Node }); i >= 0 {
 			files = append(files, visits[i].Files...)
 		}
+		files = append(files, f.ask.consoleFile(n.Node)...)
 		if err := g.writeBundle(f.bundle, n.Node, redactor, files); err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +24,7 @@ type runFlags struct {
 	interval, refresh time.Duration
 	scale             scaleFlags
 	dryRun            bool
+	kubelets          string
 
 	metricsAddress, healthAddress string
 	metricsSecure                 bool
@@ -63,6 +65,7 @@ func (f *runFlags) register(s *pflag.FlagSet) {
 	s.DurationVar(&f.refresh, "cloud-refresh", envDuration(5*time.Second, "OCI_REFRESH_INTERVAL"), "how long a look at OKE may serve all loops before it is asked again")
 	f.scale.register(s)
 	s.BoolVar(&f.dryRun, "dry-run", false, "decide and say, but change nothing in the cluster or in OKE")
+	s.StringVar(&f.kubelets, "doctor-kubelets", "off", "ask kubelets themselves, in turn: off, direct (manifests/overlays/doctor-kubelets has the rights for it) or proxy")
 	s.StringVar(&f.metricsAddress, "metrics-address", "127.0.0.1:8080", "where /metrics is served; 0 for nowhere")
 	s.BoolVar(&f.metricsSecure, "metrics-secure", false, "serve /metrics over TLS to those whom the API server authorizes for it")
 	s.StringVar(&f.metricsCerts, "metrics-certs", "", "`directory` of tls.crt and tls.key for --metrics-secure (default: self-signed)")
@@ -84,6 +87,8 @@ func (f *runFlags) check() error {
 		return usage(fmt.Errorf("--cloud-refresh %s is negative", f.refresh))
 	case f.elect && (f.lease <= f.renewDeadline || f.renewDeadline <= f.retries):
 		return usage(fmt.Errorf("leader election needs lease duration > renew deadline > retry period, not %s, %s, %s", f.lease, f.renewDeadline, f.retries))
+	case !slices.Contains([]string{"off", "direct", "proxy"}, f.kubelets):
+		return usage(fmt.Errorf("--doctor-kubelets %q is none of off, direct, proxy", f.kubelets))
 	case f.metricsCerts != "" && !f.metricsSecure:
 		return usage(fmt.Errorf("--metrics-certs without --metrics-secure"))
 	}

@@ -41,6 +41,9 @@ func newLoops(mgr manager.Manager, o *world.Observer, fleet *cloudprovider.Fleet
 		Live: mgr.GetAPIReader(), Clientset: clientset,
 	}
 	d := &doctor.Loop{Client: c, Observer: o, Events: tell, Log: logOf("doctor"), Interval: f.interval, Wake: b.doctor.C, Reader: mgr.GetAPIReader()}
+	if d.Kubelets, err = residentKubelets(f.kubelets, mgr.GetConfig()); err != nil {
+		return nil, err
+	}
 	y.Register(ctrlmetrics.Registry)
 	for _, register := range []func(prometheus.Registerer) error{m.Register, s.Register, d.Register} {
 		if err := register(ctrlmetrics.Registry); err != nil {
