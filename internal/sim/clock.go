@@ -89,6 +89,7 @@ func (w *World) turn() {
 	w.tickScheduler()
 	w.tickKubelets(now)
 	w.sample(now)
+	w.stayPaused(now)
 }
 
 // moves is whether the write concerns the world's own parts.

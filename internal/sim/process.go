@@ -219,7 +219,5 @@ func (g gatedReader) List(ctx context.Context, l client.ObjectList, opts ...clie
 type recorder struct{ w *World }
 
 func (r recorder) Eventf(regarding runtime.Object, _ runtime.Object, kind, reason, action, note string, args ...any) {
-	r.w.mu.Lock()
-	defer r.w.mu.Unlock()
-	r.w.stats.events++
+	r.w.watchEvent(reason, fmt.Sprintf(note, args...))
 }

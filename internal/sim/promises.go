@@ -31,11 +31,14 @@ const (
 	keepBounded   = "bounded"
 	keepUnmanaged = "only what is managed"
 	keepPaused    = "paused means paused"
+	keepReplace   = "replace first"
+	keepReason    = "a reason for every no"
+	keepSecret    = "no secret is told"
 	dead          = "no panic, no dead end"
 )
 
 // Promises are all that a run checks.
-var Promises = []string{keepFloor, keepCeiling, keepEviction, keepOwnMarks, keepCleanEnd, keepDrained, keepRest, keepEnd, keepLeader, keepHuman, keepBounded, keepUnmanaged, keepPaused, dead}
+var Promises = []string{keepFloor, keepCeiling, keepEviction, keepOwnMarks, keepCleanEnd, keepDrained, keepRest, keepEnd, keepLeader, keepHuman, keepBounded, keepUnmanaged, keepPaused, keepReplace, keepReason, keepSecret, dead}
 
 // books remember what the present truth alone does not show.
 type books struct {
@@ -47,7 +50,11 @@ type books struct {
 	// paused is since when a pool has been paused.
 	paused      map[string]time.Time
 	cloudWrites int
-	kept        map[string]int // how often each promise was put to the test
+	// reads of the cloud in the minute that began at minute; deletes by instance.
+	reads   int
+	minute  time.Time
+	deletes map[string]int
+	kept    map[string]int // how often each promise was put to the test
 }
 
 // count is how many there were from then on.
@@ -57,7 +64,7 @@ type count struct {
 }
 
 func newBooks() books {
-	return books{available: map[string][]count{}, cordoned: map[string]bool{}, paused: map[string]time.Time{}, kept: map[string]int{}}
+	return books{available: map[string][]count{}, cordoned: map[string]bool{}, paused: map[string]time.Time{}, kept: map[string]int{}, deletes: map[string]int{}}
 }
 
 func (w *World) promise(name string, kept bool, format string, args ...any) {
@@ -65,7 +72,9 @@ func (w *World) promise(name string, kept bool, format string, args ...any) {
 		w.amiss = w.amiss || !kept
 		return
 	}
+	w.mu.Lock()
 	w.books.kept[name]++
+	w.mu.Unlock()
 	if !kept {
 		w.violate(name, format, args...)
 	}
@@ -145,9 +154,9 @@ func (w *World) watchNode(verb string, old, next *corev1.Node) {
 		return
 	}
 	if at, ok := w.books.paused[pool]; ok && mark.Cause == kube.CauseCycle {
-		w.promise(keepPaused, time.Since(at) < 90*time.Second, "node %s was cordoned %s after its pool was paused", next.Name, time.Since(at))
+		w.promise(keepPaused, time.Since(at) < forgiven, "node %s was cordoned %s after its pool was paused", next.Name, time.Since(at))
 	}
-	if nodeReady(old) && mark.Cause != kube.CauseScaleDown && !mark.Stays() {
+	if works(old) && mark.Cause != kube.CauseScaleDown && !mark.Stays() {
 		w.floor(pool, next)
 	}
 }
@@ -182,6 +191,9 @@ func (w *World) floor(pool string, n *corev1.Node) {
 	}
 	_, now := w.available(pool)
 	best = max(best-1, now)
+	if missing == 0 {
+		w.promise(keepReplace, best >= desired, "pool %s: node %s was cordoned with nothing in its place: %d of %d available", p.Name, n.Name, best, desired)
+	}
 	w.promise(keepFloor, best >= desired-missing, "pool %s: %d available after node %s was cordoned, %d desired, %d may be missing", p.Name, best, n.Name, desired, missing)
 }
 
@@ -195,7 +207,18 @@ func (w *World) poolObject(id string) *v1alpha1.Pool {
 	return out
 }
 
-// available counts a pool's Nodes, and those that are Ready and schedulable.
+// works is whether a node is Ready and no check of it fails: one that fails is
+// counted as missing already, even when it has just become Ready.
+func works(n *corev1.Node) bool {
+	for _, c := range n.Status.Conditions {
+		if c.Type == v1alpha1.NodeConditionProblem && c.Status == corev1.ConditionTrue {
+			return false
+		}
+	}
+	return nodeReady(n)
+}
+
+// available counts a pool's Nodes, and those that work and are schedulable.
 func (w *World) available(pool string) (all, usable int) {
 	w.api.Each("nodes", func(o client.Object) {
 		n := o.(*corev1.Node)
@@ -203,7 +226,7 @@ func (w *World) available(pool string) (all, usable int) {
 			return
 		}
 		all++
-		if nodeReady(n) && !n.Spec.Unschedulable {
+		if works(n) && !n.Spec.Unschedulable {
 			usable++
 		}
 	})
@@ -227,6 +250,7 @@ func (w *World) sample(now time.Time) {
 // beforeCloud looks at a write to the cloud before it is carried out: what it is
 // about to do must be right now.
 func (w *World) beforeCloud(o *op) {
+	w.countReads()
 	if !o.writes() || strings.Contains(o.cloud.URL.Path, "computeCapacityReports") {
 		return
 	}
@@ -252,6 +276,8 @@ func (w *World) afterCloud(o *op, status int) {
 // deletes checks that the machine may go: its Node is cordoned and empty, or
 // there is none.
 func (w *World) deletes(pool, instance string) {
+	w.books.deletes[instance]++
+	w.promise(keepBounded, w.books.deletes[instance] <= 40, "instance %s is deleted for the %d. time", instance, w.books.deletes[instance])
 	k := w.kubelets[instance]
 	if k == nil {
 		return // an entry without a machine
@@ -305,77 +331,4 @@ func (w *World) resizes(pool string, body []byte) {
 		}
 	}
 	w.promise(keepDrained, to >= live || to >= v.Size, "pool %s: size %d is asked for with %d machines living", p.Name, to, live)
-}
-
-// wouldRest is whether checkRest would find everything done.
-func (w *World) wouldRest() bool {
-	w.asking, w.amiss = true, false
-	w.checkRest()
-	w.asking = false
-	return !w.amiss
-}
-
-// checkRest is asked when nothing has been written for long: is everything done?
-func (w *World) checkRest() {
-	w.api.Each("nodes", func(o client.Object) {
-		n := o.(*corev1.Node)
-		for _, key := range []string{v1alpha1.AnnotationDisruption, v1alpha1.AnnotationScaleDownKept, v1alpha1.AnnotationSkippedUntil} {
-			_, there := n.Annotations[key]
-			w.promise(keepCleanEnd, !there, "node %s still has %s: %s", n.Name, key, n.Annotations[key])
-		}
-		w.promise(keepCleanEnd, !n.Spec.Unschedulable || w.books.cordoned[string(n.UID)], "node %s is still cordoned", n.Name)
-		for _, t := range n.Spec.Taints {
-			w.promise(keepCleanEnd, t.Key != v1alpha1.TaintOutdated, "node %s still has taint %s", n.Name, t.Key)
-		}
-	})
-	w.api.Each("pods", func(o client.Object) {
-		p := o.(*corev1.Pod)
-		w.promise(keepEnd, p.Spec.NodeName != "" || w.full() || !w.mix.parts.scale, "pod %s has no node, and no pool is at its limit", p.Name)
-	})
-	for _, id := range w.pools {
-		w.checkPool(id)
-	}
-}
-
-// full is whether every pool is as large as it may be.
-func (w *World) full() bool {
-	for _, id := range w.pools {
-		p := w.poolObject(id)
-		v, err := w.cloud.Pool(id)
-		if err == nil && p != nil && p.Spec.Scale != nil && v.Size < int(p.Spec.Scale.MaxSize) {
-			return false
-		}
-	}
-	return true
-}
-
-func (w *World) checkPool(id string) {
-	p := w.poolObject(id)
-	v, err := w.cloud.Pool(id)
-	if p == nil || err != nil {
-		w.promise(keepEnd, false, "pool %s is gone: %v", id, err)
-		return
-	}
-	w.promise(keepEnd, p.Status.Cycle == nil, "pool %s: the run %v has not ended: %s", p.Name, p.Status.Cycle, conditions(p))
-	joined, _ := w.available(id)
-	w.promise(keepEnd, joined == v.Size || !w.mix.parts.cycle, "pool %s: %d nodes at size %d", p.Name, joined, v.Size)
-	if p.Spec.Scale != nil {
-		w.promise(keepEnd, v.Size >= int(p.Spec.Scale.MinSize) || p.Status.Scale == nil, "pool %s: size %d is below its minimum", p.Name, v.Size)
-	}
-	if at := p.Annotations[v1alpha1.AnnotationUpgradeTo]; at != "" && p.Status.LastCycle != nil && p.Status.LastCycle.Outcome == "Succeeded" && strings.HasPrefix(p.Status.LastCycle.Request, v1alpha1.AnnotationUpgradeTo) {
-		w.api.Each("nodes", func(o client.Object) {
-			n := o.(*corev1.Node)
-			if n.Annotations[v1alpha1.AnnotationNodePoolID] == id {
-				w.promise(keepEnd, n.Status.NodeInfo.KubeletVersion == at, "node %s runs %s, %s was asked for and said to be done", n.Name, n.Status.NodeInfo.KubeletVersion, at)
-			}
-		})
-	}
-}
-
-func conditions(p *v1alpha1.Pool) string {
-	var b strings.Builder
-	for _, c := range p.Status.Conditions {
-		b.WriteString(c.Type + "=" + string(c.Status) + " " + c.Reason + " " + c.Message + "; ")
-	}
-	return b.String()
 }

@@ -37,6 +37,7 @@ type Result struct {
 	Kinds     map[string]int
 	Kept      map[string]int // how often each promise was put to the test
 	Lasted    time.Duration  // of the world's time
+	Picture   string         // of the world in which a promise was broken
 }
 
 // String is one line for the ledger.
@@ -81,6 +82,9 @@ func Run(t *testing.T, opt Options) (result Result) {
 		result = Result{Seed: opt.Seed, Hash: w.hash, Violation: w.failed, Tape: w.tape.Used(), Steps: w.step, Ops: w.stats.ops, Writes: w.writes, Faults: w.stats.faults,
 			Crashes: w.stats.crashes, Kinds: w.stats.kinds, Kept: w.books.kept, Lasted: time.Since(w.began)}
 		w.mu.Unlock()
+		if result.Violation != nil {
+			result.Picture = w.picture()
+		}
 		w.end()
 	})
 	return result

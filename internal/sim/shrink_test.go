@@ -137,7 +137,7 @@ func TestTape(t *testing.T) {
 			fmt.Println(s)
 		}
 	})
-	fmt.Printf("%s\n\n%s", r, c)
+	fmt.Printf("%s\n%s\n%s", r, r.Picture, c)
 	if r.Violation != nil {
 		t.Error(r.Violation)
 	}

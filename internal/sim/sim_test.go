@@ -16,6 +16,7 @@ var (
 	seed       = flag.Uint64("seed", 0, "TestSeed plays this one, with its trace with -v")
 	seeds      = flag.Int("seeds", 3, "how many seeds TestSeeds plays")
 	from       = flag.Uint64("from", 1, "the first of them")
+	same       = flag.Int("same", 1, "how many of the seeds TestDeterminism plays")
 	repeats    = flag.Int("repeats", 2, "how often TestDeterminism plays each seed")
 	nodes      = flag.Int("nodes", 0, "nodes at the start; 0 lets the tape choose")
 	procs      = flag.Int("procs", 1, "GOMAXPROCS")
@@ -69,16 +70,20 @@ func TestSeed(t *testing.T) {
 	r := Run(t, o)
 	t.Logf("%s in %s", r, time.Since(began))
 	if r.Violation != nil {
-		t.Error(r.Violation)
+		t.Errorf("%s\n%s", r.Violation, r.Picture)
 	}
 }
 
-// TestDeterminism: the same seed is the same history, to the last step.
+// TestDeterminism: the same seed is the same history, to the last step, with one
+// thread and with two.
 func TestDeterminism(t *testing.T) {
-	for s := *from; s < *from+uint64(min(*seeds, 1)); s++ {
+	defer runtime.GOMAXPROCS(*procs)
+	for s := *from; s < *from+uint64(min(*seeds, *same)); s++ {
+		runtime.GOMAXPROCS(1)
 		first := Run(t, options(s))
-		for range *repeats - 1 {
-			if again := Run(t, options(s)); again.Hash != first.Hash {
+		for i := range *repeats - 1 {
+			runtime.GOMAXPROCS(2 - i%2)
+			if again := Run(t, options(s)); again.Hash != first.Hash || again.Steps != first.Steps {
 				t.Errorf("seed %d: %d steps with hash %016x, then %d with %016x", s, first.Steps, first.Hash, again.Steps, again.Hash)
 			}
 		}

@@ -164,6 +164,9 @@ func (w *World) serveKube(o *op) answer {
 	w.actor = o
 	r := w.api.Serve(o.kube)
 	w.actor = nil
+	if o.kube.Mutating() && !electing(o) {
+		w.tells(string(o.body), "a write")
+	}
 	if o.kube.Mutating() && r.Status < 300 {
 		w.stats.writes++
 	}

@@ -65,7 +65,7 @@ func (w *World) newPod(a *app) *corev1.Pod {
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: fmt.Sprintf("%s-%05d", a.name, w.made), Labels: map[string]string{"app": a.name},
 			OwnerReferences: []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: a.name, UID: types.UID("rs-" + a.name), Controller: &yes}}},
 		Spec: corev1.PodSpec{SchedulerName: corev1.DefaultSchedulerName, TerminationGracePeriodSeconds: &grace, RestartPolicy: corev1.RestartPolicyAlways,
-			Containers: []corev1.Container{{Name: "c", Image: "app", Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{
+			Containers: []corev1.Container{{Name: "c", Image: "app", Env: []corev1.EnvVar{{Name: "TOKEN", Value: canary}}, Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{
 				corev1.ResourceCPU: *resource.NewMilliQuantity(a.cpu, resource.DecimalSI), corev1.ResourceMemory: *resource.NewQuantity(a.memory<<20, resource.BinarySI)}}}}},
 		Status: corev1.PodStatus{Phase: corev1.PodPending},
 	}

@@ -1,0 +1,83 @@
+package sim
+
+import (
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/tidemill/tidemill/api/v1alpha1"
+)
+
+// wouldRest is whether checkRest would find everything done.
+func (w *World) wouldRest() bool {
+	w.asking, w.amiss = true, false
+	w.checkRest()
+	w.asking = false
+	return !w.amiss
+}
+
+// checkRest is asked when nothing has been written for long: is everything done?
+func (w *World) checkRest() {
+	w.api.Each("nodes", func(o client.Object) {
+		n := o.(*corev1.Node)
+		for _, key := range []string{v1alpha1.AnnotationDisruption, v1alpha1.AnnotationScaleDownKept, v1alpha1.AnnotationSkippedUntil} {
+			_, there := n.Annotations[key]
+			w.promise(keepCleanEnd, !there, "node %s still has %s: %s", n.Name, key, n.Annotations[key])
+		}
+		w.promise(keepCleanEnd, !n.Spec.Unschedulable || w.books.cordoned[string(n.UID)], "node %s is still cordoned", n.Name)
+		for _, t := range n.Spec.Taints {
+			w.promise(keepCleanEnd, t.Key != v1alpha1.TaintOutdated, "node %s still has taint %s", n.Name, t.Key)
+		}
+	})
+	w.api.Each("pods", func(o client.Object) {
+		p := o.(*corev1.Pod)
+		w.promise(keepEnd, p.Spec.NodeName != "" || w.full() || !w.mix.parts.scale, "pod %s has no node, and no pool is at its limit", p.Name)
+	})
+	for _, id := range w.pools {
+		w.checkPool(id)
+	}
+}
+
+// full is whether every pool is as large as it may be.
+func (w *World) full() bool {
+	for _, id := range w.pools {
+		p := w.poolObject(id)
+		v, err := w.cloud.Pool(id)
+		if err == nil && p != nil && p.Spec.Scale != nil && v.Size < int(p.Spec.Scale.MaxSize) {
+			return false
+		}
+	}
+	return true
+}
+
+func (w *World) checkPool(id string) {
+	p := w.poolObject(id)
+	v, err := w.cloud.Pool(id)
+	if p == nil || err != nil {
+		w.promise(keepEnd, false, "pool %s is gone: %v", id, err)
+		return
+	}
+	w.promise(keepEnd, p.Status.Cycle == nil, "pool %s: the run %v has not ended: %s", p.Name, p.Status.Cycle, conditions(p))
+	joined, _ := w.available(id)
+	w.promise(keepEnd, joined == v.Size || !w.mix.parts.cycle, "pool %s: %d nodes at size %d", p.Name, joined, v.Size)
+	if p.Spec.Scale != nil {
+		w.promise(keepEnd, v.Size >= int(p.Spec.Scale.MinSize) || p.Status.Scale == nil, "pool %s: size %d is below its minimum", p.Name, v.Size)
+	}
+	if at := p.Annotations[v1alpha1.AnnotationUpgradeTo]; at != "" && p.Status.LastCycle != nil && p.Status.LastCycle.Outcome == "Succeeded" && strings.HasPrefix(p.Status.LastCycle.Request, v1alpha1.AnnotationUpgradeTo) {
+		w.api.Each("nodes", func(o client.Object) {
+			n := o.(*corev1.Node)
+			if n.Annotations[v1alpha1.AnnotationNodePoolID] == id {
+				w.promise(keepEnd, n.Status.NodeInfo.KubeletVersion == at, "node %s runs %s, %s was asked for and said to be done", n.Name, n.Status.NodeInfo.KubeletVersion, at)
+			}
+		})
+	}
+}
+
+func conditions(p *v1alpha1.Pool) string {
+	var b strings.Builder
+	for _, c := range p.Status.Conditions {
+		b.WriteString(c.Type + "=" + string(c.Status) + " " + c.Reason + " " + c.Message + "; ")
+	}
+	return b.String()
+}

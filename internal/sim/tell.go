@@ -1,0 +1,55 @@
+package sim
+
+import (
+	"strings"
+	"time"
+)
+
+// canary stands in the environment of every pod, for nobody to repeat.
+const canary = "canary-5e1f-do-not-tell"
+
+// watchEvent looks at what the daemon says to people.
+func (w *World) watchEvent(reason, note string) {
+	w.tells(reason+" "+note, "an event")
+	w.mu.Lock()
+	w.stats.events++
+	w.books.kept[keepReason]++
+	w.mu.Unlock()
+	if reason == "" || note == "" || len(note) > 1024 || len(reason) > 128 || strings.Contains(reason, " ") {
+		w.violate(keepReason, "an event of reason %q says %d bytes: %.80q", reason, len(note), note)
+	}
+}
+
+// tells checks that the text has no secret in it.
+func (w *World) tells(text, what string) {
+	w.mu.Lock()
+	w.books.kept[keepSecret]++
+	w.mu.Unlock()
+	if strings.Contains(text, canary) {
+		w.violate(keepSecret, "%s repeats what stands in a pod's environment: %.200q", what, text)
+	}
+}
+
+// stayPaused counts that a pool whose run is paused is left alone; that it is not
+// is found at the cordon.
+func (w *World) stayPaused(now time.Time) {
+	for id, at := range w.books.paused {
+		if p := w.poolObject(id); p != nil && p.Status.Cycle != nil && now.Sub(at) > forgiven {
+			w.promise(keepPaused, true, "")
+		}
+	}
+}
+
+// forgiven is for how long after a pause a cordon may still come: it was decided
+// before, by a process that was held up since.
+const forgiven = 90 * time.Second
+
+// countReads bounds what the cloud is asked in a minute: Oracle throttles, and a
+// loop that asks without rest is found by nothing else.
+func (w *World) countReads() {
+	if time.Since(w.books.minute) >= time.Minute {
+		w.books.minute, w.books.reads = time.Now(), 0
+	}
+	w.books.reads++
+	w.promise(keepBounded, w.books.reads < 600, "%d requests to the cloud within a minute", w.books.reads)
+}
