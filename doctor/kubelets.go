@@ -71,7 +71,7 @@ type KubeletView struct {
 
 // ThroughProxy asks by way of the API server.
 func ThroughProxy(config *rest.Config) (*Kubelets, error) {
-	client, err := rest.HTTPClientFor(config)
+	client, err := stayingClient(config)
 	if err != nil {
 		return nil, fmt.Errorf("ask kubelets through the API server: %w", err)
 	}
@@ -90,13 +90,24 @@ func ThroughProxy(config *rest.Config) (*Kubelets, error) {
 func Directly(config *rest.Config) (*Kubelets, error) {
 	c := rest.CopyConfig(config)
 	c.Insecure, c.ServerName = false, ""
-	client, err := rest.HTTPClientFor(c)
+	client, err := stayingClient(c)
 	if err != nil {
 		return nil, fmt.Errorf("ask kubelets directly: %w", err)
 	}
-	// A kubelet that sends its callers elsewhere sends the token with them.
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &Kubelets{Client: client, URL: kubeletURL}, nil
+}
+
+// stayingClient follows nobody who sends it elsewhere: the token is put on every
+// request that it makes, and a kubelet that was broken into could send it to a
+// place of its own, through the API server too.
+func stayingClient(config *rest.Config) (*http.Client, error) {
+	shared, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return nil, err
+	}
+	own := *shared // it may be the whole process's
+	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &own, nil
 }
 
 func kubeletURL(n *corev1.Node, path string) (string, error) {

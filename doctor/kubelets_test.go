@@ -19,6 +19,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -273,6 +274,7 @@ func healthyKubelet(rw http.ResponseWriter, r *http.Request) {
 // over in time.
 func TestKubeletsOfAllKinds(t *testing.T) {
 	hang := make(chan struct{})
+	var sent atomic.Int64
 	w, k, nodes := newSickbay(t, "well", "ill", "forbids", "never", "drips", "garbage", "endless", "away", "breaks")
 	t.Cleanup(func() { close(hang) })
 	k.Timeout = 300 * time.Millisecond
@@ -311,6 +313,7 @@ func TestKubeletsOfAllKinds(t *testing.T) {
 			if _, err := rw.Write(make([]byte, 1<<10)); err != nil {
 				return
 			}
+			sent.Add(1 << 10)
 		}
 	}
 	w.says["away"] = func(rw http.ResponseWriter, _ *http.Request) {
@@ -328,6 +331,9 @@ func TestKubeletsOfAllKinds(t *testing.T) {
 	views := k.Ask(t.Context(), nodes, began)
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("it took %s", took)
+	}
+	if n := sent.Load(); n > maxMetrics+8<<20 {
+		t.Errorf("%d bytes were taken from one that does not end", n)
 	}
 	if v := views["well"]; !v.Healthy || v.HealthErr != nil || v.Config["maxPods"] != "110" || v.Metrics == nil || len(v.Starts) != 1 {
 		t.Errorf("well: %+v", v)
@@ -393,14 +399,14 @@ func TestKubeletsTakeTurns(t *testing.T) {
 // nobody else.
 func TestTokenGoesToKubeletsOnly(t *testing.T) {
 	var mu sync.Mutex
-	tokens := map[string]string{}
+	tokens, thief := map[string]string{}, ""
 	serve := func(name string) *httptest.Server {
 		s := httptest.NewTLSServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			mu.Lock()
 			tokens[name] = r.Header.Get("Authorization")
 			mu.Unlock()
 			if name == "sends on" {
-				http.Redirect(rw, r, "https://127.0.0.1:1/", http.StatusFound)
+				http.Redirect(rw, r, thief, http.StatusFound)
 				return
 			}
 			healthyKubelet(rw, r)
@@ -418,6 +424,13 @@ func TestTokenGoesToKubeletsOnly(t *testing.T) {
 		out.Status.DaemonEndpoints.KubeletEndpoint.Port = int32(n)
 		return out
 	}
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		tokens["elsewhere"] = r.Header.Get("Authorization") + "!"
+	}))
+	t.Cleanup(elsewhere.Close)
+	thief = elsewhere.URL
 	good, sendsOn := serve("good"), serve("sends on")
 	ca := authorityOf(t, good.Certificate())
 	stranger := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -448,7 +461,15 @@ func TestTokenGoesToKubeletsOnly(t *testing.T) {
 			t.Errorf("stranger %+v, nowhere %+v", views["stranger"], views[""])
 		}
 	}
-	if tokens["good"] != "Bearer secret" || tokens["stranger"] != "" {
+	// The API server hands on what a kubelet answers.
+	proxy, err := ThroughProxy(&rest.Config{Host: sendsOn.URL, BearerToken: "secret", TLSClientConfig: rest.TLSClientConfig{CAData: ca}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if views := proxy.Ask(t.Context(), []*corev1.Node{node("sends on", sendsOn.URL)}, time.Now()); views["sends on"].Healthy {
+		t.Errorf("who sends others elsewhere is taken for well: %+v", views["sends on"])
+	}
+	if tokens["good"] != "Bearer secret" || tokens["stranger"] != "" || tokens["elsewhere"] != "" || tokens["sends on"] != "Bearer secret" {
 		t.Errorf("tokens went to %v", tokens)
 	}
 }
