@@ -2,14 +2,18 @@ package scale
 
 import (
 	"fmt"
+	"math"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	resourcev1 "k8s.io/api/resource/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/internal/world/worldtest"
 )
 
@@ -18,6 +22,9 @@ var requests3 = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("3"),
 // patienceWithNonsense is how long a look at bad input may take on a machine that has much
 // else to do. On a quiet one none takes a second.
 const patienceWithNonsense = 20 * time.Second
+
+// memoryForNonsense is how many MiB such a look may allocate.
+const memoryForNonsense = 512
 
 // TestNonsenseHasAReason: whatever one pod or pool says, it gets a reason and the
 // pod beside it gets its node.
@@ -76,6 +83,43 @@ func TestNonsenseHasAReason(t *testing.T) {
 		{"a pool whose nodes have nothing", func(w *worldtest.World) {
 			w.AddPool("bad", "4", "16Gi", worldtest.Scale(0, 5)).Placements[0].Template = corev1.Node{}
 		}, "pool bad can grow"},
+		{"less than no cores", pod(asking(corev1.ResourceCPU, "-4")), "default/bad "},
+		{"fewer than no GPUs", pod(asking("nvidia.com/gpu", "-1")), "default/bad "},
+		{"no container", pod(func(p *corev1.Pod) { p.Spec.Containers = nil }), "bad gets a new node"},
+		{"a node with less than nothing", func(w *worldtest.World) {
+			worldtest.On("n1")(w.AddPod("bad", "1", "1Gi", worldtest.OwnedBy("ReplicaSet", "bad")))
+			n := w.AddNode("workers", "n1")
+			n.Status.Allocatable = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("-8"), corev1.ResourcePods: resource.MustParse("-1")}
+		}, "node n1 of pool workers"},
+		{"a price that is no number", func(w *worldtest.World) {
+			w.AddPool("bad", "4", "16Gi", worldtest.Scale(0, 5)).Placements[0].Price = math.NaN()
+		}, "pool bad can grow"},
+		{"a price without end", func(w *worldtest.World) {
+			w.AddPool("bad", "4", "16Gi", worldtest.Scale(0, 5)).Placements[0].Price = math.Inf(1)
+		}, "pool bad can grow"},
+		{"limits below what is there", func(w *worldtest.World) {
+			w.AddPool("bad", "4", "16Gi", worldtest.Scale(3, 5), func(p *v1alpha1.Pool) {
+				p.Spec.Scale.Limits = &v1alpha1.ScaleLimits{Cores: new(int64(0)), Memory: new(resource.MustParse("-1")), SpendPerHour: new(resource.MustParse("-5"))}
+			})
+		}, "pool bad cannot grow: PoolAtMaxCores"},
+		{"a claim on more devices than there are numbers", claiming(func(c *resourcev1.ResourceClaimSpec) { c.Devices.Requests[0].Exactly.Count = math.MaxInt64 }), "bad is not helped: NoPoolFits"},
+		{"a claim on fewer devices than none", claiming(func(c *resourcev1.ResourceClaimSpec) { c.Devices.Requests[0].Exactly.Count = -1 }), "default/bad "},
+		{"a claim that asks for nothing", claiming(func(c *resourcev1.ResourceClaimSpec) { c.Devices.Requests[0].Exactly = nil }), "bad is not helped: NoPoolFits"},
+		{"a claim whose selector does not parse", claiming(func(c *resourcev1.ResourceClaimSpec) {
+			c.Devices.Requests[0].Exactly.Selectors = []resourcev1.DeviceSelector{{CEL: &resourcev1.CELDeviceSelector{Expression: "device.("}}}
+		}), "bad is not helped: NoPoolFits"},
+		{"a claim that the allocator tries for ever", claiming(func(c *resourcev1.ResourceClaimSpec) {
+			c.Devices.Requests[0].Exactly.Count = 16
+			c.Devices.Requests = append(c.Devices.Requests, resourcev1.DeviceRequest{Name: "too", Exactly: &resourcev1.ExactDeviceRequest{
+				DeviceClassName: "wire", AllocationMode: resourcev1.DeviceAllocationModeExactCount, Count: 1,
+			}})
+		}), "bad is not helped: NoPoolFits"},
+		{"a claim of nobody", pod(func(p *corev1.Pod) { p.Spec.ResourceClaims = []corev1.PodResourceClaim{{Name: "gpu"}} }), "bad is not helped: NoPoolFits"},
+		{"a slice with two devices of one name", func(w *worldtest.World) {
+			claiming(func(*resourcev1.ResourceClaimSpec) {})(w)
+			devices := w.Objects.ResourceSlices[0].Spec.Devices
+			devices[1].Name = devices[0].Name
+		}, "bad is not helped: NoPoolFits"},
 		{"a minimum above the maximum", func(w *worldtest.World) { w.AddPool("bad", "1", "1Gi", worldtest.Scale(7, 2)) }, "grow pool bad from 0 to 2"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -83,15 +127,44 @@ func TestNonsenseHasAReason(t *testing.T) {
 			w.AddPool("workers", "4", "16Gi", worldtest.Scale(0, 9))
 			tt.bad(w)
 			w.AddPod("good", "3", "1Gi", worldtest.OwnedBy("ReplicaSet", "good"))
-			begin := time.Now()
-			plan := decide(t, w)
-			if took := time.Since(begin); took > patienceWithNonsense {
-				t.Errorf("it took %s", took)
-			}
-			if text := plan.String(); !strings.Contains(text, tt.want) || !strings.Contains(text, "pod default/good gets a new node of pool workers") {
+			var plan Plan
+			bounded(t, func() { plan = decide(t, w) })
+			if text := plan.String(); !strings.Contains(text, tt.want) || !strings.Contains(text, "pod default/good gets a new node of pool") {
 				t.Errorf("the plan does not say %q, or the good pod is not helped:\n%s", tt.want, text)
 			}
 		})
+	}
+}
+
+// bounded checks what a look at bad input costs. The memory is what it allocates
+// in all, most of which it has given back by the end.
+func bounded(t *testing.T, look func()) {
+	t.Helper()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	begin := time.Now()
+	look()
+	if took := time.Since(begin); took > patienceWithNonsense {
+		t.Errorf("it took %s", took)
+	}
+	runtime.ReadMemStats(&after)
+	if mib := (after.TotalAlloc - before.TotalAlloc) >> 20; mib > memoryForNonsense {
+		t.Errorf("it allocated %d MiB", mib)
+	}
+}
+
+// claiming adds a pod with a claim that is bad in one way, and a full node n1 of
+// the pool with 24 devices.
+func claiming(spoil func(*resourcev1.ResourceClaimSpec)) func(*worldtest.World) {
+	return func(w *worldtest.World) {
+		tellDevices(w, "gpu")
+		tellDevices(w, "wire")
+		w.AddNode("workers", "n1")
+		publish(w, "n1", 24)
+		w.AddPod("full", "4", "1Gi", worldtest.On("n1"), worldtest.OwnedBy("ReplicaSet", "full"))
+		use := devices(w, "bad", words{"devices": "gpu:1"})
+		spoil(&w.Objects.ResourceClaimTemplates[0].Spec.Spec)
+		w.AddPod("bad", "1", "1Gi", worldtest.OwnedBy("ReplicaSet", "bad"), use)
 	}
 }
 
@@ -108,11 +181,8 @@ func TestTenThousandShapesAreBounded(t *testing.T) {
 	for i := range 10_000 {
 		w.AddPod(fmt.Sprintf("pod-%05d", i), fmt.Sprintf("%dm", 100+i%997), fmt.Sprintf("%dMi", 128+i), worldtest.OwnedBy("ReplicaSet", fmt.Sprintf("rs-%05d", i)))
 	}
-	begin := time.Now()
-	plan := decide(t, w)
-	if took := time.Since(begin); took > patienceWithNonsense {
-		t.Errorf("it took %s", took)
-	}
+	var plan Plan
+	bounded(t, func() { plan = decide(t, w) })
 	if len(plan.Verdicts) != 10_000 {
 		t.Errorf("%d pods have a verdict", len(plan.Verdicts))
 	}

@@ -245,8 +245,13 @@ func TestReasonIsToldOnce(t *testing.T) {
 		if n, last := p.said(eventNotTriggered); n != 2 || !strings.Contains(last, "Insufficient cpu") {
 			t.Errorf("%d events, the last %q", n, last)
 		}
-		if n := testutil.ToFloat64(p.metrics.unschedulable); n != 2 {
-			t.Errorf("unschedulable_pods_count = %v", n)
+		if n := testutil.ToFloat64(p.metrics.unschedulable.WithLabelValues(typeUnprocessed)); n != 2 {
+			t.Errorf("unschedulable_pods_count of pods that the scheduler has yet to try = %v", n)
+		}
+		p.refuse("huge")
+		p.look()
+		if n := testutil.ToFloat64(p.metrics.unschedulable.WithLabelValues(typeRefused)); n != 2 {
+			t.Errorf("unschedulable_pods_count of pods that the scheduler has refused = %v", n)
 		}
 		object := get(p, "workers", &v1alpha1.Pool{})
 		object.Spec.Scale = nil

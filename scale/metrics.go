@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/tidemill/tidemill/internal/kube"
 	"github.com/tidemill/tidemill/internal/world"
@@ -13,7 +14,7 @@ import (
 // metrics have cluster-autoscaler's names where the meaning is the same, so
 // that its dashboards and alerts go on working.
 type metrics struct {
-	unschedulable prometheus.Gauge
+	unschedulable *prometheus.GaugeVec
 	nodes         *prometheus.GaugeVec
 	unneeded      prometheus.Gauge
 	up            prometheus.Counter
@@ -47,7 +48,10 @@ func newMetrics() *metrics {
 		poolBlocked: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "tidemill_scale_pool_blocked", Help: "1 for a pool that cannot grow now, by reason; pools that are not scaled have none.",
 		}, []string{"pool", "reason"}),
-		unschedulable: gauge("unschedulable_pods_count", "Pending pods that fit no node there is or on its way."),
+		unschedulable: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: "cluster_autoscaler", Name: "unschedulable_pods_count",
+			Help: "Pending pods that fit no node there is or on its way: those that the scheduler has refused, and those that it has yet to try.",
+		}, []string{"type"}),
 		nodes: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: "cluster_autoscaler", Name: "nodes_count", Help: "Nodes and machines of pools by state.",
 		}, []string{"state"}),
@@ -131,16 +135,18 @@ func (m *metrics) removed(r Removal) {
 func (m *metrics) look(s *world.Snapshot, plan Plan, p Policy) {
 	m.surface.look(s, plan, p)
 	m.refusals(plan)
-	unschedulable := 0
+	unschedulable := map[string]int{typeRefused: 0, typeUnprocessed: 0}
 	for _, v := range plan.Verdicts {
 		if v.pod != nil && buffer.Owner(v.pod) != "" {
 			continue
 		}
 		if v.Help == HelpGrowth || v.Help == HelpKept || v.news() {
-			unschedulable++
+			unschedulable[typeOf(v.pod)]++
 		}
 	}
-	m.unschedulable.Set(float64(unschedulable))
+	for kind, n := range unschedulable {
+		m.unschedulable.WithLabelValues(kind).Set(float64(n))
+	}
 	unneeded := len(plan.Removals)
 	for _, n := range plan.Nodes {
 		if n.Reason == NotYet || n.Reason == TooManyLeaving {
@@ -157,6 +163,25 @@ func (m *metrics) look(s *world.Snapshot, plan Plan, p Policy) {
 	for state, n := range states {
 		m.nodes.WithLabelValues(state).Set(float64(n))
 	}
+}
+
+// Types of pods without a node, in cluster-autoscaler's words.
+const (
+	typeRefused     = "unschedulable"
+	typeUnprocessed = "scheduler_unprocessed"
+)
+
+// typeOf is whether the scheduler has refused the pod already.
+func typeOf(pod *corev1.Pod) string {
+	if pod == nil {
+		return typeRefused
+	}
+	for i := range pod.Status.Conditions {
+		if c := &pod.Status.Conditions[i]; c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
+			return typeRefused
+		}
+	}
+	return typeUnprocessed
 }
 
 // refusals sets the reasons of what is not helped and does not grow, anew each

@@ -119,6 +119,23 @@ func (p *plant) pods(name string, n int, cpu string, opts ...func(*corev1.Pod)) 
 	}
 }
 
+// refuse has the scheduler say of the pods that they fit nowhere.
+func (p *plant) refuse(name string) {
+	p.t.Helper()
+	var pods corev1.PodList
+	if err := p.api.List(p.t.Context(), &pods); err != nil {
+		p.t.Fatal(err)
+	}
+	for i := range pods.Items {
+		if pod := &pods.Items[i]; strings.HasPrefix(pod.Name, name+"-") {
+			pod.Status.Conditions = append(pod.Status.Conditions, corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable})
+			if err := p.api.Status().Update(p.t.Context(), pod); err != nil {
+				p.t.Fatal(err)
+			}
+		}
+	}
+}
+
 func (p *plant) look() Plan {
 	p.t.Helper()
 	plan, err := p.Once(p.t.Context())

@@ -32,6 +32,10 @@ func (d *decision) fuse(p *pool, pods []*waiting) {
 	if why == "" || !d.wanted(p, pods) {
 		return
 	}
+	if list := p.Mismatches(d.s.Now); len(list) > 0 {
+		// What a person would look for first.
+		why += oneLine(fmt.Sprintf("; node %s is not as its pool's description: %s", list[0].Node.Name(), list[0].Differences[0]))
+	}
 	until := metav1.NewTime(d.s.Now.Add(d.p.FuseFor).Truncate(time.Second))
 	if p.record == nil {
 		p.record = &v1alpha1.ScaleStatus{}

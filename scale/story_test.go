@@ -233,6 +233,9 @@ func tellNode(t *testing.T, w *worldtest.World, name string, p words) {
 	for _, a := range p.list("annotation") {
 		n.Annotations[a] = "true"
 	}
+	for _, key := range p.list("tainted") {
+		n.Spec.Taints = append(n.Spec.Taints, corev1.Taint{Key: key, Effect: corev1.TaintEffectNoSchedule})
+	}
 	// The template's DaemonSet-free allocatable, less what a story says is missing.
 	for _, r := range p.list("without") {
 		delete(n.Status.Allocatable, corev1.ResourceName(r))

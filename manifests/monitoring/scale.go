@@ -6,7 +6,7 @@ func scale() Dashboard {
 			one("Pods that nothing helps, by reason", "docs/scale.md says of each reason what to do.", Count, Stack,
 				`max by (reason) (tidemill_scale_unhelped_pods) or vector(0)`, "{{reason}}"),
 			one("Pods that fit nowhere yet", "Those that growth is on its way for, and those that nothing helps.", Count, Lines,
-				`max(cluster_autoscaler_unschedulable_pods_count)`, "unschedulable"),
+				`max by (type) (cluster_autoscaler_unschedulable_pods_count)`, "{{type}}"),
 			quantiles("From pod to accepted growth", "How long a pod waits until the cloud has taken the order for its node.", "tidemill_scale_pending_to_resize_seconds"),
 			one("Nodes asked for", "Per minute.", Count, Lines, `sum(rate(cluster_autoscaler_scaled_up_nodes_total[$__rate_interval])) * 60`, "nodes/min"),
 			one("Machines that did not come", "Per minute; the reason is in the next panel.", Count, Lines,

@@ -2,6 +2,7 @@ package fit
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -112,7 +113,7 @@ func (c *Cluster) desk(pod *corev1.Pod) *desk {
 	named, _ := c.devices.ledger.named(pod)
 	d := &desk{pod: named}
 	c.devices.shown = nil
-	_, status := c.asked.devices.PreFilter(context.Background(), framework.NewCycleState(), named, nil)
+	status := c.preFilter(framework.NewCycleState(), named)
 	switch {
 	case status.IsSkip():
 		d.skip = true
@@ -120,6 +121,25 @@ func (c *Cluster) desk(pod *corev1.Pod) *desk {
 		d.rejected = &Reason{names.DynamicResources, status.Message()}
 	}
 	return d
+}
+
+func (c *Cluster) preFilter(state fwk.CycleState, pod *corev1.Pod) *fwk.Status {
+	return guarded(func() *fwk.Status {
+		_, status := c.asked.devices.PreFilter(context.Background(), state, pod, nil)
+		return status
+	})
+}
+
+// guarded is the plugin's answer. The allocator relies on what the API server
+// checks, and panics at a claim for less than nothing; a look may be of a file
+// that no API server has seen.
+func guarded(ask func() *fwk.Status) (status *fwk.Status) {
+	defer func() {
+		if r := recover(); r != nil {
+			status = fwk.NewStatus(fwk.UnschedulableAndUnresolvable, fmt.Sprintf("the claims are nonsense: %v", r))
+		}
+	}()
+	return ask()
 }
 
 // fits asks the plugin about a node. The state that it leaves is what Reserve
@@ -133,11 +153,11 @@ func (d *desk) fits(c *Cluster, n *node) (fwk.CycleState, Reason, bool) {
 	}
 	c.devices.shown = c.slicesOf(n)
 	state := framework.NewCycleState()
-	if _, status := c.asked.devices.PreFilter(context.Background(), state, d.pod, nil); !status.IsSuccess() && !status.IsSkip() {
+	if status := c.preFilter(state, d.pod); !status.IsSuccess() && !status.IsSkip() {
 		return nil, Reason{names.DynamicResources, status.Message()}, false
 	}
 	began := time.Now()
-	status := c.asked.devices.Filter(context.Background(), state, d.pod, n.asInfo())
+	status := guarded(func() *fwk.Status { return c.asked.devices.Filter(context.Background(), state, d.pod, n.asInfo()) })
 	if time.Since(began) >= searchTime {
 		c.searched++
 	}

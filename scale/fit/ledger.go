@@ -81,12 +81,15 @@ func (l *ledger) begin(claim *resourcev1.ResourceClaim, waiting sets.Set[types.U
 	}
 	key := claim.Namespace + "/" + claim.Name
 	if claim.Annotations[resourcev1.ExtendedResourceClaimAnnotation] == "true" {
-		if owner := metav1.GetControllerOfNoCopy(claim); owner != nil {
+		if owner := metav1.GetControllerOfNoCopy(claim); owner != nil && !slices.ContainsFunc(claim.OwnerReferences, halfAnOwner) {
 			l.special[owner.UID] = key
 		}
 	}
 	l.write(key, h)
 }
+
+// halfAnOwner is an owner that the plugin cannot read.
+func halfAnOwner(o metav1.OwnerReference) bool { return o.Controller == nil }
 
 // without is the claim as it is when nobody uses it.
 func without(claim *resourcev1.ResourceClaim) *resourcev1.ResourceClaim {
