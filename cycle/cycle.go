@@ -114,6 +114,7 @@ func (d *decision) decide() {
 	want := d.requests()
 	if d.pool.Run() == nil {
 		d.lost(nil)
+		d.unjoined()
 		d.idle(want)
 		return
 	}

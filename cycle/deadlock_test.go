@@ -1,6 +1,7 @@
 package cycle
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"pgregory.net/rapid"
 
+	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/cycle/drain"
 	"github.com/tidemill/tidemill/internal/kube"
 	"github.com/tidemill/tidemill/internal/world"
@@ -116,4 +118,96 @@ func TestRingsAgainstATwin(t *testing.T) {
 			}
 		}
 	})
+}
+
+// noDeadlock draws drains that wait for each other and lets decisions follow each
+// other: as long as there is a ring one of it gives way, one at a time, and nobody
+// gives way when there is none.
+func noDeadlock(t *rapid.T) {
+	n := rapid.IntRange(2, 6).Draw(t, "nodes")
+	waits := make([][]bool, n)
+	for i := range n {
+		waits[i] = make([]bool, n)
+		for j := range n {
+			waits[i][j] = i != j && rapid.Float64Range(0, 1).Draw(t, "edge") < 0.35
+		}
+	}
+	gone := make([]bool, n) // those that have given way
+	for tick := 0; ; tick++ {
+		ring := ringed(waits, gone)
+		given := -1
+		plan := Decide(ringWorld(n, waits, gone))
+		for _, s := range plan.Steps {
+			if s.Kind == Skip && s.Reason == PeerDeadlock {
+				if given >= 0 {
+					t.Fatalf("NO-DEADLOCK: two give way at once:\n%s", words(plan))
+				}
+				given = int(s.Node[1] - '0')
+			}
+		}
+		if given < 0 && !ring {
+			return
+		}
+		if given < 0 || !ring || gone[given] || tick > n {
+			t.Fatalf("NO-DEADLOCK: tick %d: %d gives way, a ring stands: %v\n%s", tick, given, ring, words(plan))
+		}
+		gone[given] = true // what waited for it runs now
+	}
+}
+
+// ringed is whether some node that is still being emptied waits for itself.
+func ringed(waits [][]bool, gone []bool) bool {
+	n := len(waits)
+	reach := make([][]bool, n)
+	for i := range n {
+		reach[i] = make([]bool, n)
+		for j := range n {
+			reach[i][j] = waits[i][j] && !gone[i] && !gone[j]
+		}
+	}
+	for k := range n {
+		for i := range n {
+			for j := range n {
+				reach[i][j] = reach[i][j] || reach[i][k] && reach[k][j]
+			}
+		}
+	}
+	for i := range n {
+		if reach[i][i] {
+			return true
+		}
+	}
+	return false
+}
+
+// ringWorld is a run in which node i is being emptied and lacks, for each node j
+// that it waits for, a pod that could run on j only.
+func ringWorld(n int, waits [][]bool, gone []bool) (*world.Snapshot, Policy) {
+	w := worldtest.New()
+	w.AddPool("workers", "4", "16Gi")
+	p := &w.Objects.Pools[0]
+	p.Annotations = map[string]string{v1alpha1.AnnotationCycle: "now"}
+	p.Spec.Cycle = &v1alpha1.CycleSpec{Mode: v1alpha1.CycleOnDemand}
+	p.Status.Cycle = &v1alpha1.CycleStatus{Request: v1alpha1.AnnotationCycle + "=now", StartedAt: metav1.NewTime(w.Now.Add(-30 * time.Minute)), Desired: int32(n)}
+	drains := map[types.UID]drain.Progress{}
+	for i := range n {
+		name := fmt.Sprintf("n%d", i)
+		w.AddNode("workers", name, worldtest.Labels[*corev1.Node](corev1.LabelHostname, name))
+		list := w.Cloud.Instances[worldtest.PoolID("workers")]
+		list[len(list)-1].Created = w.Now.Add(-240 * time.Hour)
+	}
+	for i := range n {
+		if gone[i] {
+			continue
+		}
+		node, app := &w.Objects.Nodes[i], fmt.Sprintf("app%d", i)
+		drainingSince(w, node, time.Duration(10+i)*time.Minute)
+		drains[node.UID] = drain.Progress{Left: 1, Blocked: []drain.Block{{Pod: "default/" + app, Reason: drain.UnhealthyPods, PDB: pdb(w, app)}}}
+		for j := range n {
+			if waits[i][j] && !gone[j] {
+				stranded(w, fmt.Sprintf("%s-on-%d", app, j), app, fmt.Sprintf("n%d", j), time.Minute)
+			}
+		}
+	}
+	return w.Snapshot(), Policy{Drains: drains}
 }

@@ -29,6 +29,8 @@ type plot struct {
 	restore       int // the tick at which it is unlimited again
 	version       string
 	brakes, edits bool
+	duds          int // new machines that never become nodes, the first of them
+	loses         int // the tick at which a machine is lost, and the next another; 0 is never
 }
 
 // anyPlot draws a pool, a strategy, a load, faults, edits and a death.
@@ -77,6 +79,12 @@ func anyPlot(t *rapid.T) plot {
 	if rapid.IntRange(0, 19).Draw(t, "version") == 0 {
 		p.version = "v1.35.0"
 	}
+	p.duds = rapid.SampledFrom([]int{0, 0, 0, 1, 2}).Draw(t, "duds")
+	p.loses = rapid.SampledFrom([]int{0, 0, 1}).Draw(t, "loses") * rapid.IntRange(1, 60).Draw(t, "losesAt")
+	if p.loses > 0 {
+		// Pods that are lost need no leave, and a cache that lags shows their node.
+		p.set.lag, p.set.minAvailable = 0, 0
+	}
 	p.set.prepare = somebodys
 	return p
 }
@@ -103,7 +111,11 @@ func (p plot) play(t tester) map[string]int {
 	b := s.budget(p.set.size)
 	s.ask(v1alpha1.AnnotationUpgradeTo, p.version)
 	s.town.killAt, s.town.after, s.flaky = p.killAt, p.after, p.flaky
-	s.until(func() bool { return s.ended(request) })
+	s.duds = p.duds
+	if p.loses > 0 {
+		s.change(func(o *v1alpha1.Pool) { o.Spec.Repair = &v1alpha1.RepairSpec{Mode: v1alpha1.RepairOn} })
+	}
+	s.until(func() bool { return s.ended(request) && (p.loses == 0 || s.whole() && s.ticks > p.loses+1) })
 	outcome, version := Succeeded, newRelease.Kubernetes
 	if b.Surge+b.Unavailable == 0 || p.version != "v1.34.1" {
 		outcome, version = Refused, oldRelease.Kubernetes
@@ -123,6 +135,9 @@ func (p plot) play(t tester) map[string]int {
 func (p plot) meddle(s *simulation, tick int) {
 	if p.capacity >= 0 && tick == p.restore {
 		s.cloud.SetCapacity("ZONE-1", -1)
+	}
+	if p.loses > 0 && (tick == p.loses || tick == p.loses+1) && len(s.town.nodes) > 0 {
+		s.loseOne()
 	}
 	if p.edits && tick == 25 {
 		s.resized = true
@@ -163,6 +178,9 @@ func TestInvariants(t *testing.T) {
 	for _, name := range []string{invFloor, invCeil, invPDB, invReplaceFirst, invOneOwner, invClean, invIdempotent, invDerivable, invMonotone,
 		invNoSurprise, invDeadline, invSize, invZone, invSkew, invQuiet, invBrake, invRate, invNoDeadlock} {
 		t.Run(name, func(t *testing.T) {
+			if name == invNoDeadlock {
+				rapid.Check(t, noDeadlock)
+			}
 			if kept[name] == 0 {
 				t.Errorf("no run has put it to the test")
 			}

@@ -22,6 +22,7 @@ type room struct {
 	broken    int
 	lacks     map[*world.Node]string // these are not counted on yet
 	gone      map[*world.Node]bool   // taken by this decision
+	theirs    int                    // nodes that people have cordoned
 }
 
 // isolate picks the nodes that are taken now, and says of each other why not.
@@ -44,7 +45,11 @@ func (d *decision) isolate(b Budget, run *v1alpha1.CycleStatus, todo []stale, ex
 			}
 			continue
 		}
-		why := r.refuses(n.Node)
+		slack := 0
+		if n.reason == Surplus {
+			slack = r.theirs
+		}
+		why := r.refuses(n.Node, slack)
 		if (why.Reason == "" || why.Reason == BelowZoneFloor) && r.cost(n.Node) > 0 && d.actionFor(n, run) == "" {
 			if w := d.noPlaceForVolumes(n.Node, r.gone); w.Reason != "" {
 				why = w
@@ -116,7 +121,7 @@ func (d *decision) room(b Budget, run *v1alpha1.CycleStatus, todo []stale, held 
 	all, zones := d.pool.Counts()
 	r := &room{budget: b, available: all.Available, zones: map[cloudprovider.Zone]int{}, gone: map[*world.Node]bool{}, slots: d.maxParallel() - held, lacks: d.lacks}
 	if strategyOf(nil, run) == v1alpha1.StrategyBlueGreen {
-		r.slots = len(todo) // all are cordoned at once, and emptied in turn
+		r.slots = max(r.slots, len(todo)) // all are cordoned at once, and emptied in turn
 	}
 	for _, z := range d.pool.Cloud.Zones() {
 		r.zones[z] = zones[z].Available
@@ -131,13 +136,18 @@ func (d *decision) room(b Budget, run *v1alpha1.CycleStatus, todo []stale, held 
 		if broken(n) {
 			r.broken++
 		}
+		if n.Stage() == world.StageCordoned && n.Mark == nil {
+			r.theirs++
+		}
 	}
 	r.braked = r.broken > b.Brake()
 	return r
 }
 
 // refuses says why there is no room to take a node; no reason means that there is.
-func (r *room) refuses(n *world.Node) Wait {
+// slack is by how many nodes the pool was short before the run, by people's doing:
+// what the run has added it may take away again.
+func (r *room) refuses(n *world.Node, slack int) Wait {
 	switch {
 	case r.slots <= 0:
 		return Wait{ParallelDrains, "as many nodes as may be are being emptied"}
@@ -145,9 +155,9 @@ func (r *room) refuses(n *world.Node) Wait {
 		return Wait{Braked, fmt.Sprintf("%d of %d nodes are broken: a common cause is likelier than so many broken machines; raise maxUnavailable to go on", r.broken, r.budget.Desired)}
 	case broken(n) && !n.Available():
 		return Wait{}
-	case r.available-r.cost(n) < r.budget.Floor():
+	case r.available-r.cost(n) < r.budget.Floor()-slack:
 		return Wait{BelowFloor, fmt.Sprintf("%d nodes are available and %d must remain: waiting for a new node", r.available, r.budget.Floor())}
-	case r.cost(n) > 0 && r.known(n) && r.zones[n.Zone()]-1 < r.budget.ZoneFloor():
+	case r.cost(n) > 0 && r.known(n) && r.zones[n.Zone()]-1 < r.budget.ZoneFloor()-slack:
 		return Wait{BelowZoneFloor, fmt.Sprintf("%d nodes are available in zone %s and %d must remain", r.zones[n.Zone()], n.Zone(), r.budget.ZoneFloor())}
 	}
 	return Wait{}

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"pgregory.net/rapid"
@@ -187,6 +188,37 @@ func TestAbortGivesBack(t *testing.T) {
 			s.ask(v1alpha1.AnnotationCycle, "")
 			s.until(func() bool { return s.ended(v1alpha1.AnnotationCycle + "=now") })
 			s.checkEnd(Aborted, "")
+		}
+	})
+}
+
+// A node that a person had cordoned before is theirs again when the run is called
+// off, cordoned as it was.
+func TestAbortLeavesAPersonsCordon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		taken := 0
+		for ticks := 10; ticks < 60; ticks += 4 {
+			set := small
+			set.spec = func(s *v1alpha1.CycleSpec) { s.Drain = &v1alpha1.DrainSpec{Timeout: minutesLong(600)} }
+			s := newSimulation(t, set)
+			theirs := s.anyNode()
+			s.edit(theirs, func(n *corev1.Node) { n.Spec.Unschedulable = true })
+			s.town.minAvailable = s.set.pods // nothing leaves
+			s.ask(v1alpha1.AnnotationCycle, "now")
+			for range ticks {
+				s.tick()
+			}
+			if s.town.nodes[theirs].Annotations[v1alpha1.AnnotationDisruption] != "" {
+				taken++
+			}
+			s.ask(v1alpha1.AnnotationCycle, "")
+			s.until(func() bool { return s.ended(v1alpha1.AnnotationCycle + "=now") })
+			if n := s.town.nodes[theirs]; n == nil || !n.Spec.Unschedulable || n.Annotations[v1alpha1.AnnotationDisruption] != "" {
+				t.Errorf("aborted after %d ticks: the person's node is %+v", ticks, n)
+			}
+		}
+		if taken == 0 {
+			t.Error("the person's node was never taken")
 		}
 	})
 }

@@ -3,6 +3,9 @@ package cycle
 import (
 	"context"
 	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/cloudprovider"
@@ -78,6 +81,33 @@ func (d *decision) lost(run *v1alpha1.CycleStatus) (shrinks bool) {
 		}
 	}
 	return shrinks
+}
+
+// unjoined has the oldest machine made anew that has never become a node, where no
+// run and no scaling does: one at a time, so that an image that cannot boot costs a
+// machine in each join time and no more. The doctor's brake stops it for a cause
+// that is common.
+func (d *decision) unjoined() {
+	var first *world.Node
+	for _, n := range d.pool.Nodes {
+		if n.Object != nil || !coming(n) {
+			continue
+		}
+		if !d.old(n) {
+			return // one is on its way
+		}
+		if first == nil || n.Created().Before(first.Created()) {
+			first = n
+		}
+	}
+	repair := d.pool.RepairSpec()
+	braked := meta.IsStatusConditionTrue(d.pool.Object.Status.Conditions, v1alpha1.ConditionBraked)
+	if first == nil || braked || d.pool.ScaleSpec() != nil || repair == nil || repair.Mode != v1alpha1.RepairOn {
+		return
+	}
+	s := nodeStep(Refill, first)
+	s.Reason, s.Message = JoinTimeout, fmt.Sprintf("it is no node %s after its creation", d.s.Now.Sub(first.Created()).Round(time.Minute))
+	d.do(s)
 }
 
 // refillOff is why the pool's user has not asked for lost machines to be made

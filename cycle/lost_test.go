@@ -7,7 +7,10 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
@@ -137,6 +140,31 @@ func TestRunSurvivesLostMachines(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A machine that never becomes a node is made anew without a run too, in its time
+// and one at a time, unless the doctor has braked.
+func TestUnjoinedMachine(t *testing.T) {
+	pass(t, small, func(t *testing.T, s *simulation) {
+		s.change(func(p *v1alpha1.Pool) { p.Spec.Repair = &v1alpha1.RepairSpec{Mode: v1alpha1.RepairOn} })
+		s.loseOne()
+		s.duds = 2
+		brake := func(on metav1.ConditionStatus) {
+			s.change(func(p *v1alpha1.Pool) {
+				meta.SetStatusCondition(&p.Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionBraked, Status: on, Reason: "NotJoining"})
+			})
+		}
+		brake(metav1.ConditionTrue)
+		s.minutes(60)
+		if got := s.calls(); got != "Replace" {
+			t.Fatalf("calls %q while braked", got)
+		}
+		brake(metav1.ConditionFalse)
+		took := s.until(s.whole)
+		if got := s.calls(); got != "Replace Replace Replace" || took < 20*time.Minute || took > 30*time.Minute {
+			t.Errorf("calls %q in %s", got, took)
+		}
+	})
 }
 
 // What is lost at once is made anew a few at a time.

@@ -3,9 +3,11 @@ package cycle
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/cloudprovider"
@@ -80,6 +82,41 @@ func (s *simulation) budget(desired int) Budget {
 	return b
 }
 
+// limits are the numbers of a run, counted here from what the user wrote and not
+// by the code that is watched: how many nodes must be available, in all and in a
+// zone, and how many machines there may be. missing is how many may be absent.
+func (s *simulation) limits(desired int) (floor, ceiling, zoneFloor, missing int) {
+	amount := func(v *intstr.IntOrString, usual, up int) int {
+		if v == nil {
+			return usual
+		}
+		if v.Type == intstr.Int {
+			return v.IntValue()
+		}
+		var percent int
+		if _, err := fmt.Sscanf(v.StrVal, "%d%%", &percent); err != nil {
+			s.t.Fatalf("percent %q: %v", v.StrVal, err)
+		}
+		return (percent*desired + up) / 100
+	}
+	spec, run := s.town.pool.Spec.Cycle, s.town.pool.Status.Cycle
+	surge, missing := amount(spec.MaxSurge, 1, 99), amount(spec.MaxUnavailable, 0, 0)
+	strategy := spec.Strategy
+	if run != nil {
+		strategy = run.Strategy
+	}
+	switch strategy {
+	case v1alpha1.StrategyInPlace, v1alpha1.StrategyBootVolume:
+		surge, missing = 0, max(missing, 1)
+	case v1alpha1.StrategyBlueGreen:
+		surge, missing = max(desired, 1), 0
+	}
+	if run != nil && (run.Rung == "Unavailable" || run.Rung == "BootVolume") {
+		missing = max(missing, 1)
+	}
+	return max(desired-missing, 0), desired + surge, max(desired/max(s.set.zones, 1)-missing, 0), missing
+}
+
 // watchNode is called before a change of a Node: Floor, Replace-first, Zone.
 func (s *simulation) watchNode(before, after *corev1.Node) {
 	s.watchOwner(before, after)
@@ -97,27 +134,34 @@ func (s *simulation) watchNode(before, after *corev1.Node) {
 			return // it was not counted on before
 		}
 	}
-	b := s.budget(pool.Desired())
+	floor, _, zoneFloor, missing := s.limits(pool.Desired())
 	all, zones := pool.Counts()
-	s.promise(invFloor, all.Available-1 >= b.Floor(), "node %s is cordoned with %d available, %d must remain", after.Name, all.Available, b.Floor())
-	if b.Unavailable == 0 {
+	if m, err := kube.MarkOf(after); err == nil && m != nil && m.Reason == string(Surplus) {
+		for _, n := range pool.Nodes { // what people have cordoned was missing before the run
+			if n.Mark == nil && n.Object != nil && n.Object.Spec.Unschedulable {
+				floor, zoneFloor, missing = floor-1, zoneFloor-1, missing+1
+			}
+		}
+	}
+	s.promise(invFloor, all.Available-1 >= floor, "node %s is cordoned with %d available, %d must remain", after.Name, all.Available, floor)
+	if missing == 0 {
 		s.promise(invReplaceFirst, all.Available > pool.Desired(), "node %s is cordoned and nothing stands in: %d are available of %d", after.Name, all.Available, pool.Desired())
 	}
 	zone := cloudprovider.Zone(after.Labels[corev1.LabelTopologyZone])
 	s.kept[invZone]++
-	if zones[zone].Available-1 >= b.ZoneFloor() {
+	if zones[zone].Available-1 >= zoneFloor {
 		return
 	}
 	// The zone's floor yields only when nothing else can go on.
 	other := ""
 	for _, n := range pool.Nodes {
-		if n.Available() && n.Kubernetes() != pool.Cloud.Release.Kubernetes && zones[n.Zone()].Available-1 >= b.ZoneFloor() {
+		if n.Available() && n.Kubernetes() != pool.Cloud.Release.Kubernetes && zones[n.Zone()].Available-1 >= zoneFloor {
 			other = n.Name()
 		}
 	}
 	if other != "" || all.Coming+all.Disrupted > 0 {
-		s.t.Errorf("zone: node %s is cordoned with %d available in %s, %d must remain; %d are coming, %d going, and %q could go",
-			after.Name, zones[zone].Available, zone, b.ZoneFloor(), all.Coming, all.Disrupted, other)
+		s.promise(invZone, false, "node %s is cordoned with %d available in %s, %d must remain; %d are coming, %d going, and %q could go",
+			after.Name, zones[zone].Available, zone, zoneFloor, all.Coming, all.Disrupted, other)
 	}
 }
 
@@ -128,7 +172,7 @@ func (s *simulation) watchCounts() {
 	if pool.Run() == nil {
 		return
 	}
-	limit := s.budget(pool.Desired()).Ceiling()
+	_, limit, _, _ := s.limits(pool.Desired())
 	if s.resized { // somebody has lowered it below what is there
 		s.resized = all.Instances > limit
 		return
@@ -195,9 +239,9 @@ func (s *simulation) watchCordon(pool *world.Pool, after *corev1.Node) {
 		s.promise(invQuiet, err == nil && open, "node %s is begun outside of every window", after.Name)
 	}
 	all, _ := pool.Counts()
-	b := s.budget(pool.Desired())
-	if broke > b.Brake() {
-		s.promise(invBrake, all.Available >= b.Floor(), "node %s is taken while %d are broken and %d are available", after.Name, broke, all.Available)
+	floor, _, _, missing := s.limits(pool.Desired())
+	if broke > max(1, missing, pool.Desired()*45/100) {
+		s.promise(invBrake, all.Available >= floor, "node %s is taken while %d are broken and %d are available", after.Name, broke, all.Available)
 	}
 	if limit := max(len(run.FailedJoins), 0); mark.Reason == string(Outdated) {
 		s.promise(invBrake, limit < 3, "node %s is taken after %d failed joins", after.Name, limit)
@@ -246,7 +290,11 @@ func steps(p Plan) string {
 
 // watchRelease is called before a pool gets another release.
 func (s *simulation) watchRelease(r cloudprovider.Release) {
-	s.promise(invSkew, skew(r.Kubernetes, "v1.34.1") == "", "the pool is given %s", r.Kubernetes)
+	minor := 0
+	if _, err := fmt.Sscanf(r.Kubernetes, "v1.%d.", &minor); err != nil {
+		s.t.Fatalf("version %q: %v", r.Kubernetes, err)
+	}
+	s.promise(invSkew, minor <= 34 && minor >= 31, "the pool is given %s under a control plane of v1.34.1", r.Kubernetes)
 	open, _, _ := windowsAt(s.town.pool.Spec.Cycle.Windows, time.Now())
 	s.promise(invQuiet, open, "the pool is given %s outside of every window", r.Kubernetes)
 }

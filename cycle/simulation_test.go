@@ -58,12 +58,14 @@ type simulation struct {
 	ticks   int
 	down    map[string]bool // machines that are restarting
 	boots   int
+	duds    int // machines yet to come that never become nodes
+	dud     map[cloudprovider.InstanceID]bool
 	resized bool           // somebody has changed the pool's size
 	kept    map[string]int // how often each promise was put to the test
 }
 
 func newSimulation(t tester, set setting) *simulation {
-	s := &simulation{t: t, set: set, down: map[string]bool{}, kept: map[string]int{}}
+	s := &simulation{t: t, set: set, down: map[string]bool{}, dud: map[cloudprovider.InstanceID]bool{}, kept: map[string]int{}}
 	s.town = &town{lost: map[cloudprovider.InstanceID]bool{}, nodes: map[string]*corev1.Node{}, pods: map[string]*corev1.Pod{}, minAvailable: set.minAvailable}
 	s.town.watch = s.watchNode
 	s.town.evicted = func(allowed bool) { s.promise(invPDB, allowed, "a pod left against its budget") }
@@ -166,7 +168,12 @@ func (s *simulation) settle() {
 	there := map[string]bool{}
 	for _, in := range instances {
 		there[string(in.ID)] = true
-		if in.State == cloudprovider.Running && !s.town.lost[in.ID] && s.town.nodes[string(in.ID)] == nil {
+		if in.State == cloudprovider.Running && !s.town.lost[in.ID] && !s.dud[in.ID] && s.town.nodes[string(in.ID)] == nil {
+			if s.duds > 0 {
+				s.duds--
+				s.dud[in.ID] = true
+				continue
+			}
 			s.register(in)
 		}
 		s.boot(in)

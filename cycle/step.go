@@ -46,8 +46,8 @@ const (
 	Drain Kind = "Drain"
 	// DeleteInstance deletes a machine that was drained, or was never a Node.
 	DeleteInstance Kind = "DeleteInstance"
-	// Refill ends the entry of a machine that does not exist any more, and the pool
-	// makes another: its size stays.
+	// Refill ends the entry of a machine that does not exist any more, or never became
+	// a node, and the pool makes another: its size stays.
 	Refill Kind = "Refill"
 	// Reboot and ReplaceBootVolume restart the machine of an empty node.
 	Reboot            Kind = "Reboot"
@@ -157,7 +157,7 @@ func (s Step) String() string {
 		}
 		return fmt.Sprintf("delete instance %s of node %s", s.Instance, s.Node)
 	case Refill:
-		return fmt.Sprintf("have a new machine made for the lost instance %s of pool %s: %s", s.Instance, s.Pool, s.Message)
+		return fmt.Sprintf("have a new machine made for instance %s of pool %s: %s", s.Instance, s.Pool, s.Message)
 	case OutOfService:
 		return fmt.Sprintf("take node %s out of service: %s", s.Node, s.Message)
 	case InService:

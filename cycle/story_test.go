@@ -173,6 +173,8 @@ func (tl *teller) addRun(w []string) {
 			run.Desired = int32(number(v))
 		case "started":
 			run.StartedAt = metav1.NewTime(tl.time(v))
+		case "strategy":
+			run.Strategy = v1alpha1.CycleStrategy(v)
 		case "stale":
 			run.Stale = int32(number(v))
 		case "retry":

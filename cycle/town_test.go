@@ -238,6 +238,17 @@ func (p folkPods) List(_ context.Context, o metav1.ListOptions) (*corev1.PodList
 	return &corev1.PodList{Items: p.w.podList(o.FieldSelector)}, nil
 }
 
+// Delete of a pod is what nobody may do here: no pool forces.
+func (p folkPods) Delete(_ context.Context, name string, _ metav1.DeleteOptions) error {
+	return p.w.change(func() error {
+		if p.w.evicted != nil {
+			p.w.evicted(false)
+		}
+		delete(p.w.pods, name)
+		return nil
+	})
+}
+
 type folkPolicy struct {
 	policyv1client.PolicyV1Interface
 	w *town
