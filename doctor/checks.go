@@ -82,6 +82,8 @@ func HostChecks() []Check {
 		cloudInit,           // the scripts of the first boot
 		defaultRoute,        // a way out
 		ipForwarding,        // a way for pods
+		mtu,                 // packets of pods that fit the way
+		ports,               // ports for new connections
 		conntrack,           // connections that the packet filter can remember
 		conntrackDrops,      // those that it could not
 		nicCarrier,          // links of network cards

@@ -42,7 +42,8 @@ const (
 	stat    = " 0 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 7777 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0\n"
 )
 
-var hostStories = []hostStory{
+// systemStories are of all but the network's own.
+var systemStories = []hostStory{
 	{"volumes-read-only", "turned by the kernel", []string{mounted + "90 22 8:16 / /var/lib/kubelet/plugins/csi/1/globalmount rw - ext4 /dev/sdb ro\n"}, nil, Fail, "VolumeReadOnly"},
 	{"volumes-read-only", "meant so", []string{mounted + "90 22 8:16 / /var/lib/kubelet/plugins/csi/1/globalmount ro - ext4 /dev/sdb ro\n"}, nil, Pass, ""},
 	{"volumes-read-only", "no table", []string{"proc/1/mountinfo\n"}, nil, Unknown, ReasonUnreadable},
