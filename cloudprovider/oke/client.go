@@ -13,6 +13,7 @@ import (
 	"github.com/oracle/oci-go-sdk/v65/common"
 	"github.com/oracle/oci-go-sdk/v65/containerengine"
 	"github.com/oracle/oci-go-sdk/v65/core"
+	"github.com/oracle/oci-go-sdk/v65/limits"
 
 	"github.com/tidemill/tidemill/cloudprovider"
 )
@@ -68,6 +69,7 @@ type Provider struct {
 	// Separate clients keep a pile of slow reads from standing before a write.
 	reads, writes containerengine.ContainerEngineClient
 	compute       core.ComputeClient
+	limits        limits.LimitsClient
 
 	mu     sync.Mutex // guards the maps; what they hold guards itself
 	pools  map[cloudprovider.PoolID]*poolMemory
@@ -168,7 +170,13 @@ func (p *Provider) connect(config common.ConfigurationProvider, o Options) error
 	if p.compute, err = core.NewComputeClientWithConfigurationProvider(config); err != nil {
 		return fmt.Errorf("make compute client: %w", err)
 	}
-	return settle(&p.compute.BaseClient, o, o.ComputeEndpoint)
+	if err := settle(&p.compute.BaseClient, o, o.ComputeEndpoint); err != nil {
+		return err
+	}
+	if p.limits, err = limits.NewLimitsClientWithConfigurationProvider(config); err != nil {
+		return fmt.Errorf("make limits client: %w", err)
+	}
+	return settle(&p.limits.BaseClient, o, "")
 }
 
 // settle turns off what the SDK would do on its own; see doc.go.

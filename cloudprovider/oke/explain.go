@@ -29,6 +29,7 @@ var permissions = map[string]string{
 	"ListImages":                   "read instance-family",
 	"ListShapes":                   "read instance-family",
 	"CreateComputeCapacityReport":  "manage compute-capacity-reports",
+	"GetResourceAvailability":      "read resource-availability",
 
 	"ListInstanceMaintenanceEvents": "read instance-family",
 	"CaptureConsoleHistory":         "manage console-histories",
@@ -59,7 +60,7 @@ func (p *Provider) explain(op string, err error, r *http.Response) error {
 	case http.StatusForbidden, http.StatusNotFound:
 		if grant := permissions[op]; grant != "" && (e.status == http.StatusForbidden || e.code == "NotAuthorizedOrNotFound") {
 			where := "compartment id " + p.compartment
-			if op == "CreateComputeCapacityReport" {
+			if op == "CreateComputeCapacityReport" || op == "GetResourceAvailability" {
 				where = "tenancy"
 			}
 			e.hint += fmt.Sprintf("; it takes the statement: Allow %s to %s in %s%s", p.who.grantee, grant, where, p.who.where)

@@ -80,6 +80,8 @@ func drive(t *testing.T, optional bool) map[string]int {
 		must("cycle", w.Cycle(ctx, id, cloudprovider.Cycling{MaxSurge: 1}))
 		_, err = w.Capacity(ctx, id)
 		must("capacity", err)
+		_, err = w.Limits(ctx, id)
+		must("limits", err)
 	})
 	// Work requests are read where the pool's own entries do not say enough, which
 	// they do here; TestMissingEntriesSayWhy has a pool whose entries do not.

@@ -24,6 +24,7 @@ type shape struct {
 	vnics               int
 	vnicsPerOCPU        float64
 	minVNICs, mostVNICs int
+	quotas              string // names of the limits that count it, commas between; "" is unknown
 }
 
 // How long a shape is remembered: they do not change, new ones come. One from
@@ -74,7 +75,7 @@ func (p *Provider) readShape(ctx context.Context, name string) (shape, error) {
 }
 
 func shapeFrom(s core.Shape) shape {
-	sh := shape{name: str(s.Shape), ocpus: float(s.Ocpus), memoryGB: float(s.MemoryInGBs), gpus: number(s.Gpus), vnics: number(s.MaxVnicAttachments)}
+	sh := shape{name: str(s.Shape), ocpus: float(s.Ocpus), memoryGB: float(s.MemoryInGBs), gpus: number(s.Gpus), vnics: number(s.MaxVnicAttachments), quotas: strings.Join(s.QuotaNames, ",")}
 	if sh.gpus > 0 {
 		sh.gpu = gpuResource(sh.name, str(s.GpuDescription))
 	}

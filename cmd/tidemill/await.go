@@ -138,10 +138,12 @@ func eta(run *v1alpha1.CycleStatus, now time.Time) string {
 	return fmt.Sprintf(", about %s left", left.Round(time.Minute))
 }
 
-// waitsShown is how many nodes are shown with what they wait for.
-const waitsShown = 5
+// waitsShown is how many reasons are shown, and nodesShown how many nodes that wait
+// for the same.
+const waitsShown, nodesShown = 5, 4
 
-// waitsFor is what the pool waits for, and each of its nodes.
+// waitsFor is what the pool waits for, and its nodes: those that wait for the same
+// stand together.
 func waitsFor(p *v1alpha1.Pool) []string {
 	var out []string
 	for _, c := range p.Status.Conditions {
@@ -149,11 +151,24 @@ func waitsFor(p *v1alpha1.Pool) []string {
 			out = append(out, c.Reason+": "+rest)
 		}
 	}
-	for i, b := range p.Status.Cycle.Blocked {
+	var why []string
+	nodes := map[string][]string{}
+	for _, b := range p.Status.Cycle.Blocked {
+		text := b.Reason + ": " + b.Message
+		if nodes[text] == nil {
+			why = append(why, text)
+		}
+		nodes[text] = append(nodes[text], b.Node)
+	}
+	for i, text := range why {
 		if i == waitsShown {
 			return append(out, "and more, see kubectl get pool "+p.Name+" -o yaml")
 		}
-		out = append(out, fmt.Sprintf("%s: %s: %s", b.Node, b.Reason, b.Message))
+		names := nodes[text]
+		if n := len(names); n > nodesShown {
+			names = append(names[:nodesShown:nodesShown], fmt.Sprintf("%d more", n-nodesShown))
+		}
+		out = append(out, strings.Join(names, ", ")+": "+text)
 	}
 	return out
 }

@@ -115,6 +115,11 @@ func asked(ctx context.Context, s *world.Snapshot, p *world.Pool, to string, fle
 		a.Offer.Releases, a.Offer.Err = fleet.Releases(ctx, p.Cloud.ID)
 	}
 	a.Capacity, a.CapacityErr = fleet.Capacity(ctx, p.Cloud.ID)
+	limits, err := fleet.Limits(ctx, p.Cloud.ID)
+	a.LimitsErr = err
+	for _, l := range limits {
+		a.Limits = append(a.Limits, cycle.Limit(l))
+	}
 	a.Evictions = map[string]drain.Answer{}
 	for _, pod := range cycle.Samples(s, p) {
 		a.Evictions[cycle.Workload(pod)] = d.Try(ctx, pod, cycle.Around(s))
