@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -194,7 +195,7 @@ func volumesFollowTheirPods(ctx context.Context, s *Stage, pool string) error {
 			return err
 		}
 	}
-	a := attacher{s: s, gone: map[string]time.Time{}}
+	a := attacher{s: s, app: "db", names: names, gone: map[string]time.Time{}}
 	if err := s.Wait(ctx, "the volumes to be attached", 2*time.Minute, func(ctx context.Context) (bool, string, error) {
 		n, err := a.work(ctx)
 		return n == count, fmt.Sprintf("%d of %d volumes are attached", n, count), err
@@ -246,6 +247,9 @@ func (s *Stage) volume(ctx context.Context, name string) error {
 // detach a second after it has gone.
 type attacher struct {
 	s        *Stage
+	app      string          // whose pods' volumes
+	names    map[string]bool // of these volumes
+	dead     string          // a node whose end frees its volumes: nobody is left there to detach them
 	gone     map[string]time.Time
 	detached int
 	most     int // volumes on their way off one machine at once
@@ -253,14 +257,16 @@ type attacher struct {
 
 // work does what is due, and says how many volumes are attached.
 func (a *attacher) work(ctx context.Context) (int, error) {
-	pods, err := a.s.Pods(ctx, Workload{Name: "db"})
+	pods, err := a.s.Pods(ctx, Workload{Name: a.app})
 	if err != nil {
 		return 0, err
 	}
 	want, machines := map[string]string{}, map[string]bool{}
 	for _, p := range pods {
-		if p.Spec.NodeName != "" {
-			want[p.Labels["copy"]+"/"+p.Spec.NodeName] = p.Spec.NodeName
+		for _, v := range p.Spec.Volumes {
+			if v.PersistentVolumeClaim != nil && p.Spec.NodeName != "" {
+				want[v.PersistentVolumeClaim.ClaimName+"/"+p.Spec.NodeName] = p.Spec.NodeName
+			}
 		}
 	}
 	var nodes corev1.NodeList
@@ -275,6 +281,7 @@ func (a *attacher) work(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	leaving := map[string]int{}
+	list.Items = slices.DeleteFunc(list.Items, func(v storagev1.VolumeAttachment) bool { return !a.names[*v.Spec.Source.PersistentVolumeName] })
 	for i := range list.Items {
 		v := &list.Items[i]
 		key := *v.Spec.Source.PersistentVolumeName + "/" + v.Spec.NodeName
@@ -282,7 +289,7 @@ func (a *attacher) work(ctx context.Context) (int, error) {
 			delete(want, key)
 			continue
 		}
-		if !machines[v.Spec.NodeName] {
+		if !machines[v.Spec.NodeName] && v.Spec.NodeName != a.dead {
 			return 0, fmt.Errorf("the machine of node %s ended with volume %s on it", v.Spec.NodeName, key)
 		}
 		leaving[v.Spec.NodeName]++

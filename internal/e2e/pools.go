@@ -55,9 +55,13 @@ func (e *Env) optIn(ctx context.Context) error {
 	if policies == nil {
 		policies = DemoPolicies()
 	}
+	patience := time.Minute
+	if e.options.Crowded {
+		patience = 5 * time.Minute
+	}
 	for _, p := range e.Sim.Pools() {
 		var found *v1alpha1.Pool
-		err := Until(ctx, "Pool "+p.Name+" to be discovered", time.Minute, nil, func(ctx context.Context) (bool, string, error) {
+		err := Until(ctx, "Pool "+p.Name+" to be discovered", patience, nil, func(ctx context.Context) (bool, string, error) {
 			var err error
 			if err = e.Daemon.Err(); err != nil {
 				return false, "", err

@@ -99,6 +99,7 @@ func TestRefereeKnowsABreachFromPlay(t *testing.T) {
 		{"nor is the cordon of a dead node", []move{node("a"), node("b"), begin(replaceFirst), node("a", unready), node("a", repaired)}, nil},
 		{"but a cordon beside a dead node is", []move{node("a"), node("b"), begin(replaceFirst), node("c", fresh), node("a", unready), node("b", cycled)}, []Promise{Floor}},
 
+		{"a dead node needs no stand-in", []move{node("a"), node("b"), begin(replaceFirst), node("a", unready), node("a", unready, cycled)}, nil},
 		{"what was given back is no cordon any more", []move{
 			node("a"), node("b"), begin(replaceFirst), node("c", fresh), node("a", cycled), node("a"), node("b", cycled),
 		}, nil},

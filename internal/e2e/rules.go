@@ -35,10 +35,10 @@ func (r *Referee) SeeNode(n NodeView, at time.Time) {
 	case n.Cordoned && !before.Cordoned:
 		r.judgeCordon(run, n, before.Available(), was, is, at)
 	case before.Cordoned && !n.Cordoned && byCycle(before) && n.Created.Before(run.Since):
-		run.cordoned-- // given back
+		run.cordoned = max(run.cordoned-1, 0) // given back
 	}
 	if known && before.Boot != n.Boot && before.Boot != "" && r.excused[n.Machine] == "" {
-		r.judgeBoot(n, before.Cordoned || n.Cordoned, at)
+		r.judgeBoot(n, before.Cordoned || n.Cordoned || n.Cause != "", at) // OKE takes the cordon back while it boots
 	}
 }
 
@@ -58,10 +58,11 @@ func (r *Referee) judgeCordon(run *runState, n NodeView, counted bool, was, is i
 		r.whistle(at, Floor, "%s has %d available after node %s was cordoned (%s), floor %d (desired %d, unavailable %d)",
 			r.name(n.Pool), is, n.Name, n.Cause, floor, run.Desired, run.MaxUnavailable)
 	}
-	if !byCycle(n) {
+	// A node that was not counted on needs no stand-in.
+	if !byCycle(n) || !counted {
 		return
 	}
-	if counted && run.Zones > 1 {
+	if run.Zones > 1 {
 		r.judgeZone(run, n, at)
 	}
 	// One of the run's own nodes may go again, so that zones are even in the end:

@@ -23,6 +23,7 @@ type Stage struct {
 
 	say     func(string)
 	checked []string
+	beside  bool // others play at the same time: what they break does not end this one
 }
 
 // Say tells what is going on; a later word replaces it.
@@ -41,7 +42,11 @@ func (s *Stage) Checked(format string, args ...any) {
 // when the daemon has died or a promise is broken.
 func (s *Stage) Wait(ctx context.Context, what string, patience time.Duration, probe Probe) error {
 	return Until(ctx, what, patience, func(now string) { s.Say("%s", now) }, func(ctx context.Context) (bool, string, error) {
-		if err := s.Sound(); err != nil {
+		sound := s.Sound
+		if s.beside {
+			sound = s.Daemon.Err
+		}
+		if err := sound(); err != nil {
 			return false, "", err
 		}
 		return probe(ctx)
