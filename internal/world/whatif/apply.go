@@ -37,6 +37,7 @@ func (c Change) Apply(r *record.Record) error {
 		b.Namespace = or(b.Namespace, metav1.NamespaceDefault)
 		r.Objects.PDBs = append(r.Objects.PDBs, b)
 	}
+	c.addDevices(r)
 	for _, w := range c.Workloads {
 		r.Objects.Pods = append(r.Objects.Pods, w.pods(r)...)
 	}

@@ -27,6 +27,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	resourcev1 "k8s.io/api/resource/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	sigsyaml "sigs.k8s.io/yaml"
@@ -56,6 +57,10 @@ type Change struct {
 	Templates  []corev1.Node
 	DaemonSets []appsv1.DaemonSet
 	PDBs       []policyv1.PodDisruptionBudget
+	// Claims, ClaimTemplates and Classes are what pods that ask for devices go by.
+	Claims         []resourcev1.ResourceClaim
+	ClaimTemplates []resourcev1.ResourceClaimTemplate
+	Classes        []resourcev1.DeviceClass
 }
 
 // Workload is pods of one owner, or one pod.
@@ -131,6 +136,12 @@ func (c *Change) add(doc []byte) error {
 		return into(doc, &c.DaemonSets)
 	case "PodDisruptionBudget":
 		return into(doc, &c.PDBs)
+	case "ResourceClaim":
+		return into(doc, &c.Claims)
+	case "ResourceClaimTemplate":
+		return into(doc, &c.ClaimTemplates)
+	case "DeviceClass":
+		return into(doc, &c.Classes)
 	}
 	return c.addWorkload(head.Kind, doc)
 }
