@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/internal/kube"
 )
 
 // campaign lets the long tests enumerate everything; without it they take every
@@ -213,6 +214,61 @@ func TestCrashInAnyStrategy(t *testing.T) {
 						s := newSimulation(t, set)
 						s.town.killAt, s.town.after, s.town.survives = k, kind != "before", kind == "lost"
 						s.upgraded()
+						if t.Failed() {
+							t.Fatalf("%s call %d of %d", kind, k, calls)
+						}
+					})
+				}
+			}
+			fmt.Fprintf(t.Output(), "%d calls\n", calls)
+		})
+	}
+}
+
+// TestCrashInRepair kills the carrying out of each of the doctor's requests, and
+// of the end of a lost machine, at its calls.
+func TestCrashInRepair(t *testing.T) {
+	set := small
+	set.size, set.pods, set.minAvailable = 6, 9, 5
+	for _, action := range append(kube.RepairActions(), "lost") {
+		t.Run(string(action), func(t *testing.T) {
+			repaired := func(s *simulation) {
+				s.change(func(p *v1alpha1.Pool) { p.Spec.Repair = &v1alpha1.RepairSpec{Mode: v1alpha1.RepairOn} })
+				if action == "lost" {
+					s.town.minAvailable = 0
+					s.loseOne()
+					s.until(s.whole)
+					return
+				}
+				sick := s.anyNode()
+				value := kube.RepairRequest{Action: action, Check: "disk-full", Since: time.Now()}.String()
+				s.edit(sick, func(n *corev1.Node) {
+					n.Status.Conditions[1].Status = corev1.ConditionTrue
+					n.Annotations[v1alpha1.AnnotationCycle] = value
+				})
+				s.set.edit = func(s *simulation, _ int) { // the doctor is content after a restart
+					if n := s.town.nodes[sick]; n != nil && n.Status.NodeInfo.BootID != "first" && n.Status.Conditions[1].Status == corev1.ConditionTrue {
+						s.edit(sick, func(n *corev1.Node) { n.Status.Conditions[1].Status = corev1.ConditionFalse })
+					}
+				}
+				s.until(func() bool { return s.ended("node/" + sick + ":" + v1alpha1.AnnotationCycle + "=" + value) })
+				s.checkEnd(Succeeded, "")
+				if there := s.town.nodes[sick] != nil; there == action.Destructive() && action != kube.RepairReplaceBootVolume {
+					s.t.Errorf("after %s the node is there: %v", action, there)
+				}
+			}
+			calls := 0
+			pass(t, set, func(_ *testing.T, s *simulation) {
+				before := s.town.changes
+				repaired(s)
+				calls = s.town.changes - before
+			})
+			for k := 1; k <= calls; k++ {
+				for _, kind := range []string{"before", "after", "lost"} {
+					synctest.Test(t, func(t *testing.T) {
+						s := newSimulation(t, set)
+						s.town.killAt, s.town.after, s.town.survives = s.town.changes+k, kind != "before", kind == "lost"
+						repaired(s)
 						if t.Failed() {
 							t.Fatalf("%s call %d of %d", kind, k, calls)
 						}
