@@ -249,6 +249,7 @@ var pauses = []time.Duration{time.Second, 200 * time.Millisecond, 3 * time.Secon
 // rough is a step of a world in which everything may.
 func (w *World) rough() {
 	w.step++
+	w.tape.Align()
 	ops, feeds := w.quiet()
 	switch {
 	case w.tape.Chance(w.mix.people):

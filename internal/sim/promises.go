@@ -208,14 +208,18 @@ func (w *World) poolObject(id string) *v1alpha1.Pool {
 }
 
 // works is whether a node is Ready and no check of it fails: one that fails is
-// counted as missing already, even when it has just become Ready.
+// counted as missing. A verdict from before the node became Ready says nothing.
 func works(n *corev1.Node) bool {
+	var ready, problem corev1.NodeCondition
 	for _, c := range n.Status.Conditions {
-		if c.Type == v1alpha1.NodeConditionProblem && c.Status == corev1.ConditionTrue {
-			return false
+		switch c.Type {
+		case corev1.NodeReady:
+			ready = c
+		case v1alpha1.NodeConditionProblem:
+			problem = c
 		}
 	}
-	return nodeReady(n)
+	return ready.Status == corev1.ConditionTrue && (problem.Status != corev1.ConditionTrue || problem.LastHeartbeatTime.Before(&ready.LastTransitionTime))
 }
 
 // available counts a pool's Nodes, and those that work and are schedulable.

@@ -7,6 +7,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/internal/okesim"
 )
 
 // wouldRest is whether checkRest would find everything done.
@@ -60,7 +61,11 @@ func (w *World) checkPool(id string) {
 	}
 	w.promise(keepEnd, p.Status.Cycle == nil, "pool %s: the run %v has not ended: %s", p.Name, p.Status.Cycle, conditions(p))
 	joined, _ := w.available(id)
-	w.promise(keepEnd, joined == v.Size || !w.mix.parts.cycle, "pool %s: %d nodes at size %d", p.Name, joined, v.Size)
+	want := v.Size
+	if !w.mix.parts.scale { // a person's resize whose launches fail is the person's to mend
+		want -= unlaunched(v)
+	}
+	w.promise(keepEnd, joined == want || !w.mix.parts.cycle, "pool %s: %d nodes, %d of size %d should be", p.Name, joined, want, v.Size)
 	if p.Spec.Scale != nil {
 		w.promise(keepEnd, v.Size >= int(p.Spec.Scale.MinSize) || p.Status.Scale == nil, "pool %s: size %d is below its minimum", p.Name, v.Size)
 	}
@@ -72,6 +77,17 @@ func (w *World) checkPool(id string) {
 			}
 		})
 	}
+}
+
+// unlaunched are entries that never had a machine.
+func unlaunched(v okesim.PoolView) int {
+	n := 0
+	for _, e := range v.Nodes {
+		if e.ID == "" {
+			n++
+		}
+	}
+	return n
 }
 
 func conditions(p *v1alpha1.Pool) string {

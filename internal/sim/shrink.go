@@ -8,20 +8,20 @@ import (
 )
 
 // Shrink looks for a shorter tape with which the same promise is broken: the end
-// is cut off, then ever smaller pieces are made zeros, which means that nothing
-// special happens there: no fault, nobody interferes, the first that waits is
-// served. play plays a tape; it is called at most runs times.
+// is cut off, then ever fewer steps are made zeros, which means that nothing
+// special happens in them: no fault, nobody interferes, the first that waits is
+// served; then steps are taken out. The first frame is the world. play plays a tape; it is called at most runs times.
 func Shrink(tape []uint32, promise string, runs int, play func([]uint32) *Violation) []uint32 {
 	s := shrinker{promise: promise, runs: runs, play: play, best: trim(tape)}
 	if !s.breaks(s.best) {
 		return tape // zeros after the end make another history
 	}
 	s.cut()
-	for size := max(len(s.best)/4, 1); s.runs > 0; size /= 2 {
-		s.blank(max(size, 1))
-		if size <= 1 {
-			break
-		}
+	for size := max(len(s.best)/frame/4, 1); s.runs > 0 && size > 0; size /= 2 {
+		s.blank(size * frame)
+	}
+	for size := max(len(s.best)/frame/4, 1); s.runs > 0 && size > 0; size /= 2 {
+		s.drop(size * frame)
 	}
 	return s.best
 }
@@ -57,7 +57,7 @@ func (s *shrinker) cut() {
 
 // blank makes zeros of pieces of this size.
 func (s *shrinker) blank(size int) {
-	for at := 0; at < len(s.best); at += size {
+	for at := frame; at < len(s.best); at += size {
 		piece := s.best[at:min(at+size, len(s.best))]
 		if !slices.ContainsFunc(piece, func(v uint32) bool { return v != 0 }) {
 			continue
@@ -67,6 +67,18 @@ func (s *shrinker) blank(size int) {
 		if s.breaks(trim(next)) {
 			s.best = trim(next)
 		}
+	}
+}
+
+// drop takes pieces of this size out.
+func (s *shrinker) drop(size int) {
+	for at := frame; at+size < len(s.best) && s.runs > 0; {
+		next := trim(slices.Concat(s.best[:at], s.best[at+size:]))
+		if !s.breaks(next) {
+			at += size
+			continue
+		}
+		s.best = next
 	}
 }
 

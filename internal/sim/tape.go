@@ -34,6 +34,18 @@ func (t *Tape) Pick(n int) int {
 	return int(v)
 }
 
+// frame is how many numbers a step has. Most read fewer; the rest is zeros. So a
+// step always begins at the same place of the tape, and one that is made zeros or
+// taken out leaves all others as they are.
+const frame = 12
+
+// Align ends a step.
+func (t *Tape) Align() {
+	for len(t.used)%frame != 0 {
+		t.used = append(t.used, 0)
+	}
+}
+
 // Chance is true in so many of a thousand cases. Zero on the tape is false.
 func (t *Tape) Chance(permille int) bool {
 	if permille <= 0 {
