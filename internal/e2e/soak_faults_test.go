@@ -31,7 +31,9 @@ type trouble struct {
 	rest time.Duration
 	// least and most are how long it lasts.
 	least, most time.Duration
-	begin       func(ctx context.Context, k *soak) (say string, undo func(context.Context) error, err error)
+	// deadly ends a leader when it lasts: the Lease is lost, and the process goes.
+	deadly bool
+	begin  func(ctx context.Context, k *soak) (say string, undo func(context.Context) error, err error)
 }
 
 // nothing is a trouble that found nobody to strike.
@@ -40,41 +42,41 @@ const nothing = ""
 // troubles are all of them. The weights are parts of their sum.
 var troubles = []trouble{
 	// the load
-	{"load", 14, "load", 0, 0, 0, changeLoad},
+	{"load", 14, "load", 0, 0, 0, false, changeLoad},
 	// the cloud's answers
-	{"cloud answers", 8, "cloud", 2 * time.Second, 5 * time.Second, 25 * time.Second, badAnswers},
-	{"cloud refuses", 2, "cloud", 5 * time.Second, 5 * time.Second, 15 * time.Second, refusals},
+	{"cloud answers", 8, "cloud", 2 * time.Second, 5 * time.Second, 25 * time.Second, false, badAnswers},
+	{"cloud refuses", 2, "cloud", 5 * time.Second, 5 * time.Second, 15 * time.Second, false, refusals},
 	// the cloud's machines
-	{"launches fail", 5, "launch", 5 * time.Second, 10 * time.Second, 40 * time.Second, badLaunches},
-	{"no capacity", 3, "launch", 5 * time.Second, 15 * time.Second, 60 * time.Second, noCapacity},
-	{"joins refused", 2, "launch", 30 * time.Second, 10 * time.Second, 30 * time.Second, refuseJoins},
-	{"termination fails", 2, "", 0, 20 * time.Second, 40 * time.Second, badTermination},
-	{"machine lost", 2, "machine", 45 * time.Second, 0, 0, loseMachine},
-	{"console delete", 1, "machine", 45 * time.Second, 0, 0, consoleDelete},
-	{"reconcile", 3, "", 0, 0, 0, reconcile},
+	{"launches fail", 5, "launch", 5 * time.Second, 10 * time.Second, 40 * time.Second, false, badLaunches},
+	{"no capacity", 3, "launch", 5 * time.Second, 15 * time.Second, 60 * time.Second, false, noCapacity},
+	{"joins refused", 2, "launch", 30 * time.Second, 10 * time.Second, 30 * time.Second, false, refuseJoins},
+	{"termination fails", 2, "", 0, 20 * time.Second, 40 * time.Second, false, badTermination},
+	{"machine lost", 2, "machine", 45 * time.Second, 0, 0, false, loseMachine},
+	{"console delete", 1, "machine", 45 * time.Second, 0, 0, false, consoleDelete},
+	{"reconcile", 3, "", 0, 0, 0, false, reconcile},
 	// nodes
-	{"node fault", 6, "node", 10 * time.Second, 10 * time.Second, 70 * time.Second, nodeFault},
+	{"node fault", 6, "node", 10 * time.Second, 10 * time.Second, 70 * time.Second, false, nodeFault},
 	// the control plane
-	{"API restart", 1, "control", 4 * time.Minute, 0, 0, restartAPI},
-	{"API outage", 1, "control", 2 * time.Minute, time.Second, 14 * time.Second, outage},
-	{"etcd slow", 2, "control", 30 * time.Second, 5 * time.Second, 30 * time.Second, slowEtcd},
-	{"etcd stuck", 1, "control", time.Minute, 500 * time.Millisecond, 4 * time.Second, stuckEtcd},
+	{"API restart", 1, "control", 4 * time.Minute, 0, 0, false, restartAPI},
+	{"API outage", 1, "control", 2 * time.Minute, time.Second, 14 * time.Second, true, outage},
+	{"etcd slow", 2, "control", 30 * time.Second, 5 * time.Second, 30 * time.Second, false, slowEtcd},
+	{"etcd stuck", 1, "control", time.Minute, 500 * time.Millisecond, 4 * time.Second, false, stuckEtcd},
 	// the network of one replica
-	{"cut from API", 3, "network", 20 * time.Second, 2 * time.Second, 30 * time.Second, cutAPI},
-	{"cut from cloud", 3, "network", 20 * time.Second, 2 * time.Second, 30 * time.Second, cutCloud},
+	{"cut from API", 3, "network", 20 * time.Second, 2 * time.Second, 30 * time.Second, true, cutAPI},
+	{"cut from cloud", 3, "network", 20 * time.Second, 2 * time.Second, 30 * time.Second, false, cutCloud},
 	// the daemon
-	{"killed", 4, "daemon", 50 * time.Second, 500 * time.Millisecond, 10 * time.Second, kill},
-	{"terminated", 2, "daemon", 50 * time.Second, 500 * time.Millisecond, 5 * time.Second, terminate},
-	{"frozen", 2, "daemon", 50 * time.Second, 2 * time.Second, 40 * time.Second, freeze},
+	{"killed", 4, "daemon", 50 * time.Second, 500 * time.Millisecond, 10 * time.Second, false, kill},
+	{"terminated", 2, "daemon", 50 * time.Second, 500 * time.Millisecond, 5 * time.Second, false, terminate},
+	{"frozen", 2, "daemon", 50 * time.Second, 2 * time.Second, 40 * time.Second, false, freeze},
 	// people
-	{"cycle", 5, "cycle", 50 * time.Second, 0, 0, askCycle},
-	{"cycle node", 2, "cycle", 30 * time.Second, 0, 0, askNode},
-	{"upgrade", 1, "cycle", 4 * time.Minute, 0, 0, askUpgrade},
-	{"pause", 2, "pause", 20 * time.Second, 5 * time.Second, 40 * time.Second, pause},
-	{"abort", 1, "", 0, 0, 0, abort},
-	{"edit", 4, "", 0, 0, 0, edit},
-	{"cordon", 2, "person", 20 * time.Second, 10 * time.Second, 60 * time.Second, cordonByHand},
-	{"delete object", 2, "", 0, 0, 0, deleteOurs},
+	{"cycle", 5, "cycle", 50 * time.Second, 0, 0, false, askCycle},
+	{"cycle node", 2, "cycle", 30 * time.Second, 0, 0, false, askNode},
+	{"upgrade", 1, "cycle", 4 * time.Minute, 0, 0, false, askUpgrade},
+	{"pause", 2, "pause", 20 * time.Second, 5 * time.Second, 40 * time.Second, false, pause},
+	{"abort", 1, "", 0, 0, 0, false, abort},
+	{"edit", 4, "", 0, 0, 0, false, edit},
+	{"cordon", 2, "person", 20 * time.Second, 10 * time.Second, 60 * time.Second, false, cordonByHand},
+	{"delete object", 2, "", 0, 0, 0, false, deleteOurs},
 }
 
 // pick is one of a list.

@@ -69,6 +69,14 @@ func (k *soak) strike(ctx context.Context, quiet map[string]time.Time, under *[]
 		length += time.Duration(k.dice.Int64N(int64(tr.most - tr.least)))
 	}
 	busy := slices.ContainsFunc(*under, func(l lasting) bool { return l.alone != "" && l.alone == tr.alone })
+	if k.spared() {
+		if tr.alone == "daemon" {
+			return
+		}
+		if tr.deadly {
+			length = min(length, 6*time.Second)
+		}
+	}
 	if busy || (tr.alone != "" && time.Now().Before(quiet[tr.alone])) {
 		return
 	}
@@ -89,6 +97,12 @@ func (k *soak) strike(ctx context.Context, quiet map[string]time.Time, under *[]
 	if undo != nil {
 		*under = append(*under, lasting{tr, say, time.Now().Add(length), undo})
 	}
+}
+
+// spared is whether the daemon's processes are to live: nothing can be said of what
+// grows in an hour by processes of three minutes.
+func (k *soak) spared() bool {
+	return float64(time.Since(k.began)) >= *soakDeaths*float64(*soakFor)
 }
 
 func (k *soak) draw() trouble {
@@ -127,7 +141,9 @@ func (k *soak) endDue(ctx context.Context, under []lasting, at time.Time) []last
 }
 
 // follow connects what is stored with the judge and the client outside.
-func (k *soak) follow(s *store) {
+func (k *soak) follow() *store {
+	k.outside.clear()
+	s := &store{}
 	s.node = func(n *corev1.Node) { k.judge.seeNode(n, time.Now()) }
 	s.pod = func(p *corev1.Pod) {
 		k.judge.seePod(p, time.Now())
@@ -137,20 +153,20 @@ func (k *soak) follow(s *store) {
 	s.pool = func(p *v1alpha1.Pool) { k.judge.seePool(p, time.Now()) }
 	s.gone = func(kind, space, name string) {
 		switch kind {
-		case "minions":
+		case keptNodes:
 			k.judge.loseNode(name, time.Now())
-		case "pods":
+		case keptPods:
 			k.judge.losePod(types.NamespacedName{Namespace: space, Name: name}, time.Now())
 			k.outside.end(name)
-		case "endpointslices":
+		case keptSlices:
 			k.outside.mu.Lock()
 			delete(k.outside.slices, name)
 			k.outside.mu.Unlock()
-		case "pools":
+		case keptPools:
 			k.judge.losePool(name, time.Now())
 		}
 	}
-	k.outside.clear()
+	return s
 }
 
 // serve deploys what the client outside asks. Its pods take their time to stop, as

@@ -17,6 +17,7 @@ import (
 
 var (
 	soakFor    = flag.Duration("soak", 0, "how long TestSoak makes trouble; 0 skips it")
+	soakDeaths = flag.Float64("soak-deaths", 0.5, "first part of TestSoak in which the daemon is killed and frozen; then it lives, so that what grows is seen")
 	soakReport = flag.String("soak-report", "", "where TestSoak writes its report as JSON")
 	soakBinary = flag.String("soak-binary", "", "tidemill binary to soak instead of one built from here")
 )
@@ -198,14 +199,9 @@ func (k *soak) watch(ctx context.Context) {
 	for _, w := range append(k.guarded, k.served) {
 		k.judge.guards[w.Name] = &seenGuard{least: int(w.Replicas) - w.Spare}
 	}
-	s, err := newStore(k.env.Cluster.EtcdAddress())
-	if err != nil {
-		k.t.Fatal(err)
-	}
-	k.follow(s)
 	ready := make(chan struct{})
 	go func() {
-		if err := s.follow(ctx, ready); err != nil && ctx.Err() == nil {
+		if err := k.env.Cluster.Follow(ctx, ready, k.follow().tell); err != nil && ctx.Err() == nil {
 			k.judge.accuse("the soak itself", "%v", err)
 		}
 	}()

@@ -29,14 +29,13 @@ type Cluster struct {
 	log      io.Writer
 	closeLog func()
 
-	ca          *authority
-	etcd        *embed.Etcd
-	etcdAddress string
-	etcdDoor    *Door // nil unless Options.EtcdDoor
-	serveAPI    func(address string) error
-	api         *apiServer
-	config *rest.Config
-	client *kubernetes.Clientset
+	ca       *authority
+	etcd     *embed.Etcd
+	etcdDoor *Door // nil unless Options.EtcdDoor
+	serveAPI func(address string) error
+	api      *apiServer
+	config   *rest.Config
+	client   *kubernetes.Clientset
 
 	sim       *okesim.Sim
 	joiner    *joiner
@@ -102,7 +101,6 @@ func (c *Cluster) startControlPlane(ctx, life context.Context) (err error) {
 	if c.etcd, etcdAddress, err = startEtcd(ctx, c.dir, filepath.Join(c.dir, "etcd.log")); err != nil {
 		return err
 	}
-	c.etcdAddress = etcdAddress
 	if c.opts.EtcdDoor {
 		if c.etcdDoor, err = NewDoor(strings.TrimPrefix(etcdAddress, "http://")); err != nil {
 			return err

@@ -42,7 +42,3 @@ func (c *Cluster) RestartAPI(ctx context.Context, down time.Duration) error {
 
 // EtcdDoor is the way of the API server to etcd, nil unless Options asked for it.
 func (c *Cluster) EtcdDoor() *Door { return c.etcdDoor }
-
-// EtcdAddress is etcd itself, "http://host:port", past the door: for somebody
-// who watches what is stored whatever happens to the API server.
-func (c *Cluster) EtcdAddress() string { return c.etcdAddress }

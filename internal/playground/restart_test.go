@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
@@ -55,6 +56,24 @@ func TestRestartAPI(t *testing.T) {
 		}
 	}
 	ready(1)
+	told := make(chan string, 10000)
+	following := make(chan struct{})
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	followed := make(chan error, 1)
+	go func() {
+		followed <- c.Follow(ctx, following, func(k Kept) error {
+			if strings.HasPrefix(k.Key, "/registry/minions/") && k.Value != nil {
+				o, err := k.Object()
+				if err != nil {
+					return err
+				}
+				told <- o.(*corev1.Node).Spec.ProviderID
+			}
+			return nil
+		})
+	}()
+	<-following
 	watch, err := client.CoreV1().Nodes().Watch(t.Context(), metav1.ListOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -78,6 +97,20 @@ func TestRestartAPI(t *testing.T) {
 		t.Fatal(err)
 	}
 	ready(2)
+	// Who follows what is stored has seen the first node before and the second one
+	// after the restarts.
+	stop()
+	if err := <-followed; err != nil {
+		t.Error(err)
+	}
+	close(told)
+	seen := map[string]bool{}
+	for id := range told {
+		seen[id] = true
+	}
+	if len(seen) != 2 {
+		t.Errorf("%d nodes were told, want 2: %v", len(seen), seen)
+	}
 }
 
 // TestDoor: each mode does what it says to connections that stand and to new ones.
@@ -137,4 +170,3 @@ func TestDoor(t *testing.T) {
 		t.Errorf("%d bytes passed, %d connections cut", bytes, cuts)
 	}
 }
-
