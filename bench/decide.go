@@ -21,8 +21,12 @@ import (
 //	decide ms        median of five looks
 //	allocated MB     by one look
 //	nodes count      that the plan adds
+//	cost $/h         of them by list price
 //	unhelped count   pods that it gives a reason instead of a place
-//	exponent ratio   of time over size, by least squares over four sizes
+//	exponent ratio   of time over size, by least squares over four sizes; the
+//	                 fixed cost of a look flatters the small ones, so that
+//	exponent_last ratio
+//	                 is that of the last doubling alone
 func decisions() []workload {
 	make := func(f func() *worldtest.World) func(context.Context, *bench, string) error {
 		return func(_ context.Context, b *bench, name string) error { return b.decide(name, f) }
@@ -41,6 +45,8 @@ func decisions() []workload {
 		{"up/shapes", "10,000 pods, no two alike", make(func() *worldtest.World { return mixed(10_000, 10_000) })},
 		{"up/grows-pods", "time over the number of pods", grow(func(n int) *worldtest.World { return mixed(n, 400) }, 2_500, 5_000, 10_000, 20_000)},
 		{"up/grows-pools", "time over the number of pools", grow(func(n int) *worldtest.World { return manyPools(2_000, n) }, 25, 50, 100, 200)},
+		{"up/grows-shapes", "time over the number of shapes, 12 pods of each", grow(func(n int) *worldtest.World { return mixed(12*n, n) }, 200, 400, 800, 1_600)},
+		{"down/grows-nodes", "time over the number of nodes of which three in five can go", grow(removable, 250, 500, 1_000, 2_000)},
 		{"idle/grows-nodes", "time over the number of nodes at rest", grow(func(n int) *worldtest.World { return atRest(n, 30) }, 250, 500, 1_000, 2_000)},
 	}
 }
@@ -65,10 +71,8 @@ func (b *bench) decide(name string, make func() *worldtest.World) error {
 	if err != nil {
 		return err
 	}
-	nodes, unhelped := 0, 0
-	for _, g := range plan.Grows {
-		nodes += g.To - g.From
-	}
+	unhelped := 0
+	nodes, cost := bill(s, plan)
 	for _, v := range plan.Verdicts {
 		if v.Help == engine.HelpNone {
 			unhelped++
@@ -78,6 +82,7 @@ func (b *bench) decide(name string, make func() *worldtest.World) error {
 	b.figure(name, "decide", fmt.Sprintf("%.1f", inMilliseconds(took)), "ms")
 	b.figure(name, "allocated", fmt.Sprintf("%.1f", allocated), "MB")
 	b.figure(name, "nodes", fmt.Sprint(nodes), "count")
+	b.figure(name, "cost", fmt.Sprintf("%.3f", cost), "$/h")
 	b.figure(name, "unhelped", fmt.Sprint(unhelped), "count")
 	return nil
 }
@@ -120,6 +125,7 @@ func (b *bench) exponent(name string, make func(int) *worldtest.World, sizes []i
 		x, y = append(x, math.Log(float64(n))), append(y, math.Log(took.Seconds()))
 	}
 	b.figure(name, "exponent", fmt.Sprintf("%.2f", slope(x, y)), "ratio")
+	b.figure(name, "exponent_last", fmt.Sprintf("%.2f", slope(x[len(x)-2:], y[len(y)-2:])), "ratio")
 	return nil
 }
 

@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
 
 	"github.com/tidemill/tidemill/internal/world/worldtest"
+	engine "github.com/tidemill/tidemill/scale"
 )
 
 // TestADecisionIsMeasured runs the smallest sizes: every pod of every kind must
@@ -25,6 +27,39 @@ func TestADecisionIsMeasured(t *testing.T) {
 		}
 		if !strings.Contains(out.String(), name+"\tunhelped\t0\tcount\n") || strings.Contains(out.String(), "\tnodes\t0\t") {
 			t.Errorf("%s: %s", name, out.String())
+		}
+	}
+}
+
+// TestAPlanHolds: once the nodes of a plan are there, every pod has a place on one
+// of them and nothing more is asked for. What is cheap for the wrong reason is not.
+func TestAPlanHolds(t *testing.T) {
+	for name, make := range map[string]func() *worldtest.World{
+		"uniform": func() *worldtest.World { return uniform(500, 5) },
+		"mixed":   func() *worldtest.World { return mixed(1_000, 80) },
+	} {
+		w := make()
+		plan, err := engine.Decide(w.Snapshot(), noFuse)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, g := range plan.Grows {
+			for i := range g.To - g.From {
+				w.AddNode(g.Pool, fmt.Sprintf("%s-%d", g.Pool, i))
+			}
+		}
+		again, err := engine.Decide(w.Snapshot(), noFuse)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(plan.Grows) == 0 || len(again.Grows) > 0 {
+			t.Errorf("%s: after %v also %v", name, plan.Grows, again.Grows)
+		}
+		for _, v := range again.Verdicts {
+			if v.Help != engine.HelpExisting {
+				t.Errorf("%s: with all nodes there: %s", name, v)
+				break
+			}
 		}
 	}
 }

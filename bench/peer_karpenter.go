@@ -37,8 +37,7 @@ func karpenterOf(w *worldtest.World) karpenterWork {
 		for i, pl := range p.Cloud.Placements {
 			have := pl.Template.Status.Allocatable
 			if i == 0 {
-				cores := float64(have.Cpu().MilliValue()) / 1000
-				out.Machines = append(out.Machines, karpenterMachine{p.Name, have.Cpu().String(), have.Memory().String(), cores * 0.05})
+				out.Machines = append(out.Machines, karpenterMachine{p.Name, have.Cpu().String(), have.Memory().String(), pl.Price})
 			}
 			if zone := string(pl.Zone); !zones[zone] {
 				zones[zone] = true
@@ -49,6 +48,14 @@ func karpenterOf(w *worldtest.World) karpenterWork {
 	return out
 }
 
+// What the two plans of up/mixed-5k differ in, at equal prices: ours has five times
+// as many nodes and costs a quarter less. Karpenter opens a node for the first pod
+// and keeps every machine type open that could still hold what is added, so that
+// nodes end as the largest there are, and buys the cheapest of those left: nodes
+// of 32 cores whose memory, dear by list price, stays empty. The default here
+// asks which machines are the cheapest for all pods at once, and buys small ones
+// where they cost the same for a core and leave less over.
+//
 // peerKarpenter has Karpenter's scheduler decide on the pods of a workload, and
 // prints its figures under that name. Its module is built first; where it cannot be, that is said and
 // no figure is printed.
@@ -59,7 +66,8 @@ func peerKarpenter(of string, world func() *worldtest.World) func(context.Contex
 			fmt.Fprintf(b.stderr, "bench: %s: not measured: %v\n", name, err)
 			return nil
 		}
-		input, err := json.Marshal(karpenterOf(world()))
+		w := world()
+		input, err := json.Marshal(karpenterOf(w))
 		if err != nil {
 			return err
 		}
@@ -70,14 +78,20 @@ func peerKarpenter(of string, world func() *worldtest.World) func(context.Contex
 			return fmt.Errorf("run Karpenter's scheduler: %w", err)
 		}
 		var a struct {
-			Decide             float64
+			Decide, Cost       float64
 			Nodes, Unscheduled int
+			Kinds              map[string]int
 		}
 		if err := json.Unmarshal(output, &a); err != nil {
 			return fmt.Errorf("read Karpenter's answer: %w", err)
 		}
+		fmt.Fprintf(b.stderr, "bench: %s: Karpenter buys %v\n", name, a.Kinds)
 		b.figure(of, "peer_decide", fmt.Sprintf("%.1f", a.Decide), "ms")
 		b.figure(of, "peer_nodes", fmt.Sprint(a.Nodes), "count")
+		b.figure(of, "peer_cost", fmt.Sprintf("%.3f", a.Cost), "$/h")
+		if low, err := lowerBound(w.Snapshot()); err == nil {
+			b.figure(of, "peer_cost_over_bound", fmt.Sprintf("%.1f", 100*(a.Cost/low-1)), "percent")
+		}
 		b.figure(of, "peer_unscheduled", fmt.Sprint(a.Unscheduled), "count")
 		return nil
 	}

@@ -35,6 +35,10 @@ func qualities() []workload {
 		{"cost/arm", "services, two thirds of which run on Arm as well", run(arm)},
 		{"cost/preemptible", "services, half of which tolerate preemption", run(preemptible)},
 		{"cost/accelerators", "pods with GPUs among services", run(accelerated)},
+		{"cost/mixed", "5,000 pods of 400 shapes: plain, spread, together, apart; the bound knows of none of that", run(func() *worldtest.World { return mixed(5_000, 400) })},
+		{"cost/services/karpenter", "Karpenter's scheduler on the pods and machines of cost/services", peerKarpenter("cost/services", services)},
+		{"cost/two-sided/karpenter", "the same with cost/two-sided", peerKarpenter("cost/two-sided", twoSided)},
+		{"cost/batch/karpenter", "the same with cost/batch", peerKarpenter("cost/batch", batch)},
 	}
 }
 
@@ -178,9 +182,8 @@ func (b *bench) quality(name string, s *world.Snapshot) error {
 	return nil
 }
 
-// sum is what a plan adds. A plan that leaves a pod is cheap for the wrong
-// reason.
-func sum(s *world.Snapshot, plan engine.Plan) (nodes int, cost float64, err error) {
+// bill is what a plan adds, and what that costs.
+func bill(s *world.Snapshot, plan engine.Plan) (nodes int, cost float64) {
 	price := map[string]float64{}
 	for _, p := range s.Pools {
 		price[p.Name] = p.Cloud.Placements[0].Price
@@ -189,6 +192,12 @@ func sum(s *world.Snapshot, plan engine.Plan) (nodes int, cost float64, err erro
 		nodes += g.To - g.From
 		cost += float64(g.To-g.From) * price[g.Pool]
 	}
+	return nodes, cost
+}
+
+// sum is the bill. A plan that leaves a pod is cheap for the wrong reason.
+func sum(s *world.Snapshot, plan engine.Plan) (nodes int, cost float64, err error) {
+	nodes, cost = bill(s, plan)
 	for _, v := range plan.Verdicts {
 		if v.Help == engine.HelpNone {
 			return 0, 0, fmt.Errorf("plan: %s", v)
@@ -217,6 +226,9 @@ func lowerBound(s *world.Snapshot) (float64, error) {
 	at := map[string]int{}
 	var classes []pick.Class
 	for _, pod := range s.Pending {
+		if len(pod.OwnerReferences) == 0 {
+			return 0, fmt.Errorf("bound: pod %s has no owner to be of a class with", pod.Name)
+		}
 		owner := pod.OwnerReferences[0].Name
 		i, ok := at[owner]
 		if !ok {

@@ -21,9 +21,15 @@ func addPool(w *worldtest.World, name, cpu, memory string, most int) *cloudprovi
 	for _, zone := range threeZones {
 		pl := worldtest.Placement(zone, cpu, memory)
 		pl.Template.Labels["pool"] = name
+		pl.Price = listPrice(pl.Template.Status.Allocatable)
 		p.Placements = append(p.Placements, pl)
 	}
 	return p
+}
+
+// listPrice is that of a machine that has so much, in US dollars an hour.
+func listPrice(have corev1.ResourceList) float64 {
+	return e5VCPU*have.Cpu().AsApproximateFloat64() + e5GiB*have.Memory().AsApproximateFloat64()/(1<<30)
 }
 
 // uniform is like pods, fifty to a node, of so many owners; 0 for pods of

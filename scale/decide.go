@@ -23,12 +23,14 @@ import (
 //
 // A group of pods that is of use only whole is helped wholly or not at all: when
 // a plan helps a part of one, the look is decided anew without it.
-func Decide(s *world.Snapshot, p Policy) (Plan, error) { return decideKnowing(s, p, nil) }
+func Decide(s *world.Snapshot, p Policy) (Plan, error) { return decideKnowing(s, p, nil, nil) }
 
-func decideKnowing(s *world.Snapshot, p Policy, m *Memo) (Plan, error) {
+// decideKnowing is Decide with what is known of the pods, and what the look before
+// this one has put on nodes on their way.
+func decideKnowing(s *world.Snapshot, p Policy, m *Memo, earlier []berth) (Plan, error) {
 	without := map[string]string{}
 	for again := 0; ; again++ {
-		plan, err := decideWithout(s, p, m, without)
+		plan, err := decideWithout(s, p, m, earlier, without)
 		if err != nil {
 			return plan, err
 		}
@@ -42,13 +44,15 @@ func decideKnowing(s *world.Snapshot, p Policy, m *Memo) (Plan, error) {
 
 // decideWithout is Decide with these groups of pods left out, for what is said
 // of each.
-func decideWithout(s *world.Snapshot, p Policy, m *Memo, without map[string]string) (Plan, error) {
+func decideWithout(s *world.Snapshot, p Policy, m *Memo, earlier []berth, without map[string]string) (Plan, error) {
 	d, err := newDecision(s, p, m, without)
 	if err != nil {
 		return Plan{}, fmt.Errorf("decide on scaling: %w", err)
 	}
+	d.earlier = slices.Clone(earlier)
 	d.helpPods()
 	d.shrink()
+	d.handOn()
 	d.conclude()
 	return d.plan, nil
 }
@@ -79,8 +83,8 @@ func newDecision(s *world.Snapshot, p Policy, m *Memo, without map[string]string
 func (d *decision) helpPods() {
 	d.furnish()
 	waiting := d.leaveOut(d.sieve(d.s.Pending))
-	waiting = d.place(waiting, d.there, HelpExisting)
-	waiting = d.place(waiting, d.coming, HelpJoining)
+	waiting = d.place(d.takeUp(waiting, d.young, HelpExisting), d.there, HelpExisting)
+	waiting = d.place(d.takeUp(waiting, d.coming, HelpJoining), d.coming, HelpJoining)
 	waiting = d.hold(waiting)
 	d.judgePools()
 	waiting = d.keep(waiting)
@@ -112,6 +116,8 @@ type decision struct {
 
 	// there are real schedulable nodes, coming those on their way; names in sim.
 	there, coming []string
+	// young are those there that have not been there for long.
+	young []string
 	// grown are the new nodes of each pool.
 	grown map[*pool][]newNode
 	// models are what new nodes are made like, by template.
@@ -124,6 +130,11 @@ type decision struct {
 	// promised are the pods that new nodes are for, owner the pool of each of these.
 	promised []*waiting
 	owner    map[string]*pool
+	// berths are nodes on their way, coming and grown, quay their names in order;
+	// earlier are those of the look before.
+	berths  map[string]*berth
+	quay    []string
+	earlier []berth
 }
 
 // pool is a world.Pool with what this plan makes of it.
@@ -224,6 +235,9 @@ func (p *pool) full() (Reason, string) {
 // help writes a verdict that something helps the pod.
 func (d *decision) help(w *waiting, h Help, where string) {
 	d.plan.Verdicts = append(d.plan.Verdicts, Verdict{Pod: w.name, Help: h, Where: where, pod: w.pod})
+	if h != HelpGrowth { // where is a pool then
+		d.board(w, where)
+	}
 }
 
 // refuse writes a verdict that nothing helps the pod.

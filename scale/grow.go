@@ -213,6 +213,7 @@ func (d *decision) raise(p *pool, nodes []newNode, pods []*waiting) {
 	g.To = p.size
 	for _, n := range nodes {
 		d.owner[n.name] = p
+		d.await(n.name, p, n.zone)
 	}
 	for _, w := range pods {
 		d.promise(w, w.node)

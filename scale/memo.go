@@ -24,7 +24,7 @@ type Memo struct {
 func NewMemo() *Memo { return &Memo{fit: fit.NewMemo()} }
 
 // Decide is [Decide] with what is known; nil knows nothing.
-func (m *Memo) Decide(s *world.Snapshot, p Policy) (Plan, error) { return decideKnowing(s, p, m) }
+func (m *Memo) Decide(s *world.Snapshot, p Policy) (Plan, error) { return decideKnowing(s, p, m, nil) }
 
 // crew is the pods of one node, added up.
 type crew struct {

@@ -42,11 +42,16 @@ func (d *decision) furnishNode(p *pool, n *world.Node) {
 	case stage == world.StageAvailable && !shedding(n.Object) && !d.unequipped(p, n):
 		d.real(n, n.Object)
 		d.there = append(d.there, n.Name())
+		if !late {
+			d.young = append(d.young, n.Name())
+			d.await(n.Name(), p, n.Zone())
+		}
 	case stage == world.StageAvailable, stage == world.StageGated, stage == world.StageJoining && !late:
 		d.real(n, grownUp(n.Object, p.template(n.Zone())))
 		d.sim.Equip(n.Name(), p.Slices)
 		d.addDaemons(n.Name(), n.Pods)
 		d.coming = append(d.coming, n.Name())
+		d.await(n.Name(), p, n.Zone())
 	default:
 		d.real(n, n.Object)
 	}
@@ -99,7 +104,9 @@ func (d *decision) furnishMissing(p *pool) {
 // expect adds a node that will look like the pool's template.
 func (d *decision) expect(p *pool, zone cloudprovider.Zone, name string) {
 	if t := p.template(zone); t != nil {
-		d.coming = append(d.coming, d.addNew(p, t, name))
+		name = d.addNew(p, t, name)
+		d.coming = append(d.coming, name)
+		d.await(name, p, zone)
 	}
 }
 

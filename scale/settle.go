@@ -162,6 +162,7 @@ func (d *decision) award() {
 			for _, w := range of[p] {
 				g.Pods, g.pods = append(g.Pods, w.name), append(g.pods, w.pod)
 				d.help(w, HelpGrowth, p.Name)
+				d.board(w, w.node)
 			}
 		}
 	}

@@ -10,6 +10,11 @@
 // solves again and again with one scheduler whose counts are not reset, which
 // measures something else. No Kubernetes and no cloud is behind it: its fakes
 // answer at once.
+//
+// The two plans are bought in one shop: a machine has here what pods may have of
+// it there, no more is taken off it, and it costs the same in every zone. A claim
+// of Karpenter's leaves open which machine it becomes; it costs what the cheapest
+// of those it may become does, as Karpenter would launch it.
 package main
 
 import (
@@ -59,9 +64,13 @@ type machine struct {
 // answer is what came of it.
 type answer struct {
 	// Decide is the time in milliseconds.
-	Decide      float64 `json:"decide"`
-	Nodes       int     `json:"nodes"`
-	Unscheduled int     `json:"unscheduled"`
+	Decide float64 `json:"decide"`
+	Nodes  int     `json:"nodes"`
+	// Cost is that of all nodes, in the unit of the machines' prices.
+	Cost float64 `json:"cost"`
+	// Kinds are the nodes by the machine that they become.
+	Kinds       map[string]int `json:"kinds"`
+	Unscheduled int            `json:"unscheduled"`
 }
 
 func main() {
@@ -87,9 +96,15 @@ func run(in io.Reader, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("solve: %w", err)
 	}
-	return json.NewEncoder(out).Encode(answer{
-		Decide: float64(time.Since(start).Microseconds()) / 1000, Nodes: len(results.NewNodeClaims), Unscheduled: len(results.PodErrors),
-	})
+	a := answer{
+		Decide: float64(time.Since(start).Microseconds()) / 1000, Nodes: len(results.NewNodeClaims), Unscheduled: len(results.PodErrors), Kinds: map[string]int{},
+	}
+	for _, claim := range results.NewNodeClaims {
+		kind := claim.InstanceTypeOptions.OrderByPrice(claim.Requirements)[0]
+		a.Kinds[kind.Name]++
+		a.Cost += kind.Offerings.Available().Compatible(claim.Requirements).Cheapest().Price
+	}
+	return json.NewEncoder(out).Encode(a)
 }
 
 // solve is one batch.
@@ -123,9 +138,11 @@ func instanceTypes(w work) []*cloudprovider.InstanceType {
 				}),
 			})
 		}
-		out = append(out, fake.NewInstanceType(m.Name, fake.WithOfferings(offers...), fake.WithResources(corev1.ResourceList{
+		kind := fake.NewInstanceType(m.Name, fake.WithOfferings(offers...), fake.WithResources(corev1.ResourceList{
 			corev1.ResourceCPU: resource.MustParse(m.CPU), corev1.ResourceMemory: resource.MustParse(m.Memory), corev1.ResourcePods: resource.MustParse("110"),
-		})))
+		}))
+		kind.Overhead = &cloudprovider.InstanceTypeOverhead{} // what a node keeps for itself is off already
+		out = append(out, kind)
 	}
 	return out
 }

@@ -1,0 +1,92 @@
+package scale
+
+import (
+	"fmt"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"pgregory.net/rapid"
+
+	"github.com/tidemill/tidemill/cloudprovider"
+	"github.com/tidemill/tidemill/internal/world/worldtest"
+)
+
+// choosy is pods of many sizes before pools of many sizes, half of which want one
+// pool: what a search packs tightly and first fit does not.
+func choosy(pods int, pick func(int) int) *worldtest.World {
+	w := worldtest.New()
+	for i, size := range []struct{ cpu, memory string }{{"2", "8Gi"}, {"4", "16Gi"}, {"8", "32Gi"}, {"4", "64Gi"}, {"16", "32Gi"}} {
+		name := fmt.Sprintf("pool-%d", i)
+		p := w.AddPool(name, size.cpu, size.memory, worldtest.Scale(0, 300))
+		have := p.Placements[0].Template.Status.Allocatable
+		p.Placements[0].Price = 0.015*have.Cpu().AsApproximateFloat64() + 0.002*have.Memory().AsApproximateFloat64()/(1<<30)
+		p.Placements[0].Template.Labels["pool"] = name
+	}
+	for i := range pods {
+		shape := pick(12)
+		w.AddPod(fmt.Sprintf("pod-%03d", i), fmt.Sprintf("%dm", 150+110*shape), fmt.Sprintf("%dMi", 200+(i*shape)%5*700), worldtest.OwnedBy("ReplicaSet", "web"), func(p *corev1.Pod) {
+			if shape%3 == 0 {
+				p.Spec.NodeSelector = map[string]string{"pool": fmt.Sprintf("pool-%d", shape%5)}
+			}
+		})
+	}
+	return w
+}
+
+// TestWhatIsComingIsEnough: looks that are made while the machines of the first
+// one are on their way, or some of them there and nothing on them yet, ask for no
+// more.
+func TestWhatIsComingIsEnough(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := choosy(rapid.IntRange(20, 120).Draw(t, "pods"), func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "shape") })
+		policy := Policy{MaxGrowth: 1000}
+		first, err := Decide(w.Snapshot(), policy)
+		if err != nil {
+			t.Fatal(err)
+		}
+		serial := 0
+		for _, g := range first.Grows {
+			for range g.To - g.From {
+				serial++
+				if name := fmt.Sprintf("n%03d", serial); rapid.Bool().Draw(t, "there") {
+					n := w.AddNode(g.Pool, name)
+					n.CreationTimestamp.Time = w.Now
+					in := w.Cloud.Instances[worldtest.PoolID(g.Pool)]
+					in[len(in)-1].Created = w.Now
+				} else {
+					w.AddInstance(g.Pool, name, cloudprovider.Creating).Created = w.Now
+				}
+			}
+		}
+		earlier := first.berths
+		for look := 2; look < 4; look++ {
+			plan, err := decideKnowing(w.Snapshot(), policy, nil, earlier)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(plan.Grows) > 0 {
+				t.Fatalf("look 1: %v\nlook %d: %v", first.Grows, look, plan.Grows)
+			}
+			earlier = plan.berths
+		}
+	})
+}
+
+// TestBerthsAreTriedNotTrusted: what an earlier look says puts no pod where it
+// does not fit, and what it says of pods and pools that are gone is nothing.
+func TestBerthsAreTriedNotTrusted(t *testing.T) {
+	w := worldtest.New()
+	w.AddPool("small", "2", "8Gi", worldtest.Scale(0, 9))
+	w.AddPool("large", "8", "32Gi", worldtest.Scale(0, 9))
+	w.AddInstance("small", "n1", cloudprovider.Creating).Created = w.Now
+	pod := w.AddPod("web", "4", "1Gi")
+	lies := []berth{{place{"gone", ""}, nil}, {place{"small", "AD-1"}, []types.UID{pod.UID, "nobody", pod.UID}}, {place{"small", "AD-1"}, []types.UID{pod.UID}}}
+	plan, err := decideKnowing(w.Snapshot(), Policy{}, nil, lies)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(plan.Grows) != 1 || plan.Grows[0].Pool != "large" || len(lies[1].pods) != 3 {
+		t.Errorf("grows %v with %v", plan.Grows, lies)
+	}
+}
