@@ -43,7 +43,7 @@ race: ## the light packages under the race detector
 	go test -race -timeout 15m $(LIGHT)
 
 stories: ## the hard cases of a turn-over, with twenty nodes
-	go test -timeout 20m -run 'TestHardCases' ./internal/e2e -v -args -long
+	go test -timeout 60m -run 'TestHardCases|TestOutage' ./internal/e2e -v -args -long
 
 bench: ## print figures, one a line: workload, metric, value, unit
 	@go run ./bench $(if $(RUN),-run '$(RUN)')
