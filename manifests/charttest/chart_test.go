@@ -217,6 +217,9 @@ func TestBadValues(t *testing.T) {
 		{"a key without a Secret", object{"oci": object{"secretName": ""}}, "secretName"},
 		{"no digest", object{"image": object{"digest": "latest"}}, "digest"},
 		{"an argument that is no flag", object{"extraArgs": []any{"interval=5s"}}, "extraArgs"},
+		{"a port of its own", object{"extraArgs": []any{"--metrics-address=:9"}}, "which the chart sets itself"},
+		{"two replicas without election", object{"extraArgs": []any{"--leader-elect=false"}}, "replicas is 2"},
+		{"two ways in", object{"extraArgs": []any{"--oci-auth=api_key"}, "oci": object{"auth": "instance_principal"}}, "oci.auth only"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			text, err := render(t, "tidemill-system", tt.change)
