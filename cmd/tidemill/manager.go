@@ -29,7 +29,7 @@ const endWithin = 5 * time.Second
 const leaseName = "tidemill"
 
 // newManager holds the informer cache, the leader election and the servers.
-func newManager(c *cluster, f runFlags, log *slog.Logger) (manager.Manager, error) {
+func newManager(c *cluster, h *charter, f runFlags, log *slog.Logger) (manager.Manager, error) {
 	metrics := metricsserver.Options{BindAddress: f.metricsAddress}
 	if f.metricsSecure {
 		metrics.SecureServing, metrics.CertDir = true, f.metricsCerts
@@ -41,6 +41,7 @@ func newManager(c *cluster, f runFlags, log *slog.Logger) (manager.Manager, erro
 		Logger: logr.FromSlogHandler(log.With("from", "manager").Handler()),
 		// Most of what the API server sends of a pod nobody reads.
 		Cache:                         cache.Options{DefaultTransform: lean.Transform()},
+		NewCache:                      newPartialCache(h),
 		Metrics:                       metrics,
 		HealthProbeBindAddress:        f.healthAddress,
 		LeaderElection:                f.elect,
@@ -60,6 +61,9 @@ func newManager(c *cluster, f runFlags, log *slog.Logger) (manager.Manager, erro
 	}
 	if err := mgr.AddReadyzCheck("cache", synced(mgr.GetCache())); err != nil {
 		return nil, fmt.Errorf("add readiness check: %w", err)
+	}
+	if err := mgr.Add(h); err != nil {
+		return nil, fmt.Errorf("add the asking for rights: %w", err)
 	}
 	own := []prometheus.Collector{buildInfo(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})}
 	for _, m := range own {

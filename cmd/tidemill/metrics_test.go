@@ -124,7 +124,9 @@ func daemonLedger(t *testing.T) *ledger {
 	}
 	c := &cluster{config: &rest.Config{Host: "127.0.0.1:1"}, client: someClient(t)}
 	f := runFlags{metricsAddress: "0", healthAddress: "0"}
-	mgr, err := newManager(c, f, slog.New(slog.DiscardHandler))
+	rights := newCharter(nil, nil, slog.New(slog.DiscardHandler))
+	l.MustRegister(rights.absent)
+	mgr, err := newManager(c, rights, f, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

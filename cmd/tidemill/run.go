@@ -154,7 +154,11 @@ func (g *globals) daemon(ctx context.Context, f runFlags) error {
 
 // serve builds the manager and everything that runs in it.
 func serve(ctx context.Context, c *cluster, fleet *cloudprovider.Fleet, f runFlags, log *slog.Logger) error {
-	mgr, err := newManager(c, f, log)
+	rights, err := openCharter(ctx, c, f, log)
+	if err != nil {
+		return err
+	}
+	mgr, err := newManager(c, rights, f, log)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -94,6 +95,9 @@ func watch(ctx context.Context, c cache.Cache) (*bells, error) {
 	}
 	for _, h := range handlers {
 		informer, err := c.GetInformer(ctx, h.object)
+		if errors.Is(err, errUnreadable) {
+			continue // the charter has told of it
+		}
 		if err != nil {
 			return nil, fmt.Errorf("watch %T: %w", h.object, err)
 		}

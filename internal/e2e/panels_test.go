@@ -20,6 +20,7 @@ const orZero = " or vector(0)"
 // needsFault are the panels that have nothing but that zero after a story in which
 // all goes well in the end, and what it takes to fill them.
 var needsFault = map[string]string{
+	"tidemill-fleet/Rights that are missing":            "a role that was not applied; rightsMatch proves that none is",
 	"tidemill-scale/Pods that nothing helps, by reason": "a pod that fits no pool; each pod of the story is helped",
 	"tidemill-scale/Limits that held":                   "a limit of cores, memory or spend; the story sets none",
 	"tidemill-cycle/Rung of the capacity ladder":        "a run that gets no surge node; the story's runs do",

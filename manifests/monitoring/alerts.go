@@ -52,7 +52,8 @@ func daemonAlerts() []Alert {
 		{"TidemillNotLeading", Critical, 5 * time.Minute, `max by (` + at + `) (tidemill_leader) == 0`,
 			"no replica of tidemill leads",
 			"Replicas run, and none holds the Lease: nothing is scaled, cycled or repaired."},
-		{"TidemillTwoLeaders", Critical, 2 * time.Minute, `sum by (` + at + `) (tidemill_leader) > 1`,
+		// Not by namespace: two installations in two of them are what it looks for.
+		{"TidemillTwoLeaders", Critical, 2 * time.Minute, `sum by (cluster) (tidemill_leader) > 1`,
 			"{{ $value }} replicas of tidemill lead at once",
 			"Two processes act on one cluster: two installations with two Leases, most likely."},
 		{"TidemillLoopBreaks", Warning, 0, `sum by (` + at + `, loop) (increase(tidemill_loop_breaks_total[15m])) > 0`,
@@ -62,6 +63,9 @@ func daemonAlerts() []Alert {
 			`sum by (` + at + `) (rate(tidemill_mirror_looks_total[10m])) == 0 and on (` + at + `) max by (` + at + `) (tidemill_leader) == 1`,
 			"tidemill leads and looks at nothing",
 			"The leading replica has made no look for 20 minutes, neither a good one nor a failed one."},
+		{"TidemillRightMissing", Warning, 15 * time.Minute, `max by (` + at + `, right) (tidemill_missing_right) == 1`,
+			"tidemill's account may not {{ $labels.right }}",
+			"A role of this version has not been applied. What needs the right is left out, the rest goes on; the log says what is left out."},
 	}
 }
 

@@ -26,6 +26,8 @@ func fleet() Dashboard {
 			one("Replicas", "By whether they lead.", Count, Lines, `count_values("leads", tidemill_leader)`, "leads: {{leads}}"),
 			one("Loops that broke", "A loop that panicked or ended was begun again; the log has the stack.", Count, Lines,
 				`sum by (loop) (increase(tidemill_loop_breaks_total[$__rate_interval]))`, "{{loop}}"),
+			one("Rights that are missing", "Of the shipped roles; the log says what is left out without each.", Count, Stack,
+				`max by (right) (tidemill_missing_right) or vector(0)`, "{{right}}"),
 			one("Memory", "Resident, by replica.", Bytes, Lines, `max by (instance) (process_resident_memory_bytes{job=~".*tidemill.*"})`, "{{instance}}"),
 			one("CPU", "Cores in use, by replica.", Count, Lines, `sum by (instance) (rate(process_cpu_seconds_total{job=~".*tidemill.*"}[$__rate_interval]))`, "{{instance}}"),
 			one("Calls to the API server", "By status. Many 409 or 429 are worth a look.", PerSec, Stack,

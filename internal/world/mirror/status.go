@@ -125,7 +125,8 @@ func unavailable(object *v1alpha1.Pool, err error) metav1.Condition {
 		kind = "the cloud does not find the node pool or its cluster"
 		hint = "hint: check --compartment-id and --cluster-id, and that the IAM policy lets tidemill read them"
 	}
-	message := fmt.Sprintf("%s: %s; %s", kind, cut(firstLine(err.Error()), 300), hint)
+	// Long enough for the IAM statement that the driver names at the end.
+	message := fmt.Sprintf("%s: %s; %s", kind, cut(firstLine(err.Error()), 850), hint)
 	old := find(object.Status.Conditions, v1alpha1.ConditionReady)
 	if old != nil && old.Reason == string(world.CloudUnavailable) && strings.HasPrefix(old.Message, kind) {
 		message = old.Message
