@@ -71,7 +71,7 @@ func ofTemplate(w *worldtest.World, name string, spec resourcev1.ResourceClaimSp
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name}, Spec: resourcev1.ResourceClaimTemplateSpec{Spec: spec},
 	})
 	return func(p *corev1.Pod) {
-		p.Spec.ResourceClaims = append(p.Spec.ResourceClaims, corev1.PodResourceClaim{Name: name, ResourceClaimTemplateName: new(name)})
+		p.Spec.ResourceClaims = append(p.Spec.ResourceClaims, corev1.PodResourceClaim{Name: "own", ResourceClaimTemplateName: new(name)})
 	}
 }
 
@@ -240,6 +240,31 @@ func TestNewNodesHaveTheirTemplatesDevices(t *testing.T) {
 	}
 	if got["new0"] != 2 || got["new1"] != 2 || got["new2"] != 2 || got[""] != 1 {
 		t.Errorf("pods by node: %v, want two on each and one left", got)
+	}
+}
+
+// TestWhatRunsOnEachNewNodeTakesItsDevice: a DaemonSet's pod holds one of the two
+// devices of each new node.
+func TestWhatRunsOnEachNewNodeTakesItsDevice(t *testing.T) {
+	w := twoNodes()
+	opt := ofTemplate(w, "one", wants("gpu", 1))
+	s := w.Snapshot()
+	c := fill(t, s)
+	daemon := worldtest.New().AddPod("agent", "1", "1Gi", opt).DeepCopy()
+	model := c.Model(s.Pools[0].Nodes[0].Object, []*corev1.Pod{daemon}, s.Pools[0].Slices...)
+	got := map[string]int{}
+	for _, name := range []string{"new0", "new1"} {
+		if err := c.AddLike(model, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 3 {
+		pod := worldtest.New().AddPod(fmt.Sprint("p", i), "1", "1Gi", opt).DeepCopy()
+		on, _ := c.Schedule(pod, []string{"new0", "new1"})
+		got[on]++
+	}
+	if got["new0"] != 1 || got["new1"] != 1 || got[""] != 1 {
+		t.Errorf("pods by node: %v, want one on each and one left", got)
 	}
 }
 

@@ -93,16 +93,13 @@ func (c *Cluster) has(pod *corev1.Pod, n *node, r resourcev1.DeviceRequest) bool
 // of them that is used most; 0 where it has none.
 func (c *Cluster) DeviceUse(name string) (most float64) {
 	n := c.nodes[name]
-	if n == nil {
+	if n == nil || len(c.slicesOf(n)) == 0 {
 		return 0
 	}
 	c.devices.shown = c.slicesOf(n)
 	given, all := map[devicePool]int{}, map[devicePool]int{}
 	for _, x := range c.devices.shown {
 		all[devicePool{x.Spec.Driver, x.Spec.Pool.Name}] += len(x.Spec.Devices)
-	}
-	if len(all) == 0 {
-		return 0
 	}
 	c.devices.eachGiven(func(r *resourcev1.DeviceRequestAllocationResult) { given[devicePool{r.Driver, r.Pool}]++ })
 	for at, total := range all {
