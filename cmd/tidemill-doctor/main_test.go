@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/tidemill/tidemill/doctor"
+	"github.com/tidemill/tidemill/internal/plain"
 )
 
 func TestOnce(t *testing.T) {
@@ -47,5 +48,42 @@ func TestRefusals(t *testing.T) {
 	var out, errs bytes.Buffer
 	if code := run(t.Context(), []string{"--help"}, &out, &errs); code != doctor.ExitOK || !strings.Contains(errs.String(), "--publish") {
 		t.Errorf("--help: exit %d, %s", code, errs.String())
+	}
+}
+
+// A host may call itself anything, and its files may hold anything: nothing of it
+// is obeyed by a terminal, in any format, and JSON stays the same value.
+func TestHostileHostIsPrintedPlain(t *testing.T) {
+	const evil = "node\x1b]0;owned\x07\x1b[2J\u202e\u009b31m"
+	root := t.TempDir()
+	for path, text := range map[string]string{
+		"proc/1/mountinfo": "22 1 8:3 / / ro - ext4 /dev/" + evil + " ro\n", "proc/sys/kernel/hostname": evil, "etc/fstab": "/dev/" + evil + " / ext4 rw 0 0\n",
+		"proc/mdstat": "md" + evil + " : inactive\n", "proc/loadavg": evil,
+	} {
+		file := filepath.Join(root, path)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, format := range doctor.Formats() {
+		for _, more := range [][]string{nil, {"--files"}} {
+			var out, errs bytes.Buffer
+			run(t.Context(), append([]string{"--root", root, "-o", format}, more...), &out, &errs)
+			if out.Len() == 0 {
+				t.Fatalf("%s: nothing printed: %s", format, errs.String())
+			}
+			if i := strings.IndexFunc(out.String()+errs.String(), func(r rune) bool { return r != '\n' && r != '\t' && !plain.Printable(r) }); i >= 0 {
+				t.Errorf("%s %v: a terminal would obey %.60q", format, more, (out.String() + errs.String())[max(i-10, 0):])
+			}
+			if format == "json" && more == nil {
+				var r doctor.Report
+				if err := json.Unmarshal(out.Bytes(), &r); err != nil || len(r.Nodes) != 1 {
+					t.Errorf("json: %v", err)
+				}
+			}
+		}
 	}
 }

@@ -34,21 +34,18 @@ func (o *Options) Print(stdout io.Writer, r doctor.Report, format string) error 
 		return WriteFile(o.WriteTo, func(w io.Writer) error { return r.Write(w, format) })
 	}
 	out := plain.NewWriter(stdout)
-	if err := errors.Join(r.Write(out, format), out.Flush()); err != nil {
-		return err
-	}
-	if !o.Files {
-		return nil
+	if err := r.Write(out, format); err != nil || !o.Files {
+		return errors.Join(err, out.Flush())
 	}
 	h, err := doctor.OpenHost(o.Root)
 	if err != nil {
 		return err
 	}
-	e := json.NewEncoder(stdout)
+	e := json.NewEncoder(out)
 	for _, f := range bundle.Collect(o.Root, h.Kmsg) {
 		if err := e.Encode(f); err != nil {
 			return err
 		}
 	}
-	return nil
+	return out.Flush()
 }
