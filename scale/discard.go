@@ -66,10 +66,12 @@ func (s *shrinking) ghost(n *world.Node) bool {
 // its minimum, or pods still wait, the next look after the backoff grows it.
 func (l *Loop) discard(ctx context.Context, d Discard) error {
 	if err := l.Fleet.Delete(ctx, d.ID, d.Machine); err != nil {
+		l.say(d.pool.Object, nil, corev1.EventTypeWarning, eventGhostStays, "ScaleUp", fmt.Sprintf("machine %s could not be deleted: %s", d.Machine, oneLine(err.Error())))
 		return fmt.Errorf("delete machine %s of pool %s: %w", d.Machine, d.Pool, err)
 	}
 	l.Log.Info(d.String())
 	l.say(d.pool.Object, nil, corev1.EventTypeWarning, eventTimedOut, "ScaleUp", d.String())
+	l.say(d.pool.Object, nil, corev1.EventTypeNormal, eventGhostGone, "ScaleUp", "removed machine "+string(d.Machine)+", which never became a node")
 	l.metrics.oldRemoved.Inc()
 	l.metrics.failed([]Fault{{Class: cloudprovider.FaultRegistration.String(), Count: 1}})
 	return nil

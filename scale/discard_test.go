@@ -34,8 +34,16 @@ func TestAMachineThatNeverRegisteredIsDeleted(t *testing.T) {
 		if len(got) != 1 || !strings.HasPrefix(got[0], string(ghostPool)) {
 			t.Fatalf("deleted %v, want the one machine of pool %s", got, ghostPool)
 		}
-		if n, last := p.said(eventTimedOut); n != 1 || !strings.Contains(last, "NeverRegistered") {
-			t.Errorf("that it never came was said %d times, the last %q", n, last)
+		said := map[string]string{}
+		for range len(p.events.Events) {
+			e := <-p.events.Events
+			reason := strings.Fields(e)[1]
+			said[reason] += e
+		}
+		for reason, words := range map[string]string{eventTimedOut: "NeverRegistered", eventGhostGone: "never became a node"} {
+			if strings.Count(said[reason], words) != 1 {
+				t.Errorf("%s was said as %q", reason, said[reason])
+			}
 		}
 	})
 }

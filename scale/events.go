@@ -25,6 +25,8 @@ const (
 	eventRunaway      = "ScaleUpRunaway"
 	eventTimedOut     = "ScaleUpTimedOut"
 	eventNotRemoved   = "ScaleDownFailed"
+	eventGhostGone    = "DeleteUnregistered"
+	eventGhostStays   = "DeleteUnregisteredFailed"
 )
 
 // maxPodEvents bounds the events of one look: at 60,000 pending pods the events
