@@ -30,7 +30,7 @@ func TestEveryPageIsInTheIndex(t *testing.T) {
 
 var (
 	makeCall  = regexp.MustCompile("(?:^|[`$ ])make ([a-z]+)")
-	kustomize = regexp.MustCompile(`kubectl (?:apply|delete) -k (\S+)`)
+	kustomize = regexp.MustCompile(`kubectl (?:apply|delete) -k ([a-z0-9/-]+)`)
 	goTest    = regexp.MustCompile(`go test (\./\S+)(?: .*)?-run '?(Test[A-Za-z]+)`)
 	toBuild   = regexp.MustCompile(`helm (?:install|upgrade) \S+ (manifests/\S+)`)
 )
@@ -52,7 +52,7 @@ func TestCallsInDocsWork(t *testing.T) {
 		}
 		for _, m := range kustomize.FindAllStringSubmatch(text, -1) {
 			checked["kubectl"]++
-			if _, err := os.Stat(filepath.Join("../..", strings.Trim(m[1], "`"), "kustomization.yaml")); err != nil {
+			if _, err := os.Stat(filepath.Join("../..", m[1], "kustomization.yaml")); err != nil {
 				t.Errorf("%s: %s is no kustomization", page, m[1])
 			}
 		}

@@ -200,7 +200,8 @@ and the process. Names that begin with ` + "`cluster_autoscaler_`" + ` are clust
 No label ever holds a node's, a pod's or a machine's name. Labels are pools (as many as the cluster has node pools) and words that the code knows: reasons,
 checks, states, operations, results. At 2,000 nodes in 20 pools one look of everything makes fewer than %d series; a test counts them.
 
-The dashboards and alerts on them are in [manifests/monitoring](../manifests/monitoring); what to do when an alert fires is in [runbooks](runbooks.md).
+The dashboards and alerts on them are in [manifests/monitoring](../manifests/monitoring); what to do when an alert fires is in [runbooks](runbooks.md). How
+Prometheus comes to read them is in [install](install.md#watch-it).
 
 | metric | kind | labels | meaning | of |
 |---|---|---|---|---|

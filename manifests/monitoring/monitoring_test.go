@@ -1,9 +1,11 @@
 package monitoring
 
 import (
+	"encoding/json"
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -130,5 +132,94 @@ func TestPlaces(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestFilesAreGrafanas: what Grafana's documentation of the dashboard model asks of a
+// file, read from the files themselves: ids that are unique, rows and panels within
+// 24 columns and not over each other, the data source by a variable that is there,
+// queries with a letter each, and variables that are declared.
+func TestFilesAreGrafanas(t *testing.T) {
+	files, err := filepath.Glob("dashboards/*.json")
+	if err != nil || len(files) != 5 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	uids := map[string]bool{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var page grafanaPage
+		if err := json.Unmarshal(text, &page); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		if page.UID == "" || len(page.UID) > 40 || uids[page.UID] || page.Title == "" || page.SchemaVersion < 36 || len(page.Panels) < 5 {
+			t.Errorf("%s: uid %q, title %q, schema %d, %d panels", file, page.UID, page.Title, page.SchemaVersion, len(page.Panels))
+		}
+		uids[page.UID] = true
+		page.check(t, file, string(text))
+	}
+}
+
+// grafanaPage is the part of Grafana's dashboard model that is checked.
+type grafanaPage struct {
+	UID, Title    string
+	SchemaVersion int
+	Templating    struct{ List []struct{ Name, Type string } }
+	Panels        []struct {
+		ID          int
+		Type, Title string
+		GridPos     struct{ X, Y, W, H int }
+		Datasource  struct{ Type, UID string }
+		FieldConfig *struct{ Defaults, Overrides any }
+		Targets     []struct {
+			RefID, Expr string
+			Datasource  struct{ UID string }
+		}
+	}
+}
+
+func (p grafanaPage) check(t *testing.T, file, text string) {
+	declared := map[string]bool{"__rate_interval": true, "__all": true} // Grafana's own
+	for _, v := range p.Templating.List {
+		declared[v.Name] = v.Type == "datasource" || v.Type == "query"
+	}
+	for _, m := range regexp.MustCompile(`\$\{?([a-z_]+)\}?`).FindAllStringSubmatch(text, -1) {
+		if !declared[m[1]] {
+			t.Errorf("%s: $%s is not declared", file, m[1])
+		}
+	}
+	ids, taken := map[int]bool{}, map[[2]int]string{}
+	for _, one := range p.Panels {
+		if one.ID == 0 || ids[one.ID] {
+			t.Errorf("%s: %q has id %d", file, one.Title, one.ID)
+		}
+		ids[one.ID] = true
+		at := one.GridPos
+		if at.X < 0 || at.X+at.W > 24 || at.W < 1 || at.H < 1 {
+			t.Errorf("%s: %q is at %+v", file, one.Title, at)
+		}
+		for x := at.X; x < at.X+at.W; x++ {
+			for y := at.Y; y < at.Y+at.H; y++ {
+				if other, ok := taken[[2]int{x, y}]; ok {
+					t.Fatalf("%s: %q lies over %q", file, one.Title, other)
+				}
+				taken[[2]int{x, y}] = one.Title
+			}
+		}
+		if one.Type == "row" {
+			continue
+		}
+		letters := map[string]bool{}
+		for _, q := range one.Targets {
+			if q.RefID == "" || letters[q.RefID] || q.Expr == "" || q.Datasource.UID != "${datasource}" {
+				t.Errorf("%s: %q has the query %+v", file, one.Title, q)
+			}
+			letters[q.RefID] = true
+		}
+		if len(letters) == 0 || one.Datasource.Type != "prometheus" || one.FieldConfig == nil {
+			t.Errorf("%s: %q has %d queries, data source %+v", file, one.Title, len(letters), one.Datasource)
+		}
 	}
 }
