@@ -193,6 +193,10 @@ func TestDevicesAreGivenOnce(t *testing.T) {
 	if c.Class(pods[0]) != c.Class(pods[1]) {
 		t.Error("two pods of one template are of two classes")
 	}
+	greedy := w.AddPod("greedy", "1", "1Gi", ofTemplate(w, "two", wants("gpu", 2))).DeepCopy()
+	if c := build(t, w); c.Class(pods[0]) == c.Class(greedy) {
+		t.Error("pods that ask for one device and for two are of one class")
+	}
 	placed := func() (n int) {
 		for _, p := range pods {
 			if on, _ := c.Schedule(p, []string{"n1", "n2"}); on != "" {
