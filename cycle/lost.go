@@ -57,7 +57,8 @@ func (d *decision) lost(run *v1alpha1.CycleStatus) (shrinks bool) {
 		}
 	}
 	room := d.maxParallel() - young
-	if run != nil {
+	// Blue nodes that are empty and soak hold places: a green one is made anew.
+	if run != nil && strategyOf(nil, run) != v1alpha1.StrategyBlueGreen {
 		beyond = d.pool.Cloud.Size - int(run.Desired)
 	}
 	for _, n := range d.vanished() {
