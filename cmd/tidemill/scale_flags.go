@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -86,9 +87,9 @@ func (f *scaleFlags) check() error {
 		return usage(fmt.Errorf("--max-node-group-backoff-duration %s is shorter than the first back-off, %s", f.backoffMax, f.backoffFirst))
 	case f.most < 1:
 		return usage(fmt.Errorf("--max-nodes-per-scaleup %d lets nothing grow", f.most))
-	case f.nodes < 0 || f.spend < 0:
+	case f.nodes < 0 || f.spend < 0 || math.IsNaN(f.spend):
 		return usage(fmt.Errorf("--max-nodes-total and --spend-per-hour must not be negative"), "0 means no limit")
-	case f.utilization < 0.01 || f.utilization > 1:
+	case f.utilization < 0.01 || f.utilization > 1 || math.IsNaN(f.utilization):
 		return usage(fmt.Errorf("--scale-down-utilization-threshold %g is not a share of 0.01 to 1", f.utilization), "to keep every node set scale.down.disabled in its Pool")
 	}
 	p, err := f.read()
