@@ -82,6 +82,9 @@ func noRoomForAnyMore(ctx context.Context, s *Stage, pool string) error {
 	for _, place := range cloud.Placements {
 		s.Sim.SetCapacity(cloud.Shape, place.AD, 0)
 	}
+	if err := s.foretold(ctx, pool, "NO   capacity: no placement has room for a surge node"); err != nil {
+		return err
+	}
 	before, err := s.begun(ctx, pool)
 	if err != nil {
 		return err
@@ -92,8 +95,28 @@ func noRoomForAnyMore(ctx context.Context, s *Stage, pool string) error {
 	if err := s.untouched(ctx, pool, before); err != nil {
 		return err
 	}
-	s.Checked("waits by name, old nodes untouched")
-	return s.given(ctx, pool)
+	if err := s.given(ctx, pool); err != nil {
+		return err
+	}
+	// There are hosts again, and the tenancy may have no more cores.
+	for _, place := range cloud.Placements {
+		s.Sim.SetCapacity(cloud.Shape, place.AD, -1)
+		s.Sim.SetCoreLimit("standard-e5-core-count", place.AD, 0)
+	}
+	if err := s.foretold(ctx, pool, "NO   quota: there is not enough for one more node: standard-e5-core-count has 0 left"); err != nil {
+		return err
+	}
+	s.Checked("foretold by plan cycle, for want of hosts and of quota; waits by name, old nodes untouched")
+	return nil
+}
+
+// foretold is an error unless the pre-flight says no, and this.
+func (s *Stage) foretold(ctx context.Context, pool, want string) error {
+	out, talk, code, err := s.CLI(ctx, "plan", "cycle", pool)
+	if err != nil || code != 1 || !strings.Contains(out, want) {
+		return fmt.Errorf("tidemill plan cycle ended with %d, want 1 and %q: %s%s %w", code, want, out, talk, err)
+	}
+	return nil
 }
 
 // editsInMidRun: a person raises the budget and asks again while the run is under

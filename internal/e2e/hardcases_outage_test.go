@@ -69,15 +69,17 @@ func (s *Stage) blind(ctx context.Context, before Fleet, away func(context.Conte
 		}
 	}
 	ended := len(before) - s.stillHere(before)
+	s.Watcher.Blind(true)
+	defer s.Watcher.Blind(false)
 	if err := away(ctx); err != nil {
 		return at, err
 	}
 	if gone := len(before) - s.stillHere(before); gone > ended+leaving {
 		return at, fmt.Errorf("%d old machines ended while nobody could look, and %d were on their way out", gone-ended, leaving)
 	}
-	return at, Until(ctx, "the API server to be back", time.Minute, nil, func(ctx context.Context) (bool, string, error) {
-		_, err := s.Pool(ctx, "workers")
-		return err == nil, fmt.Sprint(err), nil
+	return at, Until(ctx, "the API server to be back, and the watcher to see", 2*time.Minute, nil, func(ctx context.Context) (bool, string, error) {
+		caught, err := s.Watcher.Caught(ctx)
+		return caught, fmt.Sprint(err), nil
 	})
 }
 

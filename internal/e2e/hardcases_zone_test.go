@@ -62,10 +62,23 @@ func (s *Stage) loseZone(ctx context.Context, pool string, place int) (back func
 		}
 		return err
 	}
-	return func(ctx context.Context) error {
+	back = func(ctx context.Context) error {
 		s.Sim.SetCapacity(cloud.Shape, ad, -1)
 		return each(ctx, s.Cluster.Heal)
-	}, each(ctx, s.Cluster.Fault)
+	}
+	if err := each(ctx, s.Cluster.Fault); err != nil {
+		return back, err
+	}
+	return back, s.Wait(ctx, "the zone to be given up", 3*time.Minute, func(ctx context.Context) (bool, string, error) {
+		nodes, _, err := s.NodesOf(ctx, pool)
+		heard := 0
+		for i := range nodes {
+			if v := viewNode(&nodes[i]); strings.HasSuffix(ad, v.Zone) && v.Ready {
+				heard++
+			}
+		}
+		return heard == 0, fmt.Sprintf("%d nodes of it are heard", heard), err
+	})
 }
 
 // stuckOrDone waits until the run says that it cannot go on without the zone, or has

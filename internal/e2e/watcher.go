@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
@@ -31,6 +33,30 @@ type Watcher struct {
 	factory informers.SharedInformerFactory
 	stop    context.CancelFunc
 	done    sync.WaitGroup
+	blind   atomic.Bool
+}
+
+// Blind says that the API server is away: what happens in the cloud is not judged
+// by a picture of the cluster that has stood still, until it is [Watcher.Caught] up.
+func (w *Watcher) Blind(yes bool) { w.blind.Store(yes) }
+
+// Caught is whether the watches know the pods that there are, and no others: after
+// an outage they take their time to list anew.
+func (w *Watcher) Caught(ctx context.Context) (bool, error) {
+	var live corev1.PodList
+	if err := w.client.List(ctx, &live); err != nil {
+		return false, err
+	}
+	known, err := w.factory.Core().V1().Pods().Lister().List(labels.Everything())
+	there := map[types.UID]string{}
+	for _, p := range known {
+		there[p.UID] = p.ResourceVersion
+	}
+	same := len(known) == len(live.Items)
+	for _, p := range live.Items {
+		same = same && there[p.UID] == p.ResourceVersion
+	}
+	return same, err
 }
 
 // Watch begins to watch. It returns when the first look at everything is done.
@@ -106,7 +132,9 @@ func (w *Watcher) poll(ctx context.Context) {
 		for _, in := range w.sim.Instances() {
 			list = append(list, viewMachine(in))
 		}
-		w.SeeMachines(list, time.Now())
+		if !w.blind.Load() {
+			w.SeeMachines(list, time.Now())
+		}
 		if i%10 == 0 {
 			w.lookAtPools(ctx)
 		}
