@@ -31,7 +31,7 @@ func whole(ctx context.Context, b *bench, name string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	env, err := e2e.Open(ctx, e2e.Options{Tidemill: binary, Dir: dir, Audit: true, Pools: e2e.OnePool(6), Policies: map[string]v1alpha1.PoolSpec{"workers": e2e.Policy(6, 8, 2)}})
+	env, err := e2e.Open(ctx, e2e.Options{Tidemill: binary, Dir: dir, Audit: true, Crowded: true, Pools: e2e.OnePool(6), Policies: map[string]v1alpha1.PoolSpec{"workers": e2e.Policy(6, 8, 2)}})
 	if err != nil {
 		return err
 	}
