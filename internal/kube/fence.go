@@ -39,8 +39,9 @@ var ErrDeposed = errors.New("this process does not lead any more")
 type Fence struct {
 	o FenceOptions
 
-	mu      sync.Mutex // guards renewed
-	renewed time.Time
+	mu       sync.Mutex // guards what follows
+	renewed  time.Time
+	returned bool // the Lease was given back since
 }
 
 // FenceOptions name the Lease.
@@ -63,6 +64,17 @@ func (f *Fence) Check() error {
 
 // until is when the right to write ends.
 func (f *Fence) until() (time.Time, error) {
+	end, err := f.held()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err == nil && f.returned {
+		err = fmt.Errorf("%w: the lease %s/%s was given back", ErrDeposed, f.o.Namespace, f.o.Lease)
+	}
+	return end, err
+}
+
+// held is until when the Lease is certainly still this process' own.
+func (f *Fence) held() (time.Time, error) {
 	f.mu.Lock()
 	renewed := f.renewed
 	f.mu.Unlock()
@@ -138,6 +150,11 @@ func (f fenced) election(r *http.Request) bool {
 
 // renewal lets it pass and learns from it. The time that counts is when the
 // request began: what the server has stored is not older than that.
+//
+// A Lease is given back by whoever holds it and by nobody else. client-go, when
+// its loop ends, reads the Lease anew for the resourceVersion and asks its own
+// memory who leads: a leader that was stopped for a minute would take the Lease
+// of its successor away, and a third could lead beside the second.
 func (f fenced) renewal(r *http.Request) (*http.Response, error) {
 	lease, err := leaseIn(r)
 	if err != nil {
@@ -145,7 +162,10 @@ func (f fenced) renewal(r *http.Request) (*http.Response, error) {
 	}
 	held := lease.Spec.HolderIdentity != nil && *lease.Spec.HolderIdentity != ""
 	if !held {
-		f.set(time.Time{}) // given back: before the others can know
+		if _, err := f.held(); err != nil {
+			return nil, fmt.Errorf("give the lease back: %w; it ends by itself", err)
+		}
+		f.giveBack() // before the others can know
 	}
 	began := time.Now()
 	answer, err := f.next.RoundTrip(r)
@@ -158,7 +178,13 @@ func (f fenced) renewal(r *http.Request) (*http.Response, error) {
 func (f *Fence) set(renewed time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.renewed = renewed
+	f.renewed, f.returned = renewed, false
+}
+
+func (f *Fence) giveBack() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.returned = true
 }
 
 // leaseIn reads a request's body in whatever coding the client chose, and leaves

@@ -96,6 +96,19 @@ func TestFence(t *testing.T) {
 			t.Fatal(err)
 		}
 		refused("after the lease was given back")
+		if err := send(t, f, "PUT", leases+"/tidemill", lease("")); err != nil {
+			t.Errorf("the lease is given back once more, since the first answer was lost: %v", err)
+		}
+
+		if err := send(t, f, "PUT", leases+"/tidemill", lease("me")); err != nil {
+			t.Fatal(err)
+		}
+		passes("PATCH", "/api/v1/nodes/n")
+		time.Sleep(10 * time.Second)
+		before := len(w.seen)
+		if err := send(t, f, "PUT", leases+"/tidemill", lease("")); !errors.Is(err, kube.ErrDeposed) || len(w.seen) != before {
+			t.Errorf("a lease that may be another's by now was given back: %v, sent %v", err, w.seen[before:])
+		}
 		if err := send(t, f, "PUT", leases+"/tidemill", "nonsense"); err == nil {
 			t.Error("a lease that cannot be read was sent")
 		}
