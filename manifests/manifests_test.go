@@ -156,6 +156,16 @@ func TestContainers(t *testing.T) {
 			if c.Resources.Requests.Cpu().IsZero() || c.Resources.Requests.Memory().IsZero() || c.Resources.Limits.Memory().IsZero() {
 				t.Errorf("container %s has no requests or no memory limit", c.Name)
 			}
+			// The collector has to know of the limit before the kernel enforces it.
+			soft := slices.IndexFunc(c.Env, func(e corev1.EnvVar) bool { return e.Name == "GOMEMLIMIT" })
+			if soft < 0 {
+				t.Errorf("container %s has no GOMEMLIMIT", c.Name)
+				continue
+			}
+			bytes, err := resource.ParseQuantity(strings.TrimSuffix(c.Env[soft].Value, "B"))
+			if hard := c.Resources.Limits.Memory().Value(); err != nil || bytes.Value() >= hard || bytes.Value() < hard/2 {
+				t.Errorf("container %s: GOMEMLIMIT %s, %v, of a limit of %s: want half of it or more, and less than all", c.Name, c.Env[soft].Value, err, c.Resources.Limits.Memory())
+			}
 			for _, p := range []*corev1.Probe{c.LivenessProbe, c.ReadinessProbe} {
 				if p == nil || !slices.ContainsFunc(c.Ports, func(port corev1.ContainerPort) bool { return p.HTTPGet.Port == intstr.FromString(port.Name) }) {
 					t.Errorf("container %s: a probe is missing or names no port", c.Name)
