@@ -72,7 +72,7 @@ release: ## everything that a version consists of but the image in bin/release; 
 	rm -rf $(BIN)/release
 	cd internal/tools && go run ./ship release -out ../../$(BIN)/release $(SHIP)
 
-SHIP = $(if $(VERSION),-version $(VERSION)) $(if $(PLATFORMS),-platforms $(PLATFORMS))
+SHIP = $(if $(VERSION),-version $(VERSION)) $(if $(REVISION),-revision $(REVISION)) $(if $(PLATFORMS),-platforms $(PLATFORMS))
 
 clean: ## remove what build made
 	rm -rf $(BIN)
@@ -86,6 +86,11 @@ sim: ## simulate: SEEDS=100 histories from FROM=1 in JOBS=2 processes, a line fo
 	go test -c -o $(BIN)/sim.test ./internal/sim
 	cd internal/sim && ../../$(BIN)/sim.test -test.run 'TestSeeds$$' -test.timeout 0 -test.v -seeds $(SEEDS) -from $(FROM) -jobs $(JOBS) \
 		-ledger testdata/ledger.txt -commit $(shell git describe --always --dirty --exclude '*')
+
+.PHONY: planted
+planted: ## have the simulation look for planted bugs for BUDGET=30m, and put the table into docs/reliability.md; PLANTED='-again -run NAME'
+	go run ./internal/sim/planted/hunt -jobs $(JOBS) -budget $(BUDGET) $(PLANTED)
+BUDGET ?= 30m
 
 DURATION ?= 1h
 .PHONY: soak
