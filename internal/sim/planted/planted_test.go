@@ -138,7 +138,7 @@ func (h *hand) move_2(by int) { h.hold(-by) }
 func TestGraftRefuses(t *testing.T) {
 	for name, e := range map[string]Edit{
 		"what is not there":        {"clock.go", "return 3", "return 4"},
-		"what is there twice":      {"clock.go", "hand", "foot"},
+		"what is there twice":      {"clock.go", "hold(", "held("},
 		"what is no function":      {"clock.go", "type hand struct{}", "type hand struct{ n int }"},
 		"a change of a signature":  {"clock.go", "by int", "by uint"},
 		"what does not parse":      {"clock.go", "return 1", "return )"},

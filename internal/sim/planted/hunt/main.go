@@ -25,7 +25,7 @@ func main() {
 	flag.StringVar(&o.only, "run", "", "look only for bugs whose name this matches")
 	flag.StringVar(&o.document, "document", "docs/reliability.md", "gets the table")
 	flag.StringVar(&o.kept, "finds", "internal/sim/planted/finds.txt", "keeps what was found, and where to go on")
-	flag.StringVar(&o.binary, "binary", "", "use this one, made by an earlier hunt")
+	flag.StringVar(&o.binary, "binary", "", "keep what is compiled here, and use what an earlier hunt has kept")
 	flag.IntVar(&o.seeds, "seeds", 5000, "give a bug up after so many")
 	flag.IntVar(&o.round, "round", 10, "seeds for each bug in a round")
 	flag.IntVar(&o.jobs, "jobs", 2, "bugs that are looked for side by side")
@@ -83,6 +83,8 @@ func hunt(ctx context.Context, o options) error {
 		}
 		defer os.RemoveAll(dir)
 		o.binary = filepath.Join(dir, "sim.test")
+	}
+	if _, err := os.Stat(o.binary); err != nil {
 		if err := planted.Build(o.root, o.binary, all); err != nil {
 			return err
 		}
