@@ -2,8 +2,10 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,23 +42,38 @@ type Watcher struct {
 // by a picture of the cluster that has stood still, until it is [Watcher.Caught] up.
 func (w *Watcher) Blind(yes bool) { w.blind.Store(yes) }
 
-// Caught is whether the watches know the pods that there are, and no others: after
-// an outage they take their time to list anew.
+// Caught is whether the watches know the pods and Nodes that there are, and no
+// others: after an outage each of them takes its own time to list anew.
 func (w *Watcher) Caught(ctx context.Context) (bool, error) {
-	var live corev1.PodList
-	if err := w.client.List(ctx, &live); err != nil {
+	var pods corev1.PodList
+	var nodes corev1.NodeList
+	if err := errors.Join(w.client.List(ctx, &pods), w.client.List(ctx, &nodes)); err != nil {
 		return false, err
 	}
-	known, err := w.factory.Core().V1().Pods().Lister().List(labels.Everything())
-	there := map[types.UID]string{}
-	for _, p := range known {
-		there[p.UID] = p.ResourceVersion
+	core := w.factory.Core().V1()
+	knownPods, err := core.Pods().Lister().List(labels.Everything())
+	if err != nil {
+		return false, err
 	}
-	same := len(known) == len(live.Items)
-	for _, p := range live.Items {
-		same = same && there[p.UID] == p.ResourceVersion
+	knownNodes, err := core.Nodes().Lister().List(labels.Everything())
+	return maps.Equal(versions(knownPods), versions(pointers(pods.Items))) && maps.Equal(versions(knownNodes), versions(pointers(nodes.Items))), err
+}
+
+// versions are the objects by what never comes twice, each with its version.
+func versions[T client.Object](list []T) map[types.UID]string {
+	all := map[types.UID]string{}
+	for _, o := range list {
+		all[o.GetUID()] = o.GetResourceVersion()
 	}
-	return same, err
+	return all
+}
+
+func pointers[T any](list []T) []*T {
+	all := make([]*T, len(list))
+	for i := range list {
+		all[i] = &list[i]
+	}
+	return all
 }
 
 // Watch begins to watch. It returns when the first look at everything is done.
