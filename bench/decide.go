@@ -19,6 +19,7 @@ import (
 //
 //	join ms          to put the cluster's and the cloud's side together, median of five
 //	decide ms        median of five looks
+//	helped pods/s    that one look finds a place for
 //	allocated MB     by one look
 //	nodes count      that the plan adds
 //	cost $/h         of them by list price
@@ -80,6 +81,7 @@ func (b *bench) decide(name string, make func() *worldtest.World) error {
 	}
 	b.figure(name, "join", fmt.Sprintf("%.1f", inMilliseconds(middle(joins))), "ms")
 	b.figure(name, "decide", fmt.Sprintf("%.1f", inMilliseconds(took)), "ms")
+	b.figure(name, "helped", fmt.Sprintf("%.0f", float64(len(s.Pending)-unhelped)/took.Seconds()), "pods/s")
 	b.figure(name, "allocated", fmt.Sprintf("%.1f", allocated), "MB")
 	b.figure(name, "nodes", fmt.Sprint(nodes), "count")
 	b.figure(name, "cost", fmt.Sprintf("%.3f", cost), "$/h")

@@ -45,16 +45,40 @@ func decideKnowing(s *world.Snapshot, p Policy, m *Memo, earlier []berth) (Plan,
 // decideWithout is Decide with these groups of pods left out, for what is said
 // of each.
 func decideWithout(s *world.Snapshot, p Policy, m *Memo, earlier []berth, without map[string]string) (Plan, error) {
-	d, err := newDecision(s, p, m, without)
+	d, left, err := growth(s, p, m, earlier, without)
 	if err != nil {
 		return Plan{}, fmt.Errorf("decide on scaling: %w", err)
 	}
-	d.earlier = slices.Clone(earlier)
-	d.helpPods()
+	d.answerPods(left)
 	d.shrink()
 	d.handOn()
 	d.conclude()
 	return d.plan, nil
+}
+
+// growth finds the pods their nodes, and returns those that it does not help. What
+// the arithmetic finds cheapest knows nothing of spread and affinity, and the
+// scheduler's rules may make it dear: where pods mind each other the pools are
+// chosen one by one as well, and the plan that helps more pods counts, or as many
+// for less.
+func growth(s *world.Snapshot, p Policy, m *Memo, earlier []berth, without map[string]string) (*decision, []*waiting, error) {
+	try := func(unmixed bool) (*decision, []*waiting, error) {
+		d, err := newDecision(s, p, m, without)
+		if err != nil {
+			return nil, nil, err
+		}
+		d.unmixed, d.earlier = unmixed, slices.Clone(earlier)
+		return d, d.helpPods(), nil
+	}
+	d, left, err := try(false)
+	if err != nil || !d.mixed || !d.touchy() {
+		return d, left, err
+	}
+	other, rest, err := try(true)
+	if err == nil && (len(rest) < len(left) || len(rest) == len(left) && other.bill() < d.bill()) {
+		return other, rest, nil
+	}
+	return d, left, err
 }
 
 func newDecision(s *world.Snapshot, p Policy, m *Memo, without map[string]string) (*decision, error) {
@@ -80,7 +104,7 @@ func newDecision(s *world.Snapshot, p Policy, m *Memo, without map[string]string
 
 // helpPods finds each pending pod a node that is there, is coming, is kept, or is
 // to be made, and says why where there is none.
-func (d *decision) helpPods() {
+func (d *decision) helpPods() []*waiting {
 	d.furnish()
 	waiting := d.leaveOut(d.sieve(d.s.Pending))
 	waiting = d.place(d.takeUp(waiting, d.young, HelpExisting), d.there, HelpExisting)
@@ -89,11 +113,17 @@ func (d *decision) helpPods() {
 	d.judgePools()
 	waiting = d.keep(waiting)
 	d.judgeGrowth(waiting)
-	waiting = d.growAll(waiting)
+	return d.growAll(waiting)
+}
+
+// answerPods writes down what each pod is promised, and why the others have
+// nothing.
+func (d *decision) answerPods(left []*waiting) {
+	d.award()
 	d.outlive()
 	d.answer()
 	d.weigh()
-	d.explain(waiting)
+	d.explain(left)
 }
 
 // decision is one Decide under way.
@@ -127,6 +157,9 @@ type decision struct {
 	scratch []*corev1.Pod
 	one     [1]string
 	words   map[fit.Reason]string
+	// mixed is whether the arithmetic of package choose chose pools; unmixed keeps
+	// it from that.
+	mixed, unmixed bool
 	// promised are the pods that new nodes are for, owner the pool of each of these.
 	promised []*waiting
 	owner    map[string]*pool

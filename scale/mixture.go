@@ -29,7 +29,7 @@ func tooMuch(classes, kinds int) bool {
 // is for grow.
 func (d *decision) mix(pods []*waiting, lastResort bool) []*waiting {
 	kinds := d.kinds()
-	if len(d.chain) == 0 || d.chain[0].String() != choose.LeastCost || len(kinds) == 0 || len(kinds) == 1 && len(kinds[0].pools) == 1 {
+	if d.unmixed || len(d.chain) == 0 || d.chain[0].String() != choose.LeastCost || len(kinds) == 0 || len(kinds) == 1 && len(kinds[0].pools) == 1 {
 		return pods
 	}
 	classes := classify(pods)
@@ -45,6 +45,7 @@ func (d *decision) mix(pods []*waiting, lastResort bool) []*waiting {
 	for k, kind := range kinds {
 		list[k] = d.tryKind(kind, classes, table, k, resources, lastResort)
 	}
+	d.mixed = true
 	m := choose.Mix(table, list)
 	for k, kind := range kinds {
 		for i, offered := range kind.share(m.Loads(k), classes, d.p.Balance) {

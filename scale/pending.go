@@ -27,6 +27,8 @@ type shape struct {
 	class *fit.Class
 	want  corev1.ResourceList // what each asks for
 	size  int                 // place among shapes, the largest first
+	pods  int
+	heft  float64 // how large, see heave
 }
 
 // accelerated is whether the pod asks for more than cores and memory.
@@ -53,6 +55,7 @@ func (d *decision) sieve(pending []*corev1.Pod) []*waiting {
 			of[class] = sh
 			shapes = append(shapes, sh)
 		}
+		sh.pods++
 		room = append(room, waiting{pod: pod, name: podName(pod), shape: sh, at: i})
 	}
 	d.prepare(shapes)
@@ -67,8 +70,9 @@ func (d *decision) sieve(pending []*corev1.Pod) []*waiting {
 // prepare orders the shapes, among like sizes by the first pod of each, and has
 // what they want of other pods counted.
 func (d *decision) prepare(shapes []*shape) {
+	d.heave(shapes)
 	slices.SortFunc(shapes, func(a, b *shape) int {
-		return cmp.Or(b.want.Cpu().Cmp(*a.want.Cpu()), b.want.Memory().Cmp(*a.want.Memory()), cmp.Compare(a.size, b.size))
+		return cmp.Or(cmp.Compare(b.heft, a.heft), b.want.Cpu().Cmp(*a.want.Cpu()), b.want.Memory().Cmp(*a.want.Memory()), cmp.Compare(a.size, b.size))
 	})
 	classes := make([]*fit.Class, len(shapes))
 	for i, sh := range shapes {
@@ -147,7 +151,7 @@ func (d *decision) run(pods []*waiting) int {
 	if pods[0].class.Stale() {
 		for _, w := range pods { // a label has come to matter since
 			if w.class.Stale() {
-				w.shape = &shape{d.sim.Class(w.pod), w.want, w.size}
+				w.shape = &shape{class: d.sim.Class(w.pod), want: w.want, size: w.size}
 			}
 		}
 	}

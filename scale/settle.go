@@ -46,7 +46,6 @@ func (d *decision) growAll(pods []*waiting) []*waiting {
 		}
 	}
 	d.sim.Commit()
-	d.award()
 	return pods
 }
 

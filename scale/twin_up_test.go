@@ -105,11 +105,11 @@ func throngPod(rt *rapid.T, i int) func(*corev1.Pod) {
 func TestPlanIsTheSchedulersOwn(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s := throng(rt).Snapshot()
-		d, err := newDecision(s, Policy{}, nil, nil)
+		d, left, err := growth(s, Policy{}, nil, nil, nil)
 		if err != nil {
 			rt.Fatal(err)
 		}
-		d.helpPods()
+		d.answerPods(left)
 		o, err := fit.NewOracle(s)
 		if err != nil {
 			rt.Fatal(err)
