@@ -22,6 +22,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/pflag"
+	// The image has no file of authorities, and the registry is asked over TLS.
+	_ "golang.org/x/crypto/x509roots/fallback"
 	"k8s.io/client-go/rest"
 
 	"github.com/tidemill/tidemill/doctor"

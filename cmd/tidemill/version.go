@@ -9,8 +9,12 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// version is set by the linker in a release: -ldflags "-X main.version=v1.2.3".
-var version = "devel"
+// The linker sets both in a release: -ldflags "-X main.version=1.2.3 -X main.revision=...".
+// Other builds are named by what the go command writes into every binary.
+var (
+	version  = "devel"
+	revision = ""
+)
 
 // build is what this binary is.
 type build struct {
@@ -20,21 +24,43 @@ type build struct {
 	Platform string `json:"platform"`
 }
 
-// thisBuild reads it from the binary; the revision is there if it was built in
-// a git checkout with -buildvcs.
+// thisBuild is what the linker was told, and else what the binary says of itself.
 func thisBuild() build {
-	b := build{Version: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
+		info = &debug.BuildInfo{}
+	}
+	b := named(version, revision, info)
+	b.Go, b.Platform = runtime.Version(), runtime.GOOS+"/"+runtime.GOARCH
+	return b
+}
+
+// named is a build's version and revision:
+//
+//	a release                      1.2.3 and its commit, by the linker
+//	go install or build, checkout  v0.0.0-DATE-COMMIT or the tag, "+dirty" after it where files
+//	                               were changed, and the commit, by -buildvcs
+//	go install MODULE@v1.2.3       v1.2.3, without a commit
+//	-buildvcs=false                devel
+func named(version, revision string, info *debug.BuildInfo) build {
+	b := build{Version: version, Revision: revision}
+	if version != "devel" {
 		return b
 	}
-	if version == "devel" && info.Main.Version != "" && info.Main.Version != "(devel)" {
-		b.Version = info.Main.Version
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		b.Version = v
 	}
+	dirty := ""
 	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
+		switch {
+		case s.Key == "vcs.revision":
 			b.Revision = s.Value
+		case s.Key == "vcs.modified" && s.Value == "true":
+			dirty = "-dirty"
 		}
+	}
+	if b.Revision != "" {
+		b.Revision += dirty
 	}
 	return b
 }

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
@@ -36,18 +35,32 @@ func (o order) image(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(work) }()
-	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
+	made := map[platform][]string{}
 	for _, p := range o.platforms {
 		if p.os != "linux" {
 			return fmt.Errorf("an image is for linux, not for %s", p)
 		}
-		binaries, err := o.builds(ctx, p, work)
-		if err != nil {
+		if made[p], err = o.builds(ctx, p, filepath.Join(work, p.arch)); err != nil {
 			return err
 		}
-		img, err := o.assemble(p, binaries)
+	}
+	digest, err := o.layout(made)
+	if err != nil {
+		return err
+	}
+	fmt.Println(digest)
+	say("%s is an OCI layout; copy it with: skopeo copy --all oci:%s:%s docker://REGISTRY/tidemill:%s", o.out, o.out, o.version, o.version)
+	return nil
+}
+
+// layout writes an index over the platforms, with the version as its name, and
+// where it comes from beside it.
+func (o order) layout(made map[platform][]string) (v1.Hash, error) {
+	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
+	for _, p := range o.platforms {
+		img, err := o.assemble(p, made[p])
 		if err != nil {
-			return fmt.Errorf("assemble image for %s: %w", p, err)
+			return v1.Hash{}, fmt.Errorf("assemble image for %s: %w", p, err)
 		}
 		index = mutate.AppendManifests(index, mutate.IndexAddendum{
 			Add: img, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: p.os, Architecture: p.arch}},
@@ -55,22 +68,17 @@ func (o order) image(ctx context.Context) error {
 	}
 	path, err := layout.Write(o.out, empty.Index)
 	if err != nil {
-		return fmt.Errorf("write layout: %w", err)
+		return v1.Hash{}, fmt.Errorf("write layout: %w", err)
 	}
-	ref, err := name.NewTag("tidemill:"+o.version, name.WithDefaultRegistry(""))
-	if err != nil {
-		return err
-	}
-	if err := path.AppendIndex(index, layout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": ref.TagStr()})); err != nil {
-		return fmt.Errorf("write layout: %w", err)
+	if err := path.AppendIndex(index, layout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": o.version})); err != nil {
+		return v1.Hash{}, fmt.Errorf("write layout: %w", err)
 	}
 	digest, err := index.Digest()
 	if err != nil {
-		return err
+		return v1.Hash{}, err
 	}
-	fmt.Println(digest)
-	say("%s is an OCI layout; copy it with: skopeo copy oci:%s:%s docker://REGISTRY/tidemill:%s", o.out, o.out, o.version, o.version)
-	return nil
+	subjects := []subject{{"tidemill:" + o.version, map[string]string{digest.Algorithm: digest.Hex}}}
+	return digest, o.writeProvenance(filepath.Join(o.out, "provenance.intoto.json"), "image", made[o.platforms[0]][0], subjects)
 }
 
 // assemble makes the image of one platform.
@@ -123,16 +131,22 @@ func (o order) config(p platform, img v1.Image) *v1.ConfigFile {
 			"org.opencontainers.image.title":    "tidemill",
 			"org.opencontainers.image.version":  o.version,
 			"org.opencontainers.image.licenses": "Apache-2.0",
+			"org.opencontainers.image.source":   "https://github.com/tidemill/tidemill",
 		},
+	}
+	if o.revision != "" {
+		file.Config.Labels["org.opencontainers.image.revision"] = o.revision
 	}
 	return file
 }
 
-// entry is a file of an archive, or a directory where the path ends with "/".
+// entry is a file of an archive, a directory where the path ends with "/", or a
+// symbolic link.
 type entry struct {
 	path    string
 	mode    int64
 	content []byte
+	link    string
 }
 
 // archive is a tar of these entries in this order, without times and owners.
@@ -141,10 +155,13 @@ func archive(entries []entry) ([]byte, error) {
 	w := tar.NewWriter(&b)
 	for _, e := range entries {
 		kind := byte(tar.TypeReg)
-		if e.path[len(e.path)-1] == '/' {
+		switch {
+		case e.link != "":
+			kind = tar.TypeSymlink
+		case e.path[len(e.path)-1] == '/':
 			kind = tar.TypeDir
 		}
-		h := &tar.Header{Name: e.path, Typeflag: kind, Mode: e.mode, Size: int64(len(e.content)), ModTime: epoch, Format: tar.FormatPAX}
+		h := &tar.Header{Name: e.path, Linkname: e.link, Typeflag: kind, Mode: e.mode, Size: int64(len(e.content)), ModTime: epoch, Format: tar.FormatPAX}
 		if err := w.WriteHeader(h); err != nil {
 			return nil, fmt.Errorf("archive %s: %w", e.path, err)
 		}

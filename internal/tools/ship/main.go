@@ -2,14 +2,17 @@
 // anything from outside but Go modules:
 //
 //	sources ─► static binary per platform ─┬─► image: an OCI layout with an index over the platforms
-//	                                       └─► release: archives, chart, install.yaml, SBOMs, checksums
+//	                                       └─► release: archives, chart, manifests, install.yaml, SBOMs, checksums
+//	                                     both ─► provenance: which commit, toolchain and settings they are from
 //
-// Everything is a function of the sources and the version: times are fixed, lists
-// are sorted, paths are trimmed. Two runs on two machines with one toolchain give
-// the same bytes, so that whoever doubts a release can make it again.
+// Everything is a function of the commit and the version: times are fixed, lists
+// are sorted, paths are trimmed, settings of the shell that would change code are
+// overruled. Two runs on two machines with one toolchain give the same bytes, so
+// that whoever doubts a release can make it again. What a build took is told on
+// stderr only.
 //
-//	go run ./ship image   -out DIR [-version V] [-platforms linux/amd64,linux/arm64]
-//	go run ./ship release -out DIR [-version V] [-platforms ...]
+//	go run ./ship image   -out DIR [-version V] [-revision COMMIT] [-platforms linux/amd64,linux/arm64]
+//	go run ./ship release -out DIR [-version V] [-revision COMMIT] [-platforms ...]
 package main
 
 import (
@@ -36,6 +39,7 @@ type order struct {
 	root      string // of the repository
 	out       string
 	version   string
+	revision  string // the commit, with "-dirty" after it where the tree is not that commit's; empty where it is not known
 	platforms []platform
 }
 
@@ -47,13 +51,14 @@ func run(ctx context.Context, args []string) error {
 	root := flags.String("root", "../..", "the repository")
 	out := flags.String("out", "", "where to; must be empty or absent")
 	version := flags.String("version", "0.0.0-dev", "semantic version, without a leading v")
+	revision := flags.String("revision", "", "the `commit` that the sources are of, where there is no git checkout to ask")
 	list := flags.String("platforms", map[string]string{
 		"image": "linux/amd64,linux/arm64", "release": "linux/amd64,linux/arm64,darwin/amd64,darwin/arm64",
 	}[args[0]], "which `platforms`")
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
 	}
-	o := order{version: *version}
+	o := order{version: *version, revision: *revision}
 	var err error
 	if o.platforms, err = parsePlatforms(*list); err != nil {
 		return err
@@ -62,6 +67,9 @@ func run(ctx context.Context, args []string) error {
 		return fmt.Errorf("version %q is not semantic (1.2.3, 1.2.3-rc.1)", o.version)
 	}
 	if o.root, err = filepath.Abs(*root); err != nil {
+		return err
+	}
+	if err := o.source(ctx); err != nil {
 		return err
 	}
 	if o.out, err = emptyDir(*out); err != nil {

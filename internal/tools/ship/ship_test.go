@@ -5,12 +5,14 @@ import (
 	"crypto/sha256"
 	"debug/buildinfo"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -54,30 +56,23 @@ func programs(t *testing.T) []string {
 
 var here = platform{"linux", runtime.GOARCH}
 
+// TestImage runs the programs out of a layout as a registry would get it.
 func TestImage(t *testing.T) {
 	binaries := programs(t)
-	o := order{version: "1.2.3"}
-	img, err := o.assemble(here, binaries)
-	if err != nil {
+	o := order{version: "1.2.3", revision: strings.Repeat("ab", 20), out: t.TempDir(), platforms: []platform{here}}
+	if _, err := o.layout(map[platform][]string{here: binaries}); err != nil {
 		t.Fatal(err)
 	}
-	again, err := o.assemble(here, binaries)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := img.Digest()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if b, err := again.Digest(); err != nil || a != b {
-		t.Errorf("two images of one binary are %s and %s, %v", a, b, err)
-	}
+	img := read(t, o.out, o.version)[here.String()]
 	config, err := img.ConfigFile()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if config.Config.User != "65532:65532" || !slices.Equal(config.Config.Entrypoint, []string{"/tidemill"}) || config.Architecture != here.arch {
 		t.Errorf("config is %+v for %s", config.Config, config.Architecture)
+	}
+	if got := config.Config.Labels["org.opencontainers.image.revision"]; got != o.revision {
+		t.Errorf("the image is of revision %q", got)
 	}
 	dir := t.TempDir()
 	files := unpack(t, img, dir)
@@ -91,7 +86,32 @@ func TestImage(t *testing.T) {
 	if out, err := exec.Command(filepath.Join(dir, "tidemill-doctor"), "--help").CombinedOutput(); err != nil {
 		t.Errorf("run out of the image: %v: %s", err, out)
 	}
+	starts(t, filepath.Join(dir, "tidemill"))
 	t.Logf("%d files; %s", len(files), strings.TrimSpace(string(out)))
+}
+
+// starts: the entrypoint gets as far as one can without a cluster, and says so.
+func starts(t *testing.T, program string) {
+	t.Helper()
+	cmd := exec.Command(program, "run", "--kubeconfig", "/nonexistent/config")
+	cmd.Env = []string{"HOME=/"}
+	out, err := cmd.CombinedOutput()
+	if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || !strings.Contains(string(out), "hint: ") {
+		t.Errorf("run without a cluster: %v: %s", err, out)
+	}
+}
+
+// The image has no file of authorities: who calls by TLS carries them along.
+func TestAuthorities(t *testing.T) {
+	for _, binary := range programs(t) {
+		info, err := buildinfo.ReadFile(binary)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(info.Deps, func(m *debug.Module) bool { return m.Path == "golang.org/x/crypto/x509roots/fallback" }) {
+			t.Errorf("%s carries no authorities", filepath.Base(binary))
+		}
+	}
 }
 
 // unpack writes the image's files below dir and gives their names.
@@ -187,6 +207,10 @@ func TestChartAndInstall(t *testing.T) {
 	if err := o.install(); err != nil {
 		t.Fatal(err)
 	}
+	if err := o.manifests(); err != nil {
+		t.Fatal(err)
+	}
+	overlaysBuild(t, o)
 	text, err := os.ReadFile(filepath.Join(o.out, "install.yaml"))
 	if err != nil {
 		t.Fatal(err)
@@ -230,6 +254,7 @@ func TestBadOrders(t *testing.T) {
 		{[]string{"image"}, "-out is not given"},
 		{[]string{"image", "-out", full}, "is not empty"},
 		{[]string{"image", "-out", t.TempDir(), "-version", "v1"}, "not semantic"},
+		{[]string{"image", "-out", t.TempDir(), "-revision", "main"}, "not a commit in full"},
 		{[]string{"image", "-out", t.TempDir(), "-platforms", "plan9/mips"}, "is not one of"},
 		{[]string{"image", "-out", t.TempDir(), "-platforms", "darwin/arm64"}, "an image is for linux"},
 	} {
