@@ -43,9 +43,9 @@ var podAddresses = Check{
 	Run: func(_ context.Context, p Patient) Finding {
 		cidr := p.Node.Object.Spec.PodCIDR
 		if cidr == "" {
-			// VCN-native pods take addresses from VNICs, whose number the API of the
-			// cluster does not tell; OKE sets the pods per node accordingly.
-			return skip(ReasonNotApplicable, "pods have addresses of the VCN; the check pod-capacity counts them")
+			// VCN-native pods take addresses from VNICs, of which only OKE's own objects
+			// tell.
+			return skip(ReasonNotApplicable, "pods have addresses of the VCN; the check pod-network counts them")
 		}
 		prefix, err := netip.ParsePrefix(cidr)
 		if err != nil {
@@ -56,12 +56,7 @@ var podAddresses = Check{
 			return pass(cidr)
 		}
 		room := max(1, 1<<bits-3) // network, broadcast and the bridge
-		used := 0
-		for _, pod := range p.Node.Pods {
-			if !pod.Spec.HostNetwork && pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed {
-				used++
-			}
-		}
+		used := ownAddresses(p.Node.Pods)
 		f := Finding{State: judge(podAddressLimits, float64(used)*100/float64(room)), Observed: fmt.Sprintf("%d of %d", used, room)}
 		if f.State != Pass {
 			f.Reason, f.Message = "PodAddressesNearlyUsedUp", fmt.Sprintf("%d of the %d addresses of %s are taken", used, room, cidr)

@@ -5,42 +5,45 @@ package doctor
 // their symptoms.
 func Checks() []Check {
 	return []Check{
-		instanceGone,    // there is no machine: nothing else can be true
-		instanceStopped, // the machine is off: why the node is not Ready
-		registration,    // a machine that never became a Node
-		console,         // what it said itself, if anybody asked
-		providerID,      // a Node that nobody can match to a machine
-		ready,           // the kubelet's own word, or its silence
-		lease,           // the kubelet's heartbeat, a second witness beside ready
-		kubeletHealth,   // the kubelet itself, when it is asked
-		kubeletPLEG,     // whether it keeps up
-		kubeletRuntime,  // whether the runtime does
-		kubeletRotation, // whether it will still be known
-		kubeletRestarts, // whether it stays up
-		flapping,        // a node that keeps dropping out
-		pressure,        // disk, memory or process IDs run out
-		versionSkew,     // a kubelet that this control plane does not support
-		systemPods,      // proxy, network and storage plugin: the gate of a new node
-		podsStarting,    // the runtime answers and cannot create
-		podsTerminating, // the runtime answers and cannot kill
-		imagePulls,      // images that do not come here
-		podCapacity,     // no room for another pod, however idle the node
-		podAddresses,    // nor for its address
-		evictions,       // pods that the node could not keep
-		gpuCount,        // GPUs that are paid for and cannot be used
-		promised,        // a machine that is smaller than scaling believes
-		nodeAddress,     // a node that the control plane cannot call
-		clockAhead,      // a clock that makes tokens invalid
-		otherMonitors,   // what other monitors found
-		taintsLeft,      // what other controllers left behind
-		cordoned,        // what people left behind
-		okeSystem,       // an add-on that is missing altogether
-		maintenance,     // what the cloud will do to it
-		preemption,      // or does
-		kubeletConfig,   // a kubelet that is told something else than its siblings
-		poolDrift,       // a node that is unlike its siblings
-		release,         // a node that is not what a new one would be
-		age,             // a node that is older than its fixes
+		instanceGone,      // there is no machine: nothing else can be true
+		instanceStopped,   // the machine is off: why the node is not Ready
+		registration,      // a machine that never became a Node
+		console,           // what it said itself, if anybody asked
+		providerID,        // a Node that nobody can match to a machine
+		ready,             // the kubelet's own word, or its silence
+		lease,             // the kubelet's heartbeat, a second witness beside ready
+		kubeletHealth,     // the kubelet itself, when it is asked
+		kubeletPLEG,       // whether it keeps up
+		kubeletRuntime,    // whether the runtime does
+		kubeletRotation,   // whether it will still be known
+		kubeletRestarts,   // whether it stays up
+		flapping,          // a node that keeps dropping out
+		pressure,          // disk, memory or process IDs run out
+		versionSkew,       // a kubelet that this control plane does not support
+		systemPods,        // proxy, network and storage plugin: the gate of a new node
+		podsStarting,      // the runtime answers and cannot create
+		podsTerminating,   // the runtime answers and cannot kill
+		imagePulls,        // images that do not come here
+		podCapacity,       // no room for another pod, however idle the node
+		podAddresses,      // nor for its address
+		podNetwork,        // nor one of the VCN
+		attachments,       // volumes that do not come, or stay
+		evictions,         // pods that the node could not keep
+		gpuCount,          // GPUs that are paid for and cannot be used
+		promised,          // a machine that is smaller than scaling believes
+		nodeAddress,       // a node that the control plane cannot call
+		clockAhead,        // a clock that makes tokens invalid
+		otherMonitors,     // what other monitors found
+		taintsLeft,        // what other controllers left behind
+		cordoned,          // what people left behind
+		okeSystem,         // an add-on that is missing altogether
+		maintenance,       // what the cloud will do to it
+		preemption,        // or does
+		kubeletConfig,     // a kubelet that is told something else than its siblings
+		poolDrift,         // a node that is unlike its siblings
+		release,           // a node that is not what a new one would be
+		runtimeAdvisories, // a runtime with a known hole
+		age,               // a node that is older than its fixes
 	}
 }
 
@@ -84,6 +87,7 @@ func HostChecks() []Check {
 		ipForwarding,        // a way for pods
 		mtu,                 // packets of pods that fit the way
 		ports,               // ports for new connections
+		packetFilter,        // one set of rules, not two
 		conntrack,           // connections that the packet filter can remember
 		conntrackDrops,      // those that it could not
 		nicCarrier,          // links of network cards

@@ -28,6 +28,7 @@ type clinic struct {
 	plans        Plans
 	consoles     map[string]Console
 	kubelets     map[string]*KubeletView
+	podNetworks  *PodNetworks
 	controlPlane string
 	history      *History
 	runner       *Runner
@@ -125,7 +126,7 @@ func (c *clinic) examine(t testing.TB) []Case {
 	s := c.Snapshot()
 	s.ControlPlane = c.controlPlane
 	look := NewLook(s, c.leases, c.leasesErr, c.history)
-	look.Plans, look.Consoles, look.Kubelets = c.plans, c.consoles, c.kubelets
+	look.Plans, look.Consoles, look.Kubelets, look.PodNetworks = c.plans, c.consoles, c.kubelets, c.podNetworks
 	return Judge(t.Context(), look, c.runner, c.policy)
 }
 

@@ -1,9 +1,9 @@
 package doctor
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -304,10 +304,11 @@ func (k *Kubelets) get(ctx context.Context, n *corev1.Node, path string, limit i
 		return "", r.StatusCode, read(body)
 	}
 	text, err := io.ReadAll(body)
-	switch said := strings.TrimSpace(clean(string(text))); {
+	_, status := statusOf(text)
+	switch said := sentence(text); {
 	case r.StatusCode == http.StatusUnauthorized || r.StatusCode == http.StatusForbidden:
 		return "", 0, fmt.Errorf("get %s: %w: %s", path, errForbidden, said)
-	case bytes.Contains(text[:min(len(text), 256)], []byte(`"kind":"Status"`)) || r.StatusCode == http.StatusBadGateway || r.StatusCode == http.StatusGatewayTimeout:
+	case status || r.StatusCode == http.StatusBadGateway || r.StatusCode == http.StatusGatewayTimeout:
 		return "", 0, &unreachable{fmt.Errorf("get %s: the API server answers %d: %s", path, r.StatusCode, said)}
 	case err != nil:
 		return "", 0, &unreachable{fmt.Errorf("get %s: %w", path, err)}
@@ -317,6 +318,25 @@ func (k *Kubelets) get(ctx context.Context, n *corev1.Node, path string, limit i
 		return "", r.StatusCode, fmt.Errorf("get %s: the kubelet answers %d: %s", path, r.StatusCode, said)
 	}
 	return string(text), r.StatusCode, nil
+}
+
+// statusOf is what the API server says in an object of kind Status; false when
+// the text is no such object, and then the answer is the kubelet's own.
+func statusOf(text []byte) (message string, ok bool) {
+	var status struct{ Kind, Message string }
+	if err := json.Unmarshal(text, &status); err != nil || status.Kind != "Status" {
+		return "", false
+	}
+	return status.Message, true
+}
+
+// sentence is an answer for people: what a Status says, or the text as it is.
+func sentence(text []byte) string {
+	said := string(text)
+	if message, ok := statusOf(text); ok && message != "" {
+		said = message
+	}
+	return strings.TrimSpace(clean(said))
 }
 
 // withoutAddress drops the URL that net/http puts before an error: it is long, and

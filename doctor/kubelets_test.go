@@ -319,7 +319,7 @@ func TestKubeletsOfAllKinds(t *testing.T) {
 	w.says["away"] = func(rw http.ResponseWriter, _ *http.Request) {
 		rw.Header().Set("Content-Type", "application/json")
 		rw.WriteHeader(http.StatusServiceUnavailable)
-		fmt.Fprint(rw, `{"kind":"Status","status":"Failure","message":"error trying to reach service: dial tcp 10.0.1.7:10250: i/o timeout","code":503}`)
+		fmt.Fprint(rw, `{"kind": "Status","status":"Failure","message":"error trying to reach service: dial tcp 10.0.1.7:10250: i/o timeout","code":503}`)
 	}
 	w.says["breaks"] = func(rw http.ResponseWriter, _ *http.Request) {
 		c, _, err := rw.(http.Hijacker).Hijack()
@@ -340,6 +340,9 @@ func TestKubeletsOfAllKinds(t *testing.T) {
 	}
 	if v := views["ill"]; v.Healthy || v.HealthErr != nil || !strings.Contains(unwell(v.Health), "syncloop") || v.Metrics == nil {
 		t.Errorf("ill: %+v", v)
+	}
+	if got, want := fmt.Sprint(views["away"].HealthErr), "get /healthz: the API server answers 503: error trying to reach service: dial tcp 10.0.1.7:10250: i/o timeout"; got != want {
+		t.Errorf("away: %q, want %q", got, want)
 	}
 	want := map[string]string{"forbids": ReasonNotPermitted, "never": "KubeletUnreachable", "drips": "KubeletUnreachable", "endless": ReasonUnreadable, "away": "KubeletUnreachable", "breaks": "KubeletUnreachable"}
 	for name, reason := range want {

@@ -30,6 +30,8 @@ type Look struct {
 	// Kubelets are what kubelets said themselves, by Node name; nil when none was
 	// asked.
 	Kubelets map[string]*KubeletView
+	// PodNetworks are OKE's objects about addresses of pods; nil when nobody asked.
+	PodNetworks *PodNetworks
 	// History is what earlier looks saw; nil in a one-shot examination.
 	History *History
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -70,6 +71,15 @@ var moreStories = []story{
 	{"room", podAddresses.ID, edit(func(n *corev1.Node) { n.Spec.PodCIDR = "10.244.0.0/25" }), Pass, ""},
 	{"VCN-native", podAddresses.ID, func(*clinic) {}, Skip, ReasonNotApplicable},
 	{"garbage", podAddresses.ID, edit(func(n *corev1.Node) { n.Spec.PodCIDR = "10.244" }), Unknown, ReasonUnreadable},
+	{"not attached", podNetwork.ID, func(c *clinic) {
+		c.podNetworks = &PodNetworks{Of: map[string]PodNetwork{c.node("n1").Spec.ProviderID: {State: "BACKOFF", Reason: "no VNIC to spare"}}}
+	}, Fail, "PodNetworkBackoff"},
+	{"does not come", attachments.ID, func(c *clinic) {
+		a := storagev1.VolumeAttachment{ObjectMeta: metav1.ObjectMeta{Name: "a", CreationTimestamp: metav1.NewTime(c.Now.Add(-time.Hour))}}
+		a.Spec.NodeName = "n1"
+		c.Objects.Attachments = append(c.Objects.Attachments, a)
+	}, Warn, "VolumesStuck"},
+	{"an old CRI-O", runtimeAdvisories.ID, edit(func(n *corev1.Node) { n.Status.NodeInfo.ContainerRuntimeVersion = "cri-o://1.28.5" }), Info, "RuntimeAdvisory"},
 	{"ahead", clockAhead.ID, func(c *clinic) { c.leases["n1"] = c.Now.Add(time.Minute) }, Warn, "ClockAhead"},
 	{"no leases", clockAhead.ID, func(c *clinic) { c.leasesErr = errors.New("forbidden") }, Unknown, ReasonNotPermitted},
 	{"reported", otherMonitors.ID, edit(func(n *corev1.Node) { set(n, "KernelDeadlock", corev1.ConditionTrue, time.Unix(0, 0)) }), Warn, "ReportedByOthers"},

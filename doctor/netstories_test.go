@@ -26,6 +26,11 @@ var netStories = []hostStory{
 	{"ports", "of a server, not of a client", []string{portRange, strings.ReplaceAll(sockets(10, "0101A8C0:1F90"), ":80", ":10")}, nil, Pass, ""},
 	{"ports", "listening", []string{portRange, strings.ReplaceAll(sockets(10, "00000000:0000"), " 01 ", " 0A ")}, nil, Pass, ""},
 	{"ports", "no table", []string{portRange}, nil, Unknown, ReasonNotFound},
+	{"packet-filter", "both sets", []string{"proc/1/net/ip_tables_names\nnat\nfilter", "proc/modules\nnf_tables 311296 900 nft_compat, Live 0x0\nnft_compat 20480 417 - Live 0x0"}, nil, Info, "PacketFiltersMixed"},
+	{"packet-filter", "the old one", []string{"proc/1/net/ip_tables_names\nnat\nfilter", "proc/modules\nip_tables 36864 2 iptable_nat,iptable_filter, Live 0x0\nnft_compat 20480 0 - Live 0x0"}, nil, Pass, ""},
+	{"packet-filter", "the new one", []string{"proc/1/net/dev\n", "proc/modules\nnft_compat 20480 417 - Live 0x0"}, nil, Pass, ""},
+	{"packet-filter", "users that are no number", []string{"proc/1/net/ip_tables_names\nnat", "proc/modules\nnft_compat 20480 many - Live 0x0"}, nil, Unknown, ReasonUnreadable},
+	{"packet-filter", "no network to see", nil, nil, Unknown, ReasonNotFound},
 	{"ports", "no range of ports", []string{"proc/sys/net/ipv4/ip_local_port_range\n70000 1", sockets(1, "0101A8C0:1F90")}, nil, Unknown, ReasonUnreadable},
 }
 

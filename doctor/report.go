@@ -98,6 +98,7 @@ func Examine(ctx context.Context, o ExamineOptions) (Report, error) {
 	leases, leasesErr := ReadLeases(ctx, reader)
 	look := NewLook(s, leases, leasesErr, nil)
 	look.Plans = ReadPlans(ctx, o.Observer.Fleet, s)
+	look.PodNetworks = ReadPodNetworks(ctx, reader)
 	if o.Kubelets != nil {
 		look.Kubelets = o.Kubelets.Ask(ctx, kubeletsOf(s, o.Names), s.Now)
 	}

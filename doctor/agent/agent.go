@@ -68,6 +68,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	if wait <= 0 {
 		wait = every
 	}
+	a.shed() // what starting touched, before the first round takes more
 	// Agents that a rollout starts together must not all write at once.
 	timer := time.NewTimer(time.Duration(rand.Int64N(int64(wait)/10 + 1)))
 	defer timer.Stop()
@@ -79,10 +80,14 @@ func (a *Agent) Run(ctx context.Context) error {
 		}
 		began := time.Now()
 		a.round(ctx)
-		if err := shed(); err != nil {
-			a.Log.Debug("memory was not given back", "error", err)
-		}
+		a.shed()
 		timer.Reset(max(wait-time.Since(began), wait/10))
+	}
+}
+
+func (a *Agent) shed() {
+	if err := shed(); err != nil {
+		a.Log.Debug("memory was not given back", "error", err)
 	}
 }
 
