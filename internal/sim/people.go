@@ -101,7 +101,13 @@ var deeds = []struct {
 			}
 		}
 	}},
-	{"abort", func(w *World) { w.annotate(v1alpha1.AnnotationAbort, fmt.Sprint(w.step)) }},
+	{"abort", func(w *World) {
+		id := w.pools[w.tape.Pick(len(w.pools))]
+		if p := w.poolObject(id); p != nil {
+			w.books.aborted[id] = time.Now()
+			w.api.Edit(p, func(o client.Object) { set(o, v1alpha1.AnnotationAbort, fmt.Sprint(w.step)) })
+		}
+	}},
 	{"cordon", func(w *World) { w.personCordons(true) }},
 	{"uncordon", func(w *World) { w.personCordons(false) }},
 	{"kubelet dies", func(w *World) {

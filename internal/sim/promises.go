@@ -48,7 +48,9 @@ type books struct {
 	// cordoned are nodes that a person has cordoned, by UID.
 	cordoned map[string]bool
 	// paused is since when a pool has been paused.
-	paused      map[string]time.Time
+	paused map[string]time.Time
+	// aborted is when a person last asked for a pool's run to be aborted.
+	aborted     map[string]time.Time
 	cloudWrites int
 	// reads of the cloud in the minute that began at minute; deletes by instance.
 	reads   int
@@ -64,7 +66,7 @@ type count struct {
 }
 
 func newBooks() books {
-	return books{available: map[string][]count{}, cordoned: map[string]bool{}, paused: map[string]time.Time{}, kept: map[string]int{}, deletes: map[string]int{}}
+	return books{available: map[string][]count{}, cordoned: map[string]bool{}, paused: map[string]time.Time{}, aborted: map[string]time.Time{}, kept: map[string]int{}, deletes: map[string]int{}}
 }
 
 func (w *World) promise(name string, kept bool, format string, args ...any) {
@@ -156,9 +158,23 @@ func (w *World) watchNode(verb string, old, next *corev1.Node) {
 	if at, ok := w.books.paused[pool]; ok && mark.Cause == kube.CauseCycle {
 		w.promise(keepPaused, time.Since(at) < forgiven, "node %s was cordoned %s after its pool was paused", next.Name, time.Since(at))
 	}
+	if mark.Cause == kube.CauseCycle {
+		w.obeys(pool, next.Name)
+	}
 	if works(old) && mark.Cause != kube.CauseScaleDown && !mark.Stays() {
 		w.floor(pool, next)
 	}
+}
+
+// obeys checks, when a run has just cordoned a node, that nobody had aborted it. A
+// run knows when it began to the second.
+func (w *World) obeys(pool, node string) {
+	at, ok := w.books.aborted[pool]
+	p := w.poolObject(pool)
+	if !ok || p == nil || p.Status.Cycle == nil || !p.Status.Cycle.StartedAt.Add(2*time.Second).Before(at) {
+		return
+	}
+	w.promise(keepHuman, time.Since(at) < forgiven, "node %s was cordoned %s after the run of its pool was aborted", node, time.Since(at))
 }
 
 // floor checks, when a working node has just been cordoned for a replacement,
