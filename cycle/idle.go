@@ -18,6 +18,9 @@ func (d *decision) idle(w wanted) {
 	if request == "" {
 		request = d.nodeRequestOf(w)
 	}
+	if request == "" {
+		request = d.unlaunched()
+	}
 	d.giveBackLeftovers()
 	if request == "" {
 		d.scaleDown()

@@ -101,13 +101,20 @@ func (d *decision) unjoined() {
 			first = n
 		}
 	}
-	repair := d.pool.RepairSpec()
-	braked := meta.IsStatusConditionTrue(d.pool.Object.Status.Conditions, v1alpha1.ConditionBraked)
-	if first == nil || braked || d.pool.ScaleSpec() != nil || repair == nil || repair.Mode != v1alpha1.RepairOn {
+	if first == nil || d.pool.ScaleSpec() != nil {
+		return
+	}
+	why := fmt.Sprintf("it is no node %s after its creation", d.s.Now.Sub(first.Created()).Round(time.Minute))
+	if off := d.refillOff(nil); off != "" {
+		d.block(first, JoinTimeout, why+"; "+off)
+		return
+	}
+	if meta.IsStatusConditionTrue(d.pool.Object.Status.Conditions, v1alpha1.ConditionBraked) {
+		d.block(first, JoinTimeout, why+"; the doctor has braked")
 		return
 	}
 	s := nodeStep(Refill, first)
-	s.Reason, s.Message = JoinTimeout, fmt.Sprintf("it is no node %s after its creation", d.s.Now.Sub(first.Created()).Round(time.Minute))
+	s.Reason, s.Message = JoinTimeout, why
 	d.do(s)
 }
 

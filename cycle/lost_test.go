@@ -187,3 +187,40 @@ func TestManyLostMachines(t *testing.T) {
 		}
 	})
 }
+
+// The place of a machine is filled also when its successor could not be launched:
+// when the cloud has room again, and whenever the process dies.
+func TestUnlaunchedMachine(t *testing.T) {
+	for kill := range 14 {
+		pass(t, small, func(t *testing.T, s *simulation) {
+			s.change(func(p *v1alpha1.Pool) { p.Spec.Repair = &v1alpha1.RepairSpec{Mode: v1alpha1.RepairOn} })
+			s.loseOne()
+			s.set.edit = func(s *simulation, _ int) { s.cloud.SetCapacity("ZONE-1", 0) } // what goes makes no room
+			s.town.killAt, s.town.after = s.town.changes+kill, kill%2 > 0
+			s.minutes(40)
+			if s.whole() || s.town.pool.Status.Cycle == nil || s.town.pool.Status.Cycle.Desired != 3 {
+				t.Fatalf("killed at %d: no run remembers the size, calls %s:\n%s", kill, s.calls(), s.last)
+			}
+			s.set.edit = func(s *simulation, _ int) { s.cloud.SetCapacity("ZONE-1", -1) }
+			s.until(func() bool { return s.whole() && s.ended(unlaunchedRequest) })
+			s.checkEnd(Succeeded, "")
+		})
+	}
+}
+
+// Nobody is asked for more where nobody has asked for repair.
+func TestUnlaunchedIsLeftWithoutRepair(t *testing.T) {
+	for _, mode := range []v1alpha1.RepairMode{v1alpha1.RepairDryRun, v1alpha1.RepairOff} {
+		pass(t, small, func(t *testing.T, s *simulation) {
+			s.change(func(p *v1alpha1.Pool) { p.Spec.Repair = &v1alpha1.RepairSpec{Mode: v1alpha1.RepairOn} })
+			s.loseOne()
+			s.cloud.SetCapacity("ZONE-1", 0)
+			s.until(func() bool { return s.calls() == "Replace" })
+			s.change(func(p *v1alpha1.Pool) { p.Spec.Repair.Mode = mode })
+			s.minutes(40)
+			if got := s.calls(); got != "Replace" {
+				t.Errorf("%s: calls %q", mode, got)
+			}
+		})
+	}
+}

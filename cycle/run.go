@@ -299,6 +299,8 @@ func (d *decision) finish(run *v1alpha1.CycleStatus, todo []stale, end *ending) 
 	switch {
 	case end != nil:
 		outcome, message = end.outcome, end.message
+	case run.Request == unlaunchedRequest:
+		message = "the places of machines that could not be launched are filled"
 	case run.Replaced == 0 && single(run):
 		outcome, message = Aborted, fmt.Sprintf("the request was taken back after %d nodes were replaced", run.Replaced)
 	}
