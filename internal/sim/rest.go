@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
@@ -65,7 +67,7 @@ func (w *World) checkPool(id string) {
 	if !w.mix.parts.scale { // a person's resize whose launches fail is the person's to mend
 		want -= unlaunched(v)
 	}
-	w.promise(keepEnd, joined == want || !w.mix.parts.cycle, "pool %s: %d nodes, %d of size %d should be", p.Name, joined, want, v.Size)
+	w.promise(keepEnd, joined == want || !w.mix.parts.cycle || p.Spec.Repair == nil && p.Spec.Scale == nil && admits(p), "pool %s: %d nodes, %d of size %d should be", p.Name, joined, want, v.Size)
 	if p.Spec.Scale != nil {
 		w.promise(keepEnd, v.Size >= int(p.Spec.Scale.MinSize) || p.Status.Scale == nil, "pool %s: size %d is below its minimum", p.Name, v.Size)
 	}
@@ -77,6 +79,13 @@ func (w *World) checkPool(id string) {
 			}
 		})
 	}
+}
+
+// admits is whether the Pool says itself that machines of it are no nodes. That is
+// enough where nobody has asked for scaling or repair: to make others is not ours.
+func admits(p *v1alpha1.Pool) bool {
+	c := meta.FindStatusCondition(p.Status.Conditions, v1alpha1.ConditionUpToDate)
+	return c != nil && c.Status == metav1.ConditionFalse && c.Reason == "NotJoined"
 }
 
 // unlaunched are entries that never had a machine.

@@ -97,7 +97,7 @@ func TestStatus(t *testing.T) {
 		}, "1 1 0 0 idle | UpToDate"},
 		{"growing", func(w *worldtest.World, _ *v1alpha1.Pool) {
 			w.AddNode("workers", "n1")
-			w.AddInstance("workers", "n2", cloudprovider.Creating)
+			w.AddInstance("workers", "n2", cloudprovider.Creating).Created = w.Now.Add(-24 * time.Minute)
 			w.AddNode("workers", "n3", worldtest.NotReady)
 		}, "3 1 0 0 growing 1→3 | UpToDate"},
 		{"examined before it counts", func(w *worldtest.World, object *v1alpha1.Pool) {
@@ -139,8 +139,19 @@ func TestStatus(t *testing.T) {
 		}, "1 1 0 0 idle | UpToDate"},
 		{"a machine that has not registered is not outdated", func(w *worldtest.World, _ *v1alpha1.Pool) {
 			in := w.AddInstance("workers", "n1", cloudprovider.Running)
-			in.Release = cloudprovider.Release{Kubernetes: "v1.35.0"}
+			in.Release, in.Created = cloudprovider.Release{Kubernetes: "v1.35.0"}, w.Now.Add(-time.Minute)
 		}, "1 0 0 0 growing 0→1 | UpToDate"},
+		{"a machine that never became a node", func(w *worldtest.World, _ *v1alpha1.Pool) {
+			w.AddNode("workers", "n1")
+			w.AddInstance("workers", "n2", cloudprovider.Running).Created = w.Now.Add(-25 * time.Minute)
+		}, "2 1 0 0 growing 1→2 | NotJoined"},
+		{"a machine that had as long as its pool allows", func(w *worldtest.World, object *v1alpha1.Pool) {
+			object.Spec.Cycle = &v1alpha1.CycleSpec{JoinTimeout: &metav1.Duration{Duration: 3 * time.Minute}}
+			w.AddInstance("workers", "n1", cloudprovider.Running).Created = w.Now.Add(-4 * time.Minute)
+		}, "1 0 0 0 growing 0→1 | NotJoined"},
+		{"a machine that is gone with its Node", func(w *worldtest.World, _ *v1alpha1.Pool) {
+			w.AddInstance("workers", "n1", cloudprovider.Stopped)
+		}, "1 0 0 0 1 broken | NotJoined"},
 		{"a run", func(w *worldtest.World, object *v1alpha1.Pool) {
 			w.AddNode("workers", "n1")
 			object.Status.Cycle = &v1alpha1.CycleStatus{

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -75,7 +76,7 @@ func poolPart(s *world.Snapshot, p *world.Pool) Part {
 	if err != nil {
 		ready = unavailable(p.Object, err)
 	}
-	part.Conditions = []metav1.Condition{ready, upToDate(p, t, len(p.Nodes))}
+	part.Conditions = []metav1.Condition{ready, upToDate(p, t, s.Now)}
 	return part
 }
 
@@ -135,9 +136,12 @@ func unavailable(object *v1alpha1.Pool, err error) metav1.Condition {
 }
 
 // upToDate says whether every node runs the pool's release and nobody is
-// working on it or has asked for work, which is what a user waits for.
-func upToDate(p *world.Pool, t numbers, nodes int) metav1.Condition {
+// working on it or has asked for work, which is what a user waits for. A machine
+// that never became a node runs nothing.
+func upToDate(p *world.Pool, t numbers, now time.Time) metav1.Condition {
+	nodes := len(p.Nodes) - t.failed
 	status, reason, message := metav1.ConditionTrue, "UpToDate", fmt.Sprintf("%d of %d nodes run %s", nodes, nodes, p.Cloud.Release)
+	missing := missing(p, now)
 	switch run := p.Run(); {
 	case run != nil:
 		status, reason, message = metav1.ConditionFalse, "Cycling", "a run is under way: "+run.Request
@@ -145,6 +149,8 @@ func upToDate(p *world.Pool, t numbers, nodes int) metav1.Condition {
 		status, reason, message = metav1.ConditionFalse, "Requested", "not begun yet: "+asked(p)
 	case t.outdated > 0:
 		status, reason, message = metav1.ConditionFalse, "Outdated", fmt.Sprintf("%d of %d nodes do not run %s", t.outdated, nodes, p.Cloud.Release)
+	case len(missing) > 0:
+		status, reason, message = metav1.ConditionFalse, "NotJoined", notJoined(p, missing)
 	}
 	return kube.Condition(p.Object, v1alpha1.ConditionUpToDate, status, reason, message)
 }
