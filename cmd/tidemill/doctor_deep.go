@@ -76,6 +76,9 @@ func (g *globals) visit(ctx context.Context, f deepFlags, config *rest.Config, r
 	if err != nil {
 		return r, nil, err
 	}
+	if err := ctx.Err(); err != nil {
+		return r, nil, blind(fmt.Errorf("visit nodes: %w", err)) // half a look is no verdict
+	}
 	refused := 0
 	for _, v := range visits {
 		r = r.Visited(v.Node, v.Findings, v.Err)

@@ -31,7 +31,7 @@ const wards = deep.DefaultNamespace
 // admission the agents. There is no kubelet to run a container; the test ends
 // them, and gives their log.
 func TestDoctorWithin(t *testing.T) {
-	ctx := within(t, 4*time.Minute)
+	ctx := within(t, 8*time.Minute)
 	cluster, err := playground.Start(ctx, playground.Options{Pools: OnePool(2)})
 	if err != nil {
 		t.Fatal(err)
@@ -64,6 +64,7 @@ func TestDoctorWithin(t *testing.T) {
 	}
 	t.Run("visit", func(t *testing.T) { visits(ctx, t, set, nodes) })
 	t.Run("agent", func(t *testing.T) { agents(ctx, t, cluster.RESTConfig(), set, nodes) })
+	t.Run("command", func(t *testing.T) { commands(ctx, t, cluster, set, nodes) })
 }
 
 // visits end by the hand of the test, one node with a log and one without.
