@@ -3,6 +3,7 @@ package playground
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -19,7 +20,9 @@ import (
 // readinessKeeper does the one duty of a kubelet that kwok has no stage for.
 // When a Node turns NotReady the node lifecycle controller marks its pods not
 // ready; when the Node recovers, its kubelet marks them ready again. A stage of
-// a pod cannot see that its Node has changed, so this watches the Nodes.
+// a pod cannot see that its Node has changed, so this watches the Nodes; and the
+// pods, since that controller may mark one when its Node is well again already,
+// which a kubelet sets right too.
 func (c *Cluster) readinessKeeper(factory informers.SharedInformerFactory) run {
 	queue := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[string]())
 	informer := factory.Core().V1().Nodes().Informer()
@@ -31,8 +34,16 @@ func (c *Cluster) readinessKeeper(factory informers.SharedInformerFactory) run {
 			}
 		},
 	})
+	_, errPods := factory.Core().V1().Pods().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+		UpdateFunc: func(before, after any) {
+			was, is := before.(*corev1.Pod), after.(*corev1.Pod)
+			if podReady(was) && !podReady(is) && podIs(is, corev1.ContainersReady) {
+				queue.Add(is.Spec.NodeName)
+			}
+		},
+	})
 	return func(ctx context.Context) {
-		if err != nil {
+		if err := errors.Join(err, errPods); err != nil {
 			utilruntime.HandleErrorWithContext(ctx, err, "Readiness keeper has no informer")
 			return
 		}
@@ -62,8 +73,16 @@ func nodeReady(n *corev1.Node) bool {
 	return false
 }
 
-// readyPods marks the running pods of a Node ready.
+// readyPods marks the running pods of a Node ready if the Node is. If it is not, its
+// recovery asks again.
 func (c *Cluster) readyPods(ctx context.Context, node string) error {
+	if n, err := c.client.CoreV1().Nodes().Get(ctx, node, metav1.GetOptions{}); apierrors.IsNotFound(err) {
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("get node %s: %w", node, err)
+	} else if !nodeReady(n) {
+		return nil
+	}
 	pods, err := c.podsOn(ctx, node)
 	if err != nil {
 		return err
@@ -87,9 +106,11 @@ func (c *Cluster) readyPods(ctx context.Context, node string) error {
 	return nil
 }
 
-func podReady(p *corev1.Pod) bool {
+func podReady(p *corev1.Pod) bool { return podIs(p, corev1.PodReady) }
+
+func podIs(p *corev1.Pod, kind corev1.PodConditionType) bool {
 	for _, condition := range p.Status.Conditions {
-		if condition.Type == corev1.PodReady {
+		if condition.Type == kind {
 			return condition.Status == corev1.ConditionTrue
 		}
 	}
