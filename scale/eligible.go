@@ -67,12 +67,12 @@ func unneededSince(n *world.Node) time.Time {
 }
 
 // utilization is the largest share of the node's CPU, memory and accelerators
-// that pods ask for, those of DaemonSets not counted.
-func utilization(n *corev1.Node, pods []*corev1.Pod) float64 {
+// that pods ask for, those of DaemonSets and what is overdue not counted.
+func utilization(n *corev1.Node, pods []*corev1.Pod, now time.Time) float64 {
 	u := newUsage()
 	var counted []*corev1.Pod
 	for _, pod := range pods {
-		if !mirror(pod) && !ofDaemonSet(pod) {
+		if !mirror(pod) && !ofDaemonSet(pod) && !overdue(pod, now) {
 			counted = append(counted, pod)
 		}
 	}

@@ -71,9 +71,9 @@ func (s *shrinking) stand(n *world.Node, placed map[string][]*corev1.Pod) {
 	if s.kept[name] {
 		x.object = grownUp(n.Object, nil)
 	}
-	x.used = vacate.Load(x.object, c.counted)
+	x.used = vacate.Load(x.object, c.countedAt(s.s.Now))
 	if gpus(x.object.Status.Allocatable) {
-		x.used = utilization(x.object, x.pods)
+		x.used = utilization(x.object, x.pods, s.s.Now)
 	}
 	x.used = max(x.used, s.sim.DeviceUse(name))
 	s.nodes[name] = x

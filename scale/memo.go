@@ -1,6 +1,8 @@
 package scale
 
 import (
+	"time"
+
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/tidemill/tidemill/internal/world"
@@ -34,6 +36,8 @@ type crew struct {
 	// with every node, DaemonSets' and the kubelet's.
 	all, counted vacate.Amount
 	busy         bool // some would have to move
+	// ending are those of the counted that are on their way out.
+	ending []*corev1.Pod
 	// shy are those that keep others away.
 	shy []*corev1.Pod
 }
@@ -83,11 +87,27 @@ func (c *crew) add(pod *corev1.Pod) {
 	c.all = c.all.Plus(want)
 	if !mirror(pod) && !ofDaemonSet(pod) {
 		c.counted = c.counted.Plus(want)
+		if pod.DeletionTimestamp != nil {
+			c.ending = append(c.ending, pod)
+		}
 	}
 	c.busy = c.busy || !stays(pod)
 	if a := pod.Spec.Affinity; a != nil && a.PodAntiAffinity != nil {
 		c.shy = append(c.shy, pod)
 	}
+}
+
+// countedAt is counted without what is overdue at now: time passes while the list
+// stays the same.
+func (c *crew) countedAt(now time.Time) vacate.Amount {
+	out := c.counted
+	for _, pod := range c.ending {
+		if overdue(pod, now) {
+			want, _ := vacate.Requests(pod)
+			out = out.Minus(want)
+		}
+	}
+	return out
 }
 
 // with is the crew and pods that are to join it.
@@ -98,6 +118,7 @@ func (c *crew) with(more []*corev1.Pod) *crew {
 	out := *c
 	out.live = append(c.live[:len(c.live):len(c.live)], more...)
 	out.shy = c.shy[:len(c.shy):len(c.shy)]
+	out.ending = c.ending[:len(c.ending):len(c.ending)]
 	for _, pod := range more {
 		out.add(pod)
 	}

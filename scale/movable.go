@@ -1,15 +1,10 @@
 package scale
 
 import (
-	"fmt"
-	"slices"
-	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/tidemill/tidemill/api/v1alpha1"
-	"github.com/tidemill/tidemill/internal/world"
 )
 
 // stays is whether a pod needs no place elsewhere: it goes with its node, or is
@@ -39,46 +34,12 @@ func ofDaemonSet(pod *corev1.Pod) bool {
 	return owner != nil && owner.Kind == "DaemonSet"
 }
 
-// blocker is why a pod must not be moved, "" when it may. The rules and their
-// order are cluster-autoscaler's, so that what was safe there is safe here; the
-// PodDisruptionBudgets come after, over all pods of the node at once. The
-// message goes on where the pod's name ends.
-func (s *shrinking) blocker(pod *corev1.Pod) (Reason, string) {
-	switch protected, malformed := world.DoNotDisrupt(pod.Annotations, pod.CreationTimestamp.Time, s.s.Now); {
-	case malformed:
-		return DoNotDisrupt, fmt.Sprintf(" has an annotation %q that is neither true nor a duration", pod.Annotations[v1alpha1.AnnotationDoNotDisrupt])
-	case protected:
-		return DoNotDisrupt, " is annotated so"
-	}
-	if why := s.sim.Unsupported(pod); why != "" {
-		return DynamicResources, ": " + why
-	}
-	if pod.Annotations[v1alpha1.AnnotationSafeToEvict] == "true" {
-		return "", ""
-	}
-	if metav1.GetControllerOfNoCopy(pod) == nil {
-		return NotReplicated, " has no controller"
-	}
-	if pod.Namespace == metav1.NamespaceSystem && len(s.budgets.of(pod)) == 0 {
-		return SystemPod, " has no PodDisruptionBudget"
-	}
-	if pod.Annotations[v1alpha1.AnnotationSafeToEvict] == "false" {
-		return NotSafeToEvict, " is annotated so"
-	}
-	if volume := localVolume(pod); volume != "" {
-		return LocalStorage, " keeps data in volume " + volume
-	}
-	return "", ""
-}
+// overdueAfter is how long after its end was due a terminating pod counts as
+// gone; cluster-autoscaler's extra threshold.
+const overdueAfter = 30 * time.Second
 
-// localVolume is the name of a volume whose data would be lost with the node.
-func localVolume(pod *corev1.Pod) string {
-	safe := strings.Split(strings.ReplaceAll(pod.Annotations[v1alpha1.AnnotationSafeToEvictLocal], " ", ""), ",")
-	for _, v := range pod.Spec.Volumes {
-		onDisk := v.EmptyDir != nil && v.EmptyDir.Medium != corev1.StorageMediumMemory
-		if (onDisk || v.HostPath != nil) && !slices.Contains(safe, v.Name) {
-			return v.Name
-		}
-	}
-	return ""
+// overdue is whether the pod should have ended long ago: a finalizer or a dead
+// kubelet keeps its object. Its deletionTimestamp has the grace in it already.
+func overdue(pod *corev1.Pod, now time.Time) bool {
+	return pod.DeletionTimestamp != nil && now.Sub(pod.DeletionTimestamp.Time) > overdueAfter
 }

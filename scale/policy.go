@@ -30,6 +30,12 @@ type Policy struct {
 	// UtilizationPercent is the default of a Pool's
 	// scale.down.utilizationPercent: 50.
 	UtilizationPercent int32
+	// MinReplicaCount: pods of a ReplicaSet or ReplicationController with fewer
+	// replicas are not moved. Default 0: none is too few.
+	MinReplicaCount int
+	// SystemPodsFor is how long after its creation a pod of kube-system that no
+	// PodDisruptionBudget covers keeps its node. Default 1h; 0 for not at all.
+	SystemPodsFor *time.Duration
 	// MaxEmpty is how many empty nodes one look may let go. Default 50.
 	MaxEmpty int
 	// MaxDrains is how many nodes with pods may be leaving at one time. Default 3.
@@ -92,6 +98,12 @@ func (p Policy) Check() error {
 			return fmt.Errorf("check policy: the %s is negative: %s", d.name, d.d)
 		}
 	}
+	if p.MinReplicaCount < 0 {
+		return fmt.Errorf("check policy: %d replicas at least", p.MinReplicaCount)
+	}
+	if p.SystemPodsFor != nil && *p.SystemPodsFor < 0 {
+		return fmt.Errorf("check policy: system pods keep their node for %s", *p.SystemPodsFor)
+	}
 	if p.MaxGrowth < 0 {
 		return fmt.Errorf("check policy: %d nodes at most in one look", p.MaxGrowth)
 	}
@@ -110,6 +122,10 @@ func (p Policy) withDefaults() Policy {
 	if p.PriorityCutoff == nil {
 		cutoff := int32(-10)
 		p.PriorityCutoff = &cutoff
+	}
+	if p.SystemPodsFor == nil {
+		hour := time.Hour
+		p.SystemPodsFor = &hour
 	}
 	p.JoinTimeout = or(p.JoinTimeout, 25*time.Minute)
 	p.YoungNode = or(p.YoungNode, 2*time.Minute)

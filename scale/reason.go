@@ -95,12 +95,16 @@ const (
 	Needed Reason = "Needed"
 	// NeededForMoves: pods of another leaving node are to move here.
 	NeededForMoves Reason = "NeededForMoves"
+	// MinReplicasReached: a pod's controller has fewer replicas than are touched.
+	MinReplicasReached Reason = "MinReplicasReached"
+	// OnCompletion: a pod's annotation asks to let it run to its end.
+	OnCompletion Reason = "OnCompletion"
 	// NotReplicated: a pod has no controller that would make it anew.
 	NotReplicated Reason = "NotReplicated"
 	// NotSafeToEvict: a pod's annotation forbids its eviction.
 	NotSafeToEvict Reason = "NotSafeToEvict"
-	// SystemPod: a pod of kube-system has no PodDisruptionBudget that says how
-	// many of its kind may be missing.
+	// SystemPod: a young pod of kube-system has no PodDisruptionBudget that says
+	// how many of its kind may be missing.
 	SystemPod Reason = "SystemPod"
 	// LocalStorage: a pod keeps data on the node.
 	LocalStorage Reason = "LocalStorage"

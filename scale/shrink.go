@@ -17,8 +17,10 @@ type shrinking struct {
 	*decision
 	budgets budgets
 	nodes   map[string]*standing // what stands, by name
-	ground  *vacate.Cluster
-	kept    map[string]bool // given back in this plan
+	// replicas are the pods of each controller, nil until a rule asks.
+	replicas map[replicaSet]int
+	ground   *vacate.Cluster
+	kept     map[string]bool // given back in this plan
 	// moved says, of a node that pods are to move to, whose they are.
 	moved map[string]string
 	// gone and drains count, by pool, nodes chosen in this plan and nodes with

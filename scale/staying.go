@@ -18,7 +18,7 @@ const maxNodeEvents = 20
 // and a person's word on a pod or a budget stands against it. That a node is
 // needed is no news, nor that it is not its time yet.
 var blocking = map[Reason]bool{
-	NotReplicated: true, NotSafeToEvict: true, SystemPod: true, LocalStorage: true, DoNotDisrupt: true,
+	MinReplicasReached: true, OnCompletion: true, NotReplicated: true, NotSafeToEvict: true, SystemPod: true, LocalStorage: true, DoNotDisrupt: true,
 	PDBConflict: true, PDBExhausted: true, DynamicResources: true,
 }
 

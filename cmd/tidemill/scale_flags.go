@@ -31,6 +31,8 @@ type scaleFlags struct {
 	backoffFirst, backoffMax, backoffForget                          time.Duration
 	utilization                                                      float64
 	cutoff                                                           int32
+	replicas                                                         int
+	systemPods                                                       time.Duration
 
 	namespace      string
 	status         string
@@ -59,6 +61,8 @@ func (f *scaleFlags) register(s *pflag.FlagSet) {
 	s.DurationVar(&f.backoffMax, "max-node-group-backoff-duration", 30*time.Minute, "longest time a pool is left alone after failed growths")
 	s.DurationVar(&f.backoffForget, "node-group-backoff-reset-timeout", 3*time.Hour, "how long after that its failures are forgotten")
 	s.Int32Var(&f.cutoff, "expendable-pods-priority-cutoff", -10, "priority below which a pod never makes a pool grow")
+	s.IntVar(&f.replicas, "min-replica-count", 0, "fewest replicas of a ReplicaSet or ReplicationController whose pods scaling moves")
+	s.DurationVar(&f.systemPods, "blocking-system-pod-distruption-timeout", time.Hour, "how long after its creation a pod of kube-system without a PodDisruptionBudget keeps its node; spelt as cluster-autoscaler spells it")
 	s.StringVar(&f.namespace, "config-namespace", "kube-system", "namespace of the ConfigMaps that cluster-autoscaler's users know")
 	s.StringVar(&f.status, "status-config-map-name", scale.StatusConfigMap, "ConfigMap that tells the status as cluster-autoscaler does; empty for none")
 	s.BoolVar(&f.ask, "ask-capacity", false, "ask OCI whether a shape is to be had before a pool grows; needs manage compute-capacity-reports in the tenancy, and goes on without the answer where that is missing")
@@ -114,6 +118,7 @@ func (f *scaleFlags) read() (scale.Policy, error) {
 		NewPodDelay: f.newPod, DelayAfterAdd: f.afterAdd, DelayAfterDelete: f.afterDelete, DelayAfterFailure: f.afterFailure,
 		UnneededFor: f.unneeded, JoinTimeout: f.provision, UtilizationPercent: int32(100*f.utilization + 0.5), PriorityCutoff: &f.cutoff,
 		BackoffFirst: f.backoffFirst, BackoffMax: f.backoffMax, BackoffForget: f.backoffForget, AskCapacity: f.ask,
+		MinReplicaCount: f.replicas, SystemPodsFor: &f.systemPods,
 	}
 	var err error
 	if p.Limits.Cores, err = limit.ParseRange(f.cores); err != nil {
