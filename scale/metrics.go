@@ -28,6 +28,7 @@ type metrics struct {
 	unhelped          *prometheus.GaugeVec
 	poolBlocked       *prometheus.GaugeVec
 	*surface
+	*simulated
 }
 
 func newMetrics() *metrics {
@@ -38,7 +39,7 @@ func newMetrics() *metrics {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "cluster_autoscaler", Name: name, Help: help}, labels)
 	}
 	return &metrics{
-		surface: newSurface(),
+		surface: newSurface(), simulated: newSimulated(),
 		prioritiesInvalid: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "tidemill_scale_priorities_invalid", Help: "1 while the priority expander's ConfigMap cannot be read and older rules hold.",
 		}),
@@ -79,7 +80,7 @@ func newMetrics() *metrics {
 func (l *Loop) Register(r prometheus.Registerer) error {
 	l.init()
 	m := l.metrics
-	for _, c := range append(m.surface.collectors(),
+	for _, c := range append(append(m.surface.collectors(), m.simulated.collectors()...),
 		m.unschedulable, m.nodes, m.unneeded, m.up, m.failedUps, m.down, m.errors, m.seconds, m.toResize, m.prioritiesInvalid, m.unhelped, m.poolBlocked,
 	) {
 		if err := r.Register(c); err != nil {
@@ -134,6 +135,7 @@ func (m *metrics) removed(r Removal) {
 // look sets what a look saw.
 func (m *metrics) look(s *world.Snapshot, plan Plan, p Policy) {
 	m.surface.look(s, plan, p)
+	m.simulated.look(s, plan, p)
 	m.refusals(plan)
 	unschedulable := map[string]int{typeRefused: 0, typeUnprocessed: 0}
 	for _, v := range plan.Verdicts {

@@ -79,8 +79,9 @@ type Grow struct {
 	Headroom int    `json:"headroom,omitempty"`
 	Message  string `json:"message,omitempty"`
 
-	pool *world.Pool
-	pods []*corev1.Pod
+	pool   *world.Pool
+	pods   []*corev1.Pod
+	shapes int // groups of like pods among them
 }
 
 // Keep gives a leaving node back to its pool: mark and cordon go.

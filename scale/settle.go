@@ -158,11 +158,14 @@ func (d *decision) award() {
 				continue
 			}
 			g.Pods, g.pods = slices.Grow(g.Pods, len(of[p])), slices.Grow(g.pods, len(of[p]))
+			shapes := map[*shape]bool{}
 			for _, w := range of[p] {
+				shapes[w.shape] = true
 				g.Pods, g.pods = append(g.Pods, w.name), append(g.pods, w.pod)
 				d.help(w, HelpGrowth, p.Name)
 				d.board(w, w.node)
 			}
+			g.shapes = len(shapes)
 		}
 	}
 }
