@@ -53,8 +53,18 @@ func preemptible(change func(*clinic, *cloudprovider.Instance)) func(*clinic) {
 
 const booted = "[    0.000000] Linux version 5.15.0-313.189.5.3.el8uek\n[   61.0] kubelet: Started\n\noke-c1 login: "
 
+func podNetworkIs(n PodNetwork) func(*clinic) {
+	return func(c *clinic) {
+		c.podNetworks = &PodNetworks{Of: map[string]PodNetwork{c.node("n1").Spec.ProviderID: n}}
+	}
+}
+
 // cloudStories are of what the cloud alone knows.
 var cloudStories = []story{
+	{"not attached", podNetwork.ID, podNetworkIs(PodNetwork{State: "BACKOFF", Reason: "no VNIC to spare"}), Fail, "PodNetworkBackoff"},
+	{"being attached", podNetwork.ID, podNetworkIs(PodNetwork{State: "IN_PROGRESS"}), Warn, "PodNetworkNotDone"},
+	{"no address", podNetwork.ID, podNetworkIs(PodNetwork{State: "SUCCESS", VNICs: 1}), Fail, "NoPodAddresses"},
+	{"room", podNetwork.ID, podNetworkIs(PodNetwork{State: "SUCCESS", VNICs: 1, Addresses: 31}), Pass, ""},
 	{"nobody asked", "maintenance", func(*clinic) {}, Skip, ReasonNotAsked},
 	{"nothing planned", "maintenance", plan(), Pass, ""},
 	{"in ten days", "maintenance", plan(reboot(240)), Info, "MaintenancePlanned"},

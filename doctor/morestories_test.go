@@ -71,9 +71,6 @@ var moreStories = []story{
 	{"room", podAddresses.ID, edit(func(n *corev1.Node) { n.Spec.PodCIDR = "10.244.0.0/25" }), Pass, ""},
 	{"VCN-native", podAddresses.ID, func(*clinic) {}, Skip, ReasonNotApplicable},
 	{"garbage", podAddresses.ID, edit(func(n *corev1.Node) { n.Spec.PodCIDR = "10.244" }), Unknown, ReasonUnreadable},
-	{"not attached", podNetwork.ID, func(c *clinic) {
-		c.podNetworks = &PodNetworks{Of: map[string]PodNetwork{c.node("n1").Spec.ProviderID: {State: "BACKOFF", Reason: "no VNIC to spare"}}}
-	}, Fail, "PodNetworkBackoff"},
 	{"does not come", attachments.ID, func(c *clinic) {
 		a := storagev1.VolumeAttachment{ObjectMeta: metav1.ObjectMeta{Name: "a", CreationTimestamp: metav1.NewTime(c.Now.Add(-time.Hour))}}
 		a.Spec.NodeName = "n1"
