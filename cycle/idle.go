@@ -66,7 +66,15 @@ func (d *decision) start(request string, desired int, w wanted) {
 }
 
 // endRecord puts a request into the record of what was answered.
+//
+// A refusal stays there until its annotation is another one. A run that one node
+// asked for must not make it forgotten: the pool would be turned over when that
+// ends, long after a person was told no.
 func (d *decision) endRecord(request, outcome, message string) {
+	if run := d.report.Cycle; run != nil && single(run) && run.Request == request && d.refusalStands() &&
+		(outcome == Succeeded || run.AbortSeen == d.annotation(v1alpha1.AnnotationAbort)) {
+		return
+	}
 	last := &v1alpha1.LastCycleStatus{Request: request, FinishedAt: metav1.NewTime(d.s.Now.Truncate(time.Second)), Outcome: outcome, Message: message}
 	last.StartedAt = last.FinishedAt
 	if run := d.report.Cycle; run != nil && run.Request == request {
@@ -80,6 +88,16 @@ func (d *decision) endRecord(request, outcome, message string) {
 		}
 	}
 	d.report.Last = last
+}
+
+// refusalStands is whether the last answer was no and the request is still there.
+func (d *decision) refusalStands() bool {
+	last := d.report.Last
+	if last == nil || last.Outcome != Refused {
+		return false
+	}
+	key, value, _ := strings.Cut(last.Request, "=")
+	return value != "" && d.annotation(key) == value
 }
 
 // carryOver keeps what the record before this one knew and still matters.

@@ -116,7 +116,9 @@ func (p plot) play(t tester) map[string]int {
 	if p.loses > 0 {
 		s.change(func(o *v1alpha1.Pool) { o.Spec.Repair = &v1alpha1.RepairSpec{Mode: v1alpha1.RepairOn} })
 	}
-	s.until(func() bool { return s.ended(request) && (p.loses == 0 || s.whole() && s.ticks > p.loses+1) })
+	s.until(func() bool {
+		return (s.ended(request) || s.moot()) && (p.loses == 0 || s.whole() && s.ticks > p.loses+1)
+	})
 	outcome, version := Succeeded, newRelease.Kubernetes
 	if b.Surge+b.Unavailable == 0 || p.version != "v1.34.1" {
 		outcome, version = Refused, oldRelease.Kubernetes
@@ -130,6 +132,21 @@ func (p plot) play(t tester) map[string]int {
 	writes := len(s.writes())
 	s.promise(invRate, writes <= 12*p.set.size+60, "%d writes to the cloud for %d nodes", writes, p.set.size)
 	return s.kept
+}
+
+// moot is whether the places of lost machines were filled with the new release
+// before the run could begin, so that nothing was left to be asked for.
+func (s *simulation) moot() bool {
+	last := s.town.pool.Status.LastCycle
+	if s.town.pool.Status.Cycle != nil || last == nil || last.Request != unlaunchedRequest || len(s.town.nodes) == 0 {
+		return false
+	}
+	for _, n := range s.look().Nodes {
+		if n.Kubernetes() != newRelease.Kubernetes {
+			return false
+		}
+	}
+	return true
 }
 
 // meddle is what others do in mid-run.
