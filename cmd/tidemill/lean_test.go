@@ -29,23 +29,28 @@ import (
 // daemon's informers make it, and say the same to the letter.
 func TestLeanWorldsAreDecidedAlike(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := wordyWorld(t)
-		whole := decided(t, w)
-		trim := lean.Transform()
-		for i := range w.Objects.Pods {
-			if _, err := trim(&w.Objects.Pods[i]); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for i := range w.Objects.Nodes {
-			if _, err := trim(&w.Objects.Nodes[i]); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if diff := cmp.Diff(whole, decided(t, w)); diff != "" {
-			t.Fatalf("whole and lean worlds are decided differently:\n%s", diff)
+		for _, tell := range []func(*rapid.T) *worldtest.World{wordyWorld, idleWorld} {
+			decidedAlike(t, tell(t))
 		}
 	})
+}
+
+func decidedAlike(t *rapid.T, w *worldtest.World) {
+	whole := decided(t, w)
+	trim := lean.Transform()
+	for i := range w.Objects.Pods {
+		if _, err := trim(&w.Objects.Pods[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range w.Objects.Nodes {
+		if _, err := trim(&w.Objects.Nodes[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(whole, decided(t, w)); diff != "" {
+		t.Fatalf("whole and lean worlds are decided differently:\n%s", diff)
+	}
 }
 
 // decided is what the verbs say of the world, by verb.
@@ -95,6 +100,12 @@ func wordyWorld(t *rapid.T) *worldtest.World {
 	for i := range nodes {
 		n := w.AddNode("workers", fmt.Sprintf("n%d", i))
 		n.Status.Images = []corev1.ContainerImage{{Names: []string{"app:1"}, SizeBytes: 1}}
+		if pick(2) == 0 {
+			n.Labels["disk"] = "ssd"
+		}
+		if pick(3) == 0 {
+			n.Spec.Taints = append(n.Spec.Taints, corev1.Taint{Key: "team", Value: "a", Effect: corev1.TaintEffectNoSchedule})
+		}
 		if pick(2) == 0 {
 			n.Annotations[v1alpha1.AnnotationUnneededSince] = w.Now.Add(-time.Hour).Format(time.RFC3339)
 		}
@@ -151,10 +162,7 @@ func speak(w *worldtest.World, p *corev1.Pod, i, nodes int, pick func(int) int) 
 	if v := [...]corev1.VolumeSource{{}, {EmptyDir: &corev1.EmptyDirVolumeSource{}}, {EmptyDir: &corev1.EmptyDirVolumeSource{Medium: corev1.StorageMediumMemory}}, {HostPath: &corev1.HostPathVolumeSource{Path: "/x"}}, {PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "data"}}}[pick(5)]; v != (corev1.VolumeSource{}) {
 		p.Spec.Volumes = append(p.Spec.Volumes, corev1.Volume{Name: "local", VolumeSource: v})
 	}
-	if pick(3) == 0 {
-		p.Spec.Affinity = &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{RequiredDuringSchedulingIgnoredDuringExecution: []corev1.PodAffinityTerm{
-			{LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": app}}, TopologyKey: corev1.LabelHostname}}}}
-	}
+	whereToRun(p, app, pick)
 	if pick(4) > 0 {
 		p.Spec.NodeName = fmt.Sprintf("n%d", pick(nodes))
 	}
@@ -162,6 +170,55 @@ func speak(w *worldtest.World, p *corev1.Pod, i, nodes int, pick func(int) int) 
 	if pick(8) == 0 {
 		p.DeletionTimestamp, p.DeletionGracePeriodSeconds = &at, &grace
 	}
+}
+
+// whereToRun has the pod say where it may run, one way or the other. Where its node
+// is to go, that decides whether another takes it.
+func whereToRun(p *corev1.Pod, app string, pick func(int) int) {
+	same := &metav1.LabelSelector{MatchLabels: map[string]string{"app": app}}
+	beside := []corev1.PodAffinityTerm{{LabelSelector: same, TopologyKey: corev1.LabelHostname}}
+	switch pick(8) {
+	case 0:
+		p.Spec.NodeSelector = map[string]string{"disk": "ssd"}
+	case 1:
+		p.Spec.Tolerations = []corev1.Toleration{{Key: "team", Operator: corev1.TolerationOpEqual, Value: "a", Effect: corev1.TaintEffectNoSchedule}}
+	case 2:
+		p.Spec.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{
+			NodeSelectorTerms: []corev1.NodeSelectorTerm{{MatchExpressions: []corev1.NodeSelectorRequirement{{Key: "disk", Operator: corev1.NodeSelectorOpDoesNotExist}}}}}}}
+	case 3:
+		p.Spec.Affinity = &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{RequiredDuringSchedulingIgnoredDuringExecution: beside}}
+	case 4:
+		p.Spec.Affinity = &corev1.Affinity{PodAffinity: &corev1.PodAffinity{RequiredDuringSchedulingIgnoredDuringExecution: beside}}
+	case 5:
+		p.Spec.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{MaxSkew: 1, TopologyKey: corev1.LabelHostname, WhenUnsatisfiable: corev1.DoNotSchedule, LabelSelector: same}}
+	}
+}
+
+// idleWorld is one in which a node is idle but for one pod that may be moved, so
+// that what this pod says of where it may run decides: beside it are nodes of
+// every kind.
+func idleWorld(t *rapid.T) *worldtest.World {
+	pick := func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "pick") }
+	w := worldtest.New()
+	w.AddPool("workers", "4", "16Gi", worldtest.Scale(0, 9))
+	for i := range 2 + pick(2) {
+		n := w.AddNode("workers", fmt.Sprintf("n%d", i))
+		if pick(2) == 0 {
+			n.Labels["disk"] = "ssd"
+		}
+		if pick(2) == 0 {
+			n.Spec.Taints = []corev1.Taint{{Key: "team", Value: "a", Effect: corev1.TaintEffectNoSchedule}}
+		}
+		if i == 0 {
+			n.Annotations[v1alpha1.AnnotationUnneededSince] = w.Now.Add(-time.Hour).Format(time.RFC3339)
+		} else {
+			w.AddPod("busy-"+n.Name, "3", "1Gi", worldtest.On(n.Name), worldtest.OwnedBy("ReplicaSet", "busy"), worldtest.Labels[*corev1.Pod]("app", fmt.Sprintf("a%d", pick(2)))).Status.Phase = corev1.PodRunning
+		}
+	}
+	p := w.AddPod("moved", "500m", "1Gi", worldtest.On("n0"), worldtest.OwnedBy("ReplicaSet", "moved"), worldtest.Labels[*corev1.Pod]("app", "a0"))
+	p.Status.Phase = corev1.PodRunning
+	whereToRun(p, "a0", pick)
+	return w
 }
 
 // kubeletSays is what a kubelet says of the pod.
