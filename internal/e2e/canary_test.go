@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -37,14 +38,16 @@ func plantCanaries(ctx context.Context, t *testing.T, env *Env) canaries {
 	objects := []client.Object{&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "vault"}},
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "vault", Name: "db"}, StringData: map[string]string{"password": plant("a Secret")}}}
 	for name, cpu := range map[string]string{"runs": "100m", "waits": "900"} {
-		objects = append(objects, &corev1.Pod{
-			ObjectMeta: metav1.ObjectMeta{Namespace: "vault", Name: name, Annotations: map[string]string{"vault.hashicorp.com/token": plant(name + " annotation")}},
+		// Of a ReplicaSet, so that it gives way to a drain.
+		labels := map[string]string{"app": name}
+		objects = append(objects, &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Namespace: "vault", Name: name}, Spec: appsv1.ReplicaSetSpec{Selector: &metav1.LabelSelector{MatchLabels: labels}, Template: corev1.PodTemplateSpec{
+			ObjectMeta: metav1.ObjectMeta{Labels: labels, Annotations: map[string]string{"vault.hashicorp.com/token": plant(name + " annotation")}},
 			Spec: corev1.PodSpec{Containers: []corev1.Container{{
 				Name: "app", Image: "registry.k8s.io/pause:3.10", Command: []string{plant(name + " command")}, Args: []string{"--password=" + plant(name+" argument")},
 				Env:       []corev1.EnvVar{{Name: "PASSWORD", Value: plant(name + " environment")}},
 				Resources: corev1.ResourceRequirements{Requests: ask(cpu, "64Mi")},
 			}}},
-		})
+		}}})
 	}
 	for _, o := range objects {
 		if err := env.Client.Create(ctx, o); err != nil {

@@ -27,7 +27,7 @@ type devicePlugin interface {
 // more. The allocator tries all combinations: a claim that asks for enough of
 // them could be at it for hours.
 const (
-	searchTime = time.Second
+	searchTime = 400 * time.Millisecond
 	searches   = 3
 )
 
