@@ -259,7 +259,13 @@ func tellMachine(t *testing.T, w *worldtest.World, name string, p words) {
 	}
 	pool, state := p.take("pool", "workers"), p.take("state", "launching")
 	in := w.AddInstance(pool, name, states[state])
-	in.Created = w.Now.Add(-p.duration(t, "age", "1m"))
+	if age := p.take("age", "1m"); age == "unknown" {
+		in.Created = time.Time{}
+	} else if d, err := time.ParseDuration(age); err == nil {
+		in.Created = w.Now.Add(-d)
+	} else {
+		t.Fatal(err)
+	}
 	if state == "failed" {
 		in.ID = cloudprovider.Placeholder(in.Pool, len(w.Cloud.Instances[in.Pool]))
 		in.Fault = &cloudprovider.Fault{Class: cloudprovider.FaultCapacity, Code: "InternalError", Message: "Out of host capacity."}
