@@ -243,20 +243,29 @@ func (p *Provider) getInstance(ctx context.Context, id string) (in *core.Instanc
 
 // listInstances reads a compartment's instances to the end.
 func (p *Provider) listInstances(ctx context.Context, compartment string) ([]core.Instance, error) {
-	var all []core.Instance
-	var page *string
-	for range inventoryPages {
+	return allPages(inventoryPages, "instances", func(page *string) ([]core.Instance, *string, error) {
 		r, err := call(ctx, p, p.readPolicy, "ListInstances", func(ctx context.Context) (core.ListInstancesResponse, error) {
 			return p.compute.ListInstances(ctx, core.ListInstancesRequest{CompartmentId: &compartment, Limit: common.Int(1000), Page: page})
 		})
+		return r.Items, r.OpcNextPage, err
+	})
+}
+
+// allPages reads a list to its end: until no page follows, or the same again. A
+// list of more than so many pages is ErrOutOfBounds.
+func allPages[T any](most int, what string, read func(page *string) (items []T, next *string, err error)) ([]T, error) {
+	var all []T
+	var page *string
+	for range most {
+		items, next, err := read(page)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, r.Items...)
-		if str(r.OpcNextPage) == "" || str(r.OpcNextPage) == str(page) {
+		all = append(all, items...)
+		if str(next) == "" || str(next) == str(page) {
 			return all, nil
 		}
-		page = r.OpcNextPage
+		page = next
 	}
-	return nil, fmt.Errorf("%w: more than %d pages of instances", cloudprovider.ErrOutOfBounds, inventoryPages)
+	return nil, fmt.Errorf("%w: more than %d pages of %s", cloudprovider.ErrOutOfBounds, most, what)
 }

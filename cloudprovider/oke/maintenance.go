@@ -119,22 +119,12 @@ func (p *Provider) plansOf(ctx context.Context, compartment string) ([]core.Inst
 type hidden struct{ error }
 
 func (p *Provider) listPlans(ctx context.Context, compartment string) ([]core.InstanceMaintenanceEventSummary, error) {
-	var all []core.InstanceMaintenanceEventSummary
-	var page *string
-	for range planPages {
+	return allPages(planPages, "maintenance events", func(page *string) ([]core.InstanceMaintenanceEventSummary, *string, error) {
 		r, err := call(ctx, p, p.readPolicy, "ListInstanceMaintenanceEvents", func(ctx context.Context) (core.ListInstanceMaintenanceEventsResponse, error) {
 			return p.compute.ListInstanceMaintenanceEvents(ctx, core.ListInstanceMaintenanceEventsRequest{CompartmentId: &compartment, Limit: common.Int(1000), Page: page})
 		})
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, r.Items...)
-		if str(r.OpcNextPage) == "" || str(r.OpcNextPage) == str(page) {
-			return all, nil
-		}
-		page = r.OpcNextPage
-	}
-	return nil, fmt.Errorf("%w: more than %d pages of maintenance events", cloudprovider.ErrOutOfBounds, planPages)
+		return r.Items, r.OpcNextPage, err
+	})
 }
 
 // maintenanceOf translates an event; open is false for one that is over. A state
