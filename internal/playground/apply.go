@@ -8,10 +8,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/dynamic"
@@ -56,9 +62,36 @@ func (c *Cluster) Apply(ctx context.Context, manifests []byte) error {
 		} else {
 			_, err = resource.Apply(ctx, object.GetName(), object, options)
 		}
+		if err == nil && kind.Kind == "CustomResourceDefinition" {
+			err = c.served(ctx, client, object)
+		}
 		if err != nil {
 			return fmt.Errorf("apply %s %s: %w", kind.Kind, object.GetName(), err)
 		}
+	}
+	return nil
+}
+
+// served returns once the API server answers for a definition's stored version:
+// until then its objects are Not Found, and whoever asks next would be told that
+// nothing is installed.
+func (c *Cluster) served(ctx context.Context, client dynamic.Interface, definition *unstructured.Unstructured) error {
+	var crd apiextensionsv1.CustomResourceDefinition
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(definition.Object, &crd); err != nil {
+		return err
+	}
+	for _, version := range crd.Spec.Versions {
+		if !version.Storage {
+			continue
+		}
+		resource := client.Resource(schema.GroupVersionResource{Group: crd.Spec.Group, Version: version.Name, Resource: crd.Spec.Names.Plural})
+		return wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, 30*time.Second, true, func(ctx context.Context) (bool, error) {
+			_, err := resource.List(ctx, metav1.ListOptions{Limit: 1})
+			if apierrors.IsNotFound(err) {
+				return false, nil
+			}
+			return err == nil, err
+		})
 	}
 	return nil
 }
