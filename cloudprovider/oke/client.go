@@ -42,6 +42,9 @@ type Options struct {
 	// HTTPClient sends the requests; nil is a client each for reads, writes and
 	// Compute that goes by HTTPS_PROXY and CABundle.
 	HTTPClient common.HTTPRequestDispatcher
+	// Signer, if set, signs the requests instead of the key: a cloud in memory that
+	// checks no signature wants one that costs nothing.
+	Signer common.HTTPRequestSigner
 	// Guard, if set, is asked right before each request that may change something;
 	// its error keeps the request from being sent. A leader's fence belongs here.
 	Guard func() error
@@ -198,5 +201,8 @@ func settle(c *common.BaseClient, o Options, endpoint string) error {
 		next = client
 	}
 	c.HTTPClient = dispatcher{next, o.Guard}
+	if o.Signer != nil {
+		c.Signer = o.Signer
+	}
 	return nil
 }

@@ -75,7 +75,7 @@ type clients struct {
 
 func (p *process) connect(fence *kube.Fence) (clients, error) {
 	config := &rest.Config{Host: "http://model", QPS: 100, Burst: 200, UserAgent: "tidemill/sim",
-		ContentConfig: rest.ContentConfig{ContentType: runtime.ContentTypeJSON, AcceptContentTypes: runtime.ContentTypeJSON}}
+		ContentConfig: rest.ContentConfig{ContentType: runtime.ContentTypeJSON, AcceptContentTypes: runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON}}
 	config.Transport = p
 	if fence != nil {
 		config.Transport = fence.Wrap(p)
@@ -157,7 +157,7 @@ func (p *process) lead(ctx context.Context, c clients, fence *kube.Fence) {
 		guard = fence.Check
 	}
 	provider, err := oke.New(ctx, oke.Options{Guard: guard, ConfigFile: p.world.opt.Credentials, Endpoint: "http://oci.model", CompartmentID: p.world.cloud.Compartment(), ClusterID: p.world.cluster,
-		HTTPClient: cloudWay{p}, Env: func(string) string { return "" }, Random: func() float64 { return 0.5 }, Log: slog.New(slog.DiscardHandler)})
+		HTTPClient: cloudWay{p}, Signer: unsigned{}, Env: func(string) string { return "" }, Random: func() float64 { return 0.5 }, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		p.world.violate(dead, "open the cloud: %v", err)
 		return

@@ -102,6 +102,12 @@ func (c cloudWay) Do(r *http.Request) (*http.Response, error) {
 	return c.p.wait(&op{key: fmt.Sprintf("%s %s OCI %s %s %s", c.p.name, nameOf(r.Context()), r.Method, r.URL.RequestURI(), body), cloud: r, body: body, ctx: r.Context()})
 }
 
+// unsigned signs nothing: nobody looks at it here, and it was a tenth of a run.
+type unsigned struct{}
+
+// Sign implements the SDK's signer.
+func (unsigned) Sign(*http.Request) error { return nil }
+
 func readAll(r io.ReadCloser) ([]byte, error) {
 	if r == nil || r == http.NoBody {
 		return nil, nil
@@ -175,7 +181,7 @@ func (w *World) serveKube(o *op) answer {
 
 // response is an answer as client-go gets it; a watch stays open.
 func (p *process) response(o *op, r model.Response) *http.Response {
-	h := http.Header{"Content-Type": {"application/json"}}
+	h := http.Header{"Content-Type": {r.ContentType}}
 	if r.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(r.RetryAfter))
 	}

@@ -29,7 +29,7 @@ func (s *Server) evict(t target, r *Request) (Response, error) {
 	if err := checkPreconditions(t, old, options.Preconditions); err != nil {
 		return Response{}, err
 	}
-	done := Response{Status: 201, Body: encode(metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusSuccess})}
+	done := Response{Status: 201, ContentType: formJSON, Body: encode(metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusSuccess})}
 	pod := old.Object.(*corev1.Pod)
 	free := pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodPending || pod.DeletionTimestamp != nil
 	if !free {

@@ -61,6 +61,7 @@ type shelf struct {
 	Kind
 	objects map[string]*object // by namespace/name
 	names   []string           // sorted keys of objects
+	binary  bool               // it can be written in protobuf
 	// owners is the field manager of the main resource, of status the other one;
 	// nil where nobody applies.
 	owners, statusOwners *managedfields.FieldManager
@@ -70,6 +71,7 @@ type shelf struct {
 type object struct {
 	client.Object
 	text []byte // its JSON
+	wire []byte // its protobuf, once somebody has asked
 	rv   uint64
 }
 

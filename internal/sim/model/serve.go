@@ -31,6 +31,8 @@ type Response struct {
 	Watch  *Stream
 	// Message is a refusal's reason, for people.
 	Message string
+	// ContentType is what Body and Watch are written in.
+	ContentType string
 	// RetryAfter in seconds goes into the header of that name; 0 is none.
 	RetryAfter int
 }
@@ -47,7 +49,7 @@ func (r *Request) Mutating() bool { return r.Method != http.MethodGet }
 // Serve answers a request at once.
 func (s *Server) Serve(r *Request) Response {
 	if r.Path == "/version" {
-		return Response{Status: 200, Body: []byte(`{"major":"1","minor":"35","gitVersion":"v1.35.0"}`)}
+		return Response{Status: 200, ContentType: formJSON, Body: []byte(`{"major":"1","minor":"35","gitVersion":"v1.35.0"}`)}
 	}
 	t, ok := s.resolve(r.Path)
 	if !ok {
@@ -73,7 +75,7 @@ func (s *Server) dispatch(t target, r *Request) (Response, error) {
 		return s.list(t, r)
 	case r.Method == http.MethodGet:
 		o, err := s.get(t)
-		return reply(200, o), err
+		return t.reply(r, 200, o), err
 	case r.Method == http.MethodPost && t.sub == "eviction":
 		return s.evict(t, r)
 	case r.Method == http.MethodPost && t.sub == "":
@@ -121,11 +123,15 @@ func (s *Server) resolve(path string) (target, bool) {
 	return t, true
 }
 
-func reply(status int, o *object) Response {
-	if o == nil {
+// reply is the object, in the form that was asked for.
+func (t target) reply(r *Request, status int, o *object) Response {
+	switch {
+	case o == nil:
 		return Response{}
+	case t.wants(r):
+		return Response{Status: status, Body: envelope(t.GroupVersionKind, o.raw()), ContentType: formBinary}
 	}
-	return Response{Status: status, Body: o.text}
+	return Response{Status: status, Body: o.text, ContentType: formJSON}
 }
 
 // refuse writes an error as the API does.
@@ -136,7 +142,7 @@ func refuse(err error) Response {
 	}
 	v := status.Status()
 	v.TypeMeta = metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}
-	out := Response{Status: int(v.Code), Body: encode(v), Message: v.Message}
+	out := Response{Status: int(v.Code), Body: encode(v), Message: v.Message, ContentType: formJSON}
 	if v.Details != nil {
 		out.RetryAfter = int(v.Details.RetryAfterSeconds)
 	}
@@ -189,11 +195,20 @@ func (s *Server) list(t target, r *Request) (Response, error) {
 		return Response{}, err
 	}
 	var items [][]byte
+	binary := t.wants(r)
 	partial := strings.Contains(r.Accept, "as=PartialObjectMetadataList")
 	for _, k := range t.names {
-		if o := t.objects[k]; sel.has(o.Object) {
+		switch o := t.objects[k]; {
+		case !sel.has(o.Object):
+		case binary:
+			items = append(items, o.raw())
+		default:
 			items = append(items, o.body(partial))
 		}
+	}
+	if binary {
+		body := listBinary(t.GroupVersionKind, metav1.ListMeta{ResourceVersion: strconv.FormatUint(s.rv, 10)}, items)
+		return Response{Status: 200, Body: body, ContentType: formBinary}, nil
 	}
 	kind, version := t.Kind.Kind+"List", t.GroupVersion().String()
 	if partial {
@@ -203,7 +218,7 @@ func (s *Server) list(t target, r *Request) (Response, error) {
 	b.WriteString(`{"kind":"` + kind + `","apiVersion":"` + version + `","metadata":{"resourceVersion":"` + strconv.FormatUint(s.rv, 10) + `"},"items":[`)
 	b.Write(bytes.Join(items, []byte(",")))
 	b.WriteString("]}")
-	return Response{Status: 200, Body: b.Bytes()}, nil
+	return Response{Status: 200, Body: b.Bytes(), ContentType: formJSON}, nil
 }
 
 // body is the object's JSON, or its metadata alone.

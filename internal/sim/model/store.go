@@ -51,7 +51,12 @@ type change struct {
 func New(scheme *runtime.Scheme, crd []byte) (*Server, error) {
 	s := &Server{scheme: scheme, shelves: map[string]*shelf{}, byType: map[reflect.Type]*shelf{}, rv: 1}
 	for _, k := range Kinds {
-		s.shelves[k.Resource] = &shelf{Kind: k, objects: map[string]*object{}}
+		o, err := s.newObject(k)
+		if err != nil {
+			return nil, err
+		}
+		_, published := o.(marshaler)
+		s.shelves[k.Resource] = &shelf{Kind: k, objects: map[string]*object{}, binary: published}
 	}
 	return s, s.manage(crd)
 }

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"encoding/json"
 	"fmt"
 	"strconv"
 
@@ -21,6 +22,7 @@ type Stream struct {
 	// initial is what there was at the beginning, for a watcher that asked for it
 	// instead of listing: one piece, since it comes in one go.
 	initial []byte
+	binary  bool // protobuf
 }
 
 // watch begins after the version asked for.
@@ -42,27 +44,30 @@ func (s *Server) watch(t target, r *Request) (Response, error) {
 	if from < s.compacted {
 		return Response{}, apierrors.NewResourceExpired(fmt.Sprintf("too old resource version: %d (%d)", from, s.compacted))
 	}
-	w := &Stream{server: s, kind: t.Kind, sel: sel, next: s.first, at: from}
+	w := &Stream{server: s, kind: t.Kind, sel: sel, next: s.first, at: from, binary: t.wants(r)}
 	for w.next < s.first+len(s.log) && s.log[w.next-s.first].object.rv <= from {
 		w.next++
 	}
 	if begin {
-		w.initial = s.present(t, sel)
+		w.initial = w.present(t)
 	}
-	return Response{Status: 200, Watch: w}, nil
+	form := formJSON
+	if w.binary {
+		form = formBinary + ";stream=watch"
+	}
+	return Response{Status: 200, Watch: w, ContentType: form}, nil
 }
 
 // present is the list as a watch tells it: everything as ADDED, and a bookmark
 // that says that this was all.
-func (s *Server) present(t target, sel selection) []byte {
+func (w *Stream) present(t target) []byte {
 	var out []byte
 	for _, k := range t.names {
-		if o := t.objects[k]; sel.has(o.Object) {
-			out = append(out, event("ADDED", o.text)...)
+		if o := t.objects[k]; w.sel.has(o.Object) {
+			out = append(out, w.line("ADDED", o)...)
 		}
 	}
-	end := fmt.Sprintf(`{"kind":%q,"apiVersion":%q,"metadata":{"resourceVersion":"%d","annotations":{%q:"true"}}}`, t.Kind.Kind, t.GroupVersion(), s.rv, metav1.InitialEventsAnnotationKey)
-	return append(out, event("BOOKMARK", []byte(end))...)
+	return append(out, w.bookmark(w.server.rv, true)...)
 }
 
 // skip moves over what does not concern the watch, and says whether something
@@ -97,6 +102,13 @@ func (w *Stream) Next() (line []byte, ended bool) {
 	}
 	if w.next < s.first {
 		expired := refuse(apierrors.NewResourceExpired("the history was compacted"))
+		if w.binary {
+			var status metav1.Status
+			if err := json.Unmarshal(expired.Body, &status); err != nil {
+				panic(err) // it is our own text
+			}
+			return frame("ERROR", envelope(gvk("", "v1", "Status"), marshal(&status))), true
+		}
 		return event("ERROR", expired.Body), true
 	}
 	if !w.skip() {
@@ -105,7 +117,7 @@ func (w *Stream) Next() (line []byte, ended bool) {
 	c := s.log[w.next-s.first]
 	w.next++
 	w.at = c.object.rv
-	return event(c.event, c.object.text), false
+	return w.line(c.event, c.object), false
 }
 
 // Bookmark tells the watcher how far it has come without an event.
@@ -113,11 +125,7 @@ func (w *Stream) Bookmark() []byte {
 	if !w.Behind() {
 		w.at = w.server.rv
 	}
-	return event("BOOKMARK", []byte(fmt.Sprintf(`{"kind":%q,"apiVersion":%q,"metadata":{"resourceVersion":"%d"}}`, w.kind.Kind, w.kind.GroupVersion(), w.at)))
-}
-
-func event(kind string, object []byte) []byte {
-	return append(append([]byte(`{"type":"`+kind+`","object":`), object...), '}', '\n')
+	return w.bookmark(w.at, false)
 }
 
 func fieldsOf(o client.Object) fields.Set {

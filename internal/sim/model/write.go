@@ -42,7 +42,7 @@ func (s *Server) create(t target, r *Request) (Response, error) {
 			f.SetZero()
 		}
 	}
-	return reply(201, s.commit(t.shelf, nil, o)), nil
+	return t.reply(r, 201, s.commit(t.shelf, nil, o)), nil
 }
 
 func (s *Server) update(t target, r *Request) (Response, error) {
@@ -80,13 +80,13 @@ func (s *Server) replace(t target, old *object, next client.Object, r *Request) 
 	}
 	next.SetResourceVersion(old.GetResourceVersion())
 	if string(encode(next)) == string(old.text) {
-		return reply(200, old), nil // nothing changed: no new version
+		return t.reply(r, 200, old), nil // nothing changed: no new version
 	}
 	if next.GetDeletionTimestamp() != nil && len(next.GetFinalizers()) == 0 && len(old.GetFinalizers()) > 0 {
 		s.drop(t.shelf, old)
-		return reply(200, old), nil
+		return t.reply(r, 200, old), nil
 	}
-	return reply(200, s.commit(t.shelf, old, next)), nil
+	return t.reply(r, 200, s.commit(t.shelf, old, next)), nil
 }
 
 // track notes who owns which field, so that a later apply can tell.
@@ -199,7 +199,7 @@ func (s *Server) remove(t target, r *Request) (Response, error) {
 		return Response{}, err
 	}
 	s.delete(t, old, options.GracePeriodSeconds)
-	return reply(200, old), nil
+	return t.reply(r, 200, old), nil
 }
 
 func checkPreconditions(t target, old *object, p *metav1.Preconditions) error {
