@@ -59,7 +59,7 @@ func converters(crd []byte) (typeConverters, error) {
 	if err != nil {
 		return typeConverters{}, err
 	}
-	c := typeConverters{applyconfigurations.NewTypeConverter(scheme), pools}
+	c := typeConverters{gardener{applyconfigurations.NewTypeConverter(scheme)}, gardener{pools}}
 	readSchemas.Store(string(crd), c)
 	return c, nil
 }

@@ -104,7 +104,9 @@ func keepStatus(next, old client.Object, subresource bool) client.Object {
 		part(next, "Status").Set(part(old, "Status"))
 		return next
 	}
-	out := old.DeepCopyObject().(client.Object)
+	copied := reflect.New(reflect.TypeOf(old).Elem()) // what is below is shared: no version is changed once committed
+	copied.Elem().Set(reflect.ValueOf(old).Elem())
+	out := copied.Interface().(client.Object)
 	part(out, "Status").Set(part(next, "Status"))
 	out.SetManagedFields(next.GetManagedFields())
 	return out
@@ -129,10 +131,4 @@ func (c converter) ConvertFieldLabel(_ schema.GroupVersionKind, label, value str
 func (c converter) Default(runtime.Object) {}
 
 // New implements runtime.ObjectCreater: an empty object that says what it is.
-func (c converter) New(kind schema.GroupVersionKind) (runtime.Object, error) {
-	o, err := c.Scheme.New(kind)
-	if err == nil {
-		o.GetObjectKind().SetGroupVersionKind(kind)
-	}
-	return o, err
-}
+func (c converter) New(kind schema.GroupVersionKind) (runtime.Object, error) { return seed(kind), nil }

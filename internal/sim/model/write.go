@@ -8,6 +8,7 @@ import (
 
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -79,7 +80,7 @@ func (s *Server) replace(t target, old *object, next client.Object, r *Request) 
 		next.SetGeneration(old.GetGeneration() + 1)
 	}
 	next.SetResourceVersion(old.GetResourceVersion())
-	if string(encode(next)) == string(old.text) {
+	if equality.Semantic.DeepEqual(old.Object, next) {
 		return t.reply(r, 200, old), nil // nothing changed: no new version
 	}
 	if next.GetDeletionTimestamp() != nil && len(next.GetFinalizers()) == 0 && len(old.GetFinalizers()) > 0 {
@@ -102,7 +103,9 @@ func (t target) track(old, next client.Object, r *Request) client.Object {
 	if manager == "" {
 		manager = "unknown"
 	}
-	return owners.UpdateNoErrors(old, next, manager).(client.Object)
+	after := owners.UpdateNoErrors(plant(t.GroupVersionKind, old), plant(t.GroupVersionKind, next), manager).(*sapling)
+	next.SetManagedFields(after.ManagedFields)
+	return next
 }
 
 func (s *Server) patch(t target, r *Request) (Response, error) {
@@ -153,11 +156,11 @@ func (s *Server) apply(t target, r *Request) (Response, error) {
 	}
 	unstructured.RemoveNestedField(u.Object, "metadata", "resourceVersion")
 	unstructured.RemoveNestedField(u.Object, "metadata", "uid")
-	out, err := owners.Apply(old.DeepCopyObject(), &u, r.Query.Get("fieldManager"), r.Query.Get("force") == "true")
+	out, err := owners.Apply(plant(t.GroupVersionKind, old.Object), &u, r.Query.Get("fieldManager"), r.Query.Get("force") == "true")
 	if err != nil {
 		return Response{}, err
 	}
-	next, err := s.decode(t, encode(out)) // it comes back without its Go type
+	next, err := s.grown(t, out)
 	if err != nil {
 		return Response{}, err
 	}
@@ -172,16 +175,23 @@ func (s *Server) apply(t target, r *Request) (Response, error) {
 // sameButOwners is whether two versions differ in the times of managed fields at
 // most.
 func sameButOwners(a, b client.Object) bool {
-	a, b = a.DeepCopyObject().(client.Object), b.DeepCopyObject().(client.Object)
-	for _, o := range []client.Object{a, b} {
-		list := o.GetManagedFields()
-		for i := range list {
-			list[i].Time = nil
-		}
-		o.SetManagedFields(list)
-		o.GetObjectKind().SetGroupVersionKind(a.GetObjectKind().GroupVersionKind())
+	x, y := a.GetManagedFields(), b.GetManagedFields()
+	if len(x) != len(y) {
+		return false
 	}
-	return string(encode(a)) == string(encode(b))
+	for i := range x {
+		one, other := x[i], y[i]
+		one.Time, other.Time = nil, nil
+		if !equality.Semantic.DeepEqual(one, other) {
+			return false
+		}
+	}
+	a.SetManagedFields(nil)
+	b.SetManagedFields(nil)
+	same := equality.Semantic.DeepEqual(a, b)
+	a.SetManagedFields(x)
+	b.SetManagedFields(y)
+	return same
 }
 
 func (s *Server) remove(t target, r *Request) (Response, error) {
