@@ -26,6 +26,14 @@ func (t target) wants(r *Request) bool {
 	return t.binary && strings.Contains(r.Accept, formBinary) && !strings.Contains(r.Accept, "as=PartialObjectMetadata")
 }
 
+// json is the object in JSON, encoded once for all who read it.
+func (o *object) json() []byte {
+	if o.text == nil {
+		o.text = encode(o.Object)
+	}
+	return o.text
+}
+
 // raw is the object in protobuf, encoded once for all who read it.
 func (o *object) raw() []byte {
 	if o.wire == nil {
@@ -79,7 +87,7 @@ func (w *Stream) line(kind string, o *object) []byte {
 	if w.binary {
 		return frame(kind, envelope(w.kind.GroupVersionKind, o.raw()))
 	}
-	return event(kind, o.text)
+	return event(kind, o.json())
 }
 
 // bookmark says how far the watch has come; initial, that this was all there is.

@@ -70,7 +70,7 @@ type shelf struct {
 // object is one version of one thing; it is never changed once committed.
 type object struct {
 	client.Object
-	text []byte // its JSON
+	text []byte // its JSON, once somebody has asked
 	wire []byte // its protobuf, once somebody has asked
 	rv   uint64
 }

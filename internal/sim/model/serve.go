@@ -131,7 +131,7 @@ func (t target) reply(r *Request, status int, o *object) Response {
 	case t.wants(r):
 		return Response{Status: status, Body: envelope(t.GroupVersionKind, o.raw()), ContentType: formBinary}
 	}
-	return Response{Status: status, Body: o.text, ContentType: formJSON}
+	return Response{Status: status, Body: o.json(), ContentType: formJSON}
 }
 
 // refuse writes an error as the API does.
@@ -224,10 +224,10 @@ func (s *Server) list(t target, r *Request) (Response, error) {
 // body is the object's JSON, or its metadata alone.
 func (o *object) body(partial bool) []byte {
 	if !partial {
-		return o.text
+		return o.json()
 	}
 	var m metav1.PartialObjectMetadata
-	if err := json.Unmarshal(o.text, &m); err != nil {
+	if err := json.Unmarshal(o.json(), &m); err != nil {
 		panic(err) // it is our own text
 	}
 	m.TypeMeta = metav1.TypeMeta{Kind: "PartialObjectMetadata", APIVersion: "meta.k8s.io/v1"}

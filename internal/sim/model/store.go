@@ -86,7 +86,7 @@ func (s *Server) commit(sh *shelf, old *object, o client.Object) *object {
 	s.rv++
 	o.GetObjectKind().SetGroupVersionKind(sh.GroupVersionKind)
 	o.SetResourceVersion(strconv.FormatUint(s.rv, 10))
-	next := &object{Object: o, rv: s.rv, text: encode(o)}
+	next := &object{Object: o, rv: s.rv}
 	k := key(o.GetNamespace(), o.GetName())
 	event := "MODIFIED"
 	if old == nil {
@@ -110,7 +110,7 @@ func (s *Server) drop(sh *shelf, old *object) {
 	if i, found := slices.BinarySearch(sh.names, k); found {
 		sh.names = slices.Delete(sh.names, i, i+1)
 	}
-	s.log = append(s.log, change{kind: sh.Resource, event: "DELETED", object: &object{Object: last, rv: s.rv, text: encode(last)}})
+	s.log = append(s.log, change{kind: sh.Resource, event: "DELETED", object: &object{Object: last, rv: s.rv}})
 	s.tell(old, nil)
 }
 

@@ -119,7 +119,7 @@ func (s *Server) patch(t target, r *Request) (Response, error) {
 	if r.ContentType != string(types.MergePatchType) {
 		return Response{}, apierrors.NewGenericServerResponse(415, "patch", t.resource(), t.name, "the model knows merge patches and apply, not "+r.ContentType, 0, true)
 	}
-	text, err := jsonpatch.MergePatch(old.text, r.Body)
+	text, err := jsonpatch.MergePatch(old.json(), r.Body)
 	if err != nil {
 		return Response{}, apierrors.NewBadRequest(err.Error())
 	}
