@@ -22,8 +22,16 @@ const (
 )
 
 func (p paint) in(colour, text string) string {
-	if !p || text == "" {
+	if !p || text == "" || colour == "" {
 		return text
 	}
 	return "\x1b[" + colour + "m" + text + "\x1b[0m"
+}
+
+// clip keeps a line from running into the next.
+func clip(line string, width int) string {
+	if r := []rune(line); width > 0 && len(r) > width {
+		return string(r[:width-1]) + "…"
+	}
+	return line
 }

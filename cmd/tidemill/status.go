@@ -18,7 +18,11 @@ import (
 const statusLong = `Status shows how the pools are and why things wait: nodes that cannot be
 drained, pools that cannot grow, pods that nothing helps. It asks the API server
 alone, so it needs no credentials for OCI; what it shows of OKE is what the
-daemon saw last.`
+daemon saw last.
+
+With --watch it is a live view at a terminal: the pools, why things wait, and
+what tidemill did lately, laid out for the window's size. ctrl-C ends it, ctrl-Z
+lends the terminal to the shell.`
 
 func newStatus(g *globals) *cobra.Command {
 	var w watchFlags
@@ -41,7 +45,14 @@ func newStatus(g *globals) *cobra.Command {
 				return statusOf(seen, args)
 			}
 			if w.on {
-				return g.watchStatus(cmd.Context(), report, w.every)
+				return g.watchStatus(cmd.Context(), func(ctx context.Context) (statusReport, []happening, error) {
+					r, err := report(ctx)
+					if err != nil {
+						return r, nil, err
+					}
+					events, err := lately(ctx, c.client)
+					return r, events, err
+				}, w.every)
 			}
 			r, err := report(cmd.Context())
 			if err != nil {
@@ -293,9 +304,11 @@ func waitingFor(p *corev1.Pod) string {
 	return "the scheduler has not looked at it yet"
 }
 
+const noPools = "no pools yet: once the daemon runs, discovery makes one for each node pool of OKE"
+
 func (g *globals) writeStatus(w io.Writer, r statusReport) error {
 	if len(r.Pools) == 0 {
-		_, err := fmt.Fprintln(w, "no pools yet: once the daemon runs, discovery makes one for each node pool of OKE")
+		_, err := fmt.Fprintln(w, noPools)
 		return err
 	}
 	head := []string{"POOL", "SIZE", "READY", "OUTDATED", "RELEASE", "ON", "ACTIVITY"}
@@ -314,15 +327,19 @@ func (g *globals) writeStatus(w io.Writer, r statusReport) error {
 	if err := t.flush(); err != nil {
 		return err
 	}
-	if len(r.Waiting) == 0 {
-		return nil
+	if reasons := r.reasons(); len(reasons) > 0 {
+		section(w, "\nWaiting:", reasons, "")
 	}
+	return nil
+}
+
+// reasons are why things wait, one line for all that wait for the same.
+func (r statusReport) reasons() []string {
 	var lines []because
 	for _, w := range r.Waiting {
 		lines = append(lines, w.because())
 	}
-	section(w, "\nWaiting:", gather(lines), "")
-	return nil
+	return gather(lines)
 }
 
 // because is the row for people.

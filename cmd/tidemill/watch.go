@@ -5,14 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
-	"golang.org/x/term"
-
 	"github.com/tidemill/tidemill/internal/plain"
 )
 
@@ -39,16 +35,19 @@ func (w *watchFlags) check(g *globals) error {
 
 // watchStatus shows the report until ctx ends, which is a good end. A look that
 // fails is shown as such; the next one may be better.
-func (g *globals) watchStatus(ctx context.Context, report func(context.Context) (statusReport, error), every time.Duration) error {
-	var v view = &printed{w: g.stdout}
-	if isTerminal(os.Stdout) {
-		v = openScreen(os.Stdout, paintFor(os.Stdout))
+func (g *globals) watchStatus(ctx context.Context, look func(context.Context) (statusReport, []happening, error), every time.Duration) error {
+	var v view = &printed{g: g}
+	if isTerminal(os.Stdout) && os.Getenv("TERM") != "dumb" {
+		s := g.openScreen(os.Stdout)
+		defer s.follow()()
+		v = s
 	}
 	defer v.close()
 	tick := time.NewTicker(every)
 	defer tick.Stop()
+	var p page
 	for {
-		r, err := report(ctx)
+		r, events, err := look(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -56,14 +55,13 @@ func (g *globals) watchStatus(ctx context.Context, report func(context.Context) 
 		if errors.As(err, &refused) && refused.code == exitNo {
 			return err // a pool that is not there will not be there at the next look
 		}
-		var b bytes.Buffer
+		p.at, p.trouble = time.Now(), ""
 		if err != nil {
-			sentence, _ := sentenceOf(err)
-			fmt.Fprintf(&b, "error: %s\n", sentence)
-		} else if err := g.writeStatus(&b, r); err != nil {
-			return err
+			p.trouble, _ = sentenceOf(err)
+		} else {
+			p.report, p.lately, p.seen = r, events, p.at
 		}
-		if err := v.show(time.Now(), plain.Text(b.String())); err != nil {
+		if err := v.show(p); err != nil {
 			return err
 		}
 		select {
@@ -76,94 +74,37 @@ func (g *globals) watchStatus(ctx context.Context, report func(context.Context) 
 
 // view is where a live report is shown.
 type view interface {
-	show(now time.Time, text string) error
+	show(page) error
 	close()
 }
 
 // printed shows a report after the other, each when it differs from the last.
 type printed struct {
-	w    io.Writer
+	g    *globals
 	last string
 }
 
-func (p *printed) show(now time.Time, text string) error {
-	if text == p.last {
-		return nil
+func (v *printed) show(p page) error {
+	text, err := v.g.text(p)
+	if err != nil || text == v.last {
+		return err
 	}
-	p.last = text
-	_, err := fmt.Fprintf(p.w, "--- %s\n%s", now.UTC().Format(time.RFC3339), text)
-	if f, ok := p.w.(interface{ Flush() error }); ok && err == nil {
+	v.last = text
+	_, err = fmt.Fprintf(v.g.stdout, "--- %s\n%s", p.at.UTC().Format(time.RFC3339), text)
+	if f, ok := v.g.stdout.(interface{ Flush() error }); ok && err == nil {
 		err = f.Flush() // whoever reads a pipe waits for it
 	}
 	return err
 }
 
-func (p *printed) close() {}
+func (v *printed) close() {}
 
-// screen is the terminal's second page, so that what stood on the first is there
-// again afterwards, with the last report below it.
-type screen struct {
-	w     io.Writer
-	size  func() (width, height int)
-	paint paint
-	last  string
-}
-
-func openScreen(f *os.File, p paint) *screen {
-	s := &screen{w: f, paint: p, size: func() (int, int) {
-		w, h, err := term.GetSize(int(f.Fd()))
-		if err != nil {
-			return 80, 24
-		}
-		return w, h
-	}}
-	fmt.Fprint(s.w, "\x1b[?1049h\x1b[?25l")
-	return s
-}
-
-// show paints the page from its first line on: nothing is erased before it is
-// painted anew, so that it does not flicker.
-func (s *screen) show(now time.Time, text string) error {
-	s.last = text
-	width, height := s.size()
-	lines := append([]string{"tidemill status   " + now.Format(time.TimeOnly) + "   ctrl-C ends it", ""}, strings.Split(strings.TrimSuffix(text, "\n"), "\n")...)
-	if len(lines) > height {
-		lines = append(lines[:height-1], fmt.Sprintf("... and %d lines more", len(lines)-height+1))
+// text is the report as status prints it once.
+func (g *globals) text(p page) (string, error) {
+	if p.trouble != "" {
+		return "error: " + p.trouble + "\n", nil
 	}
-	var b strings.Builder
-	b.WriteString("\x1b[H")
-	for i, l := range lines {
-		if i > 0 {
-			b.WriteString("\r\n")
-		}
-		b.WriteString(s.paint.in(colourOf(i, l), clip(l, width)) + "\x1b[K")
-	}
-	b.WriteString("\x1b[J")
-	_, err := io.WriteString(s.w, b.String())
-	return err
-}
-
-func (s *screen) close() { fmt.Fprint(s.w, "\x1b[?25h\x1b[?1049l"+s.last) }
-
-// colourOf is by what the line says.
-func colourOf(i int, line string) string {
-	switch {
-	case i == 0:
-		return cyan
-	case strings.HasPrefix(line, "POOL ") || strings.HasPrefix(line, "Waiting:"):
-		return bold
-	case strings.HasPrefix(line, "error:"):
-		return red
-	case strings.HasPrefix(line, "  "):
-		return yellow
-	}
-	return "0"
-}
-
-// clip keeps a line from running into the next.
-func clip(line string, width int) string {
-	if r := []rune(line); width > 0 && len(r) > width {
-		return string(r[:width-1]) + "…"
-	}
-	return line
+	var b bytes.Buffer
+	err := g.writeStatus(&b, p.report)
+	return plain.Text(b.String()), err
 }

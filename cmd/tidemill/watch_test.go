@@ -18,17 +18,17 @@ func TestWatchAtAPipe(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 9*time.Second)
 		defer cancel()
 		looks := 0
-		report := func(context.Context) (statusReport, error) {
+		look := func(context.Context) (statusReport, []happening, error) {
 			looks++
 			switch looks {
 			case 1, 2:
-				return statusReport{Pools: []poolRow{{Name: "workers", Size: 3, Ready: 2}}}, nil
+				return statusReport{Pools: []poolRow{{Name: "workers", Size: 3, Ready: 2}}}, nil, nil
 			case 3:
-				return statusReport{}, errors.New("list pools: it is away")
+				return statusReport{}, nil, errors.New("list pools: it is away")
 			}
-			return statusReport{Pools: []poolRow{{Name: "workers", Size: 3, Ready: 3}}}, nil
+			return statusReport{Pools: []poolRow{{Name: "workers", Size: 3, Ready: 3}}}, nil, nil
 		}
-		if err := g.watchStatus(ctx, report, 2*time.Second); err != nil {
+		if err := g.watchStatus(ctx, look, 2*time.Second); err != nil {
 			t.Fatal(err)
 		}
 		if n := strings.Count(out.String(), "---"); looks != 5 || n != 3 {
@@ -43,45 +43,11 @@ func TestWatchAtAPipe(t *testing.T) {
 // TestWatchOfNoPool: it ends where the next look would say the same.
 func TestWatchOfNoPool(t *testing.T) {
 	g := &globals{output: "text", stdout: &strings.Builder{}}
-	none := func(context.Context) (statusReport, error) {
-		return statusReport{}, &failure{code: exitNo, err: errors.New("there is no pool \"nosuch\"")}
+	none := func(context.Context) (statusReport, []happening, error) {
+		return statusReport{}, nil, &failure{code: exitNo, err: errors.New("there is no pool \"nosuch\"")}
 	}
 	if err := g.watchStatus(t.Context(), none, time.Hour); err == nil {
 		t.Error("it went on")
-	}
-}
-
-// TestScreen: the page fits the terminal, nobody's text is coloured without leave,
-// and what stood there before comes back.
-func TestScreen(t *testing.T) {
-	var out strings.Builder
-	s := &screen{w: &out, size: func() (int, int) { return 20, 5 }}
-	text := "POOL   SIZE\n" + strings.Repeat("workers with a long name indeed\n", 10)
-	if err := s.show(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), text); err != nil {
-		t.Fatal(err)
-	}
-	lines := strings.Split(out.String(), "\r\n")
-	if len(lines) != 5 || !strings.Contains(lines[4], "and 9 lines more") {
-		t.Errorf("%d lines: %q", len(lines), lines)
-	}
-	if !strings.Contains(lines[3], "workers with a long…") {
-		t.Errorf("%q is not cut at the edge", lines[3])
-	}
-	if strings.Contains(out.String(), "m") && strings.Contains(out.String(), "\x1b[1m") {
-		t.Error("it is coloured without leave")
-	}
-	out.Reset()
-	s.paint = true
-	if err := s.show(time.Now(), text); err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(out.String(), "\x1b[1mPOOL") {
-		t.Errorf("the head does not stand out: %q", out.String())
-	}
-	out.Reset()
-	s.close()
-	if !strings.HasSuffix(out.String(), "\x1b[?1049l"+text) {
-		t.Error("the last report does not stay")
 	}
 }
 
