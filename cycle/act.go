@@ -94,7 +94,7 @@ func change(o *corev1.Node, s Step) {
 		if o.Annotations == nil {
 			o.Annotations = map[string]string{}
 		}
-		o.Annotations[v1alpha1.AnnotationSkippedUntil] = clock(s.Until)
+		o.Annotations[v1alpha1.AnnotationSkippedUntil] = skipNote(*s.Until, s.Tries)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 
 // surplus are the machines beyond the desired size, once nothing is left to be
 // replaced: a run that was aborted, a node that went by itself, one that came
-// to even out the zones. The fullest zone gives, and in it the newest.
+// to even out the zones. [decision.spare] says which.
 func (d *decision) surplus(run *v1alpha1.CycleStatus, left int) []*world.Node {
 	beyond := d.pool.Cloud.Size - int(run.Desired) - d.failedEntries() - len(d.vanished())
 	if left > 0 || beyond <= 0 {
@@ -30,11 +30,44 @@ func (d *decision) surplus(run *v1alpha1.CycleStatus, left int) []*world.Node {
 		if len(nodes) == 0 {
 			break
 		}
-		out = append(out, slices.MaxFunc(d.fullest(nodes), func(a, b *world.Node) int {
-			return cmp.Or(a.Created().Compare(b.Created()), cmp.Compare(b.ID(), a.ID()))
-		}))
+		out = append(out, d.spare(run, nodes))
 	}
 	return out
+}
+
+// spare is the machine that is missed least. One that nobody counts on costs
+// nothing: where the pool has just as many available nodes as it must, no other
+// could go, and a run that was aborted would wait for as long as the doctor does
+// not pass it. But what a run that goes on has launched just now is given its time.
+// Otherwise the fullest zone gives its newest. What is protected, or was not to be
+// emptied a short while ago, goes last.
+func (d *decision) spare(run *v1alpha1.CycleStatus, nodes []*world.Node) *world.Node {
+	idle, ending := []*world.Node(nil), d.ends(run) != nil
+	for _, n := range nodes {
+		created := n.Created()
+		had := !created.IsZero() && d.s.Now.Sub(created) >= d.joinTimeout()
+		if (coming(n) || broken(n) || d.lacks[n] != "") && (ending || had) && !d.heldUp(n) {
+			idle = append(idle, n)
+		}
+	}
+	from := idle
+	for _, list := range [][]*world.Node{d.fullest(nodes), nodes} {
+		if len(from) == 0 {
+			from = slices.DeleteFunc(slices.Clone(list), d.heldUp)
+		}
+	}
+	if len(from) == 0 {
+		from = d.fullest(nodes)
+	}
+	return slices.MaxFunc(from, func(a, b *world.Node) int {
+		return cmp.Or(a.Created().Compare(b.Created()), cmp.Compare(b.ID(), a.ID()))
+	})
+}
+
+// heldUp is whether the node would not be taken now, or not become empty.
+func (d *decision) heldUp(n *world.Node) bool {
+	until, _ := skippedUntil(n)
+	return d.protected(n) || d.s.Now.Before(until)
 }
 
 // machines are what the pool's size counts and nobody is taking away yet.

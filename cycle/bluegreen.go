@@ -46,7 +46,7 @@ type queue struct {
 	slots     int       // drains that may still begin
 	soaked    time.Time // until when emptied nodes stand; zero while others are being emptied
 	now       time.Time
-	waiting   int
+	waiting   int // nodes that those that are empty stand for
 }
 
 func (d *decision) queue(run *v1alpha1.CycleStatus, going []stale) *queue {
@@ -61,6 +61,7 @@ func (d *decision) queue(run *v1alpha1.CycleStatus, going []stale) *queue {
 	}
 	for _, n := range going {
 		_, given := skippedUntil(n.Node)
+		given = given || n.Mark == nil && (n.MarkErr != nil || d.protected(n.Node))
 		switch {
 		case n.Mark != nil && n.Mark.Drained != nil:
 			if n.Mark.Drained.After(last) {
@@ -94,4 +95,9 @@ func (q *queue) turn(n *world.Node) Wait {
 	}
 	q.slots--
 	return Wait{}
+}
+
+// soaks is whether the node is empty and stands all the same.
+func (q *queue) soaks(n *world.Node) bool {
+	return q.blueGreen && n.Mark != nil && n.Mark.Drained != nil && !goingAway(n) && q.turn(n).Reason == Soaking
 }

@@ -21,6 +21,42 @@ type ending struct {
 	message string
 }
 
+// endPatience is how long a run that was told to end goes on giving back what it
+// has added. What it had cordoned is given back at once; a node beyond the pool's
+// size may be one that no budget lets go, and the cloud may not answer. Nobody is
+// helped by a run that cannot be ended.
+func (d *decision) endPatience() time.Duration {
+	return max(d.drainTimeout()+d.joinTimeout(), time.Hour)
+}
+
+// ending notes since when the run is ending, and says whether it has had its time.
+func (d *decision) ending(run *v1alpha1.CycleStatus, end *ending) (over bool) {
+	switch {
+	case end == nil:
+		run.EndingSince = nil
+	case run.EndingSince == nil:
+		run.EndingSince = timestamp(d.s.Now)
+	default:
+		return d.s.Now.Sub(run.EndingSince.Time) >= d.endPatience()
+	}
+	return false
+}
+
+// leaveAsIs ends a run that could not clean up in its time, and says what it leaves
+// behind. Marks are given back without a run as well.
+func (d *decision) leaveAsIs(run *v1alpha1.CycleStatus, end *ending) {
+	message := fmt.Sprintf("%s; it could not be tidied up in %s", end.message, d.endPatience())
+	if size := d.pool.Cloud.Size; size != int(run.Desired) {
+		message += fmt.Sprintf(": the pool is left at a size of %d instead of %d", size, run.Desired)
+	}
+	if len(d.report.Blocked) > 0 {
+		b := d.report.Blocked[0]
+		message += fmt.Sprintf("; %s: %s: %s", b.Node, b.Reason, b.Message)
+	}
+	d.steps = nil
+	d.finishAs(run, end.outcome, message)
+}
+
 // ends is nil while the run is wanted. What it has cordoned is given back before
 // it ends, and nodes of its own beyond the pool's size go.
 func (d *decision) ends(run *v1alpha1.CycleStatus) *ending {

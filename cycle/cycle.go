@@ -73,6 +73,8 @@ type decision struct {
 	report Report
 	steps  []Step
 	lacks  map[*world.Node]string // what new nodes need before they count
+	// soaking are the nodes that stand empty until a blue-green run's others are.
+	soaking int
 	// What is looked up once in a decision, when somebody asks.
 	bound     *volumes
 	published map[string]map[string]bool // see devices

@@ -37,12 +37,22 @@ func (d *decision) empty(n *world.Node) {
 	}
 }
 
+// maxSkips is how many times SkipFor a node is left alone at most.
+const maxSkips = 6
+
 // skip gives a node back for a while, so that one that cannot be emptied does
-// not hold up the others.
+// not hold up the others. Each drain that runs out of time doubles the while: a
+// budget that never allows anything is asked ever more seldom, and each try moves
+// the pods that it does not protect.
 func (d *decision) skip(n *world.Node, r Reason, message string) {
-	until := d.s.Now.Add(d.policy.SkipFor).UTC().Truncate(time.Second)
+	tries := skips(n)
+	if r == TimedOut {
+		tries++
+	}
+	wait := min(d.policy.SkipFor<<min(max(tries-1, 0), maxSkips), maxSkips*d.policy.SkipFor)
+	until := d.s.Now.Add(wait).UTC().Truncate(time.Second)
 	s := nodeStep(Skip, n)
-	s.Reason, s.Message, s.Until = r, message, &until
+	s.Reason, s.Message, s.Until, s.Tries = r, message, &until, tries
 	d.do(s)
 }
 

@@ -109,9 +109,12 @@ func (d *decision) carryOver(last *v1alpha1.LastCycleStatus, request, outcome st
 			last.Previous = before.Previous
 		}
 	}
-	if run := d.report.Cycle; outcome == Aborted && run != nil && run.AbortSeen != d.annotation(v1alpha1.AnnotationAbort) {
+	run := d.report.Cycle
+	aborted := outcome == Aborted && run != nil && run.AbortSeen != d.annotation(v1alpha1.AnnotationAbort)
+	if aborted {
 		last.AbortSeen = d.annotation(v1alpha1.AnnotationAbort)
 	}
+	d.keepAborted(last, aborted && single(run))
 	if strings.HasPrefix(request, v1alpha1.AnnotationRollback+"=") && outcome != Refused {
 		last.RolledBack = d.annotation(v1alpha1.AnnotationUpgradeTo)
 	}

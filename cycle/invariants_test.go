@@ -82,11 +82,6 @@ func anyPlot(t *rapid.T) plot {
 	}
 	p.duds = rapid.SampledFrom([]int{0, 0, 0, 1, 2}).Draw(t, "duds")
 	p.loses = rapid.SampledFrom([]int{0, 0, 1}).Draw(t, "loses") * rapid.IntRange(1, 60).Draw(t, "losesAt")
-	if strategy == v1alpha1.StrategyBlueGreen && p.capacity >= 0 {
-		// Open: a green machine that is lost in a minute without capacity is not made
-		// anew, and the run waits below its floor until it is aborted.
-		p.loses, p.duds = 0, 0
-	}
 	if p.loses > 0 {
 		// Pods that are lost need no leave, and a cache that lags shows their node.
 		p.set.lag, p.set.minAvailable = 0, 0
@@ -143,7 +138,7 @@ func (p plot) play(t tester) map[string]int {
 // before the run could begin, so that nothing was left to be asked for.
 func (s *simulation) moot() bool {
 	last := s.town.pool.Status.LastCycle
-	if s.town.pool.Status.Cycle != nil || last == nil || last.Request != unlaunchedRequest || len(s.town.nodes) == 0 {
+	if s.town.pool.Status.Cycle != nil || last != nil && last.Request != unlaunchedRequest || len(s.town.nodes) == 0 {
 		return false
 	}
 	for _, n := range s.look().Nodes {

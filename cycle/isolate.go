@@ -87,11 +87,11 @@ func (d *decision) isolate(b Budget, run *v1alpha1.CycleStatus, todo []stale, ex
 }
 
 // quiet is whether no machine is coming or going, so that nothing will change by
-// itself.
+// itself. Blue nodes that stand empty until all are do not either.
 func (d *decision) quiet() bool {
 	all, _ := d.pool.Counts()
 	grows := slices.ContainsFunc(d.steps, func(s Step) bool { return s.Kind == Surge })
-	return all.Coming+all.Disrupted == 0 && !grows
+	return all.Coming+all.Disrupted <= d.soaking && !grows
 }
 
 // yield takes one of the nodes that only their zones' floors hold. The cloud

@@ -158,6 +158,9 @@ func (s *simulation) watchNode(before, after *corev1.Node) {
 		if n.Available() && n.Kubernetes() != pool.Cloud.Release.Kubernetes && zones[n.Zone()].Available-1 >= zoneFloor {
 			other = n.Name()
 		}
+		if n.Stage() == world.StageDrained && pool.Run().Strategy == v1alpha1.StrategyBlueGreen {
+			all.Disrupted-- // it stands empty until the last is
+		}
 	}
 	if other != "" || all.Coming+all.Disrupted > 0 {
 		s.promise(invZone, false, "node %s is cordoned with %d available in %s, %d must remain; %d are coming, %d going, and %q could go",

@@ -31,6 +31,8 @@ const (
 	NothingToRollBack Reason = "NothingToRollBack"
 	// NothingDiffers: OKE's own cycling replaces only what differs from the pool.
 	NothingDiffers Reason = "NothingDiffers"
+	// RequestAborted: the run that a node's request had a part in was aborted.
+	RequestAborted Reason = "RequestAborted"
 	// Unsupported: the cloud will not do what the strategy, or the request, needs.
 	Unsupported Reason = "Unsupported"
 )

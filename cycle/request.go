@@ -79,6 +79,10 @@ func (d *decision) nodeRequest(n *world.Node) (string, bool) {
 	if !ok {
 		return "", false
 	}
+	if d.abortedNode(n) {
+		d.block(n, RequestAborted, "its run was aborted by annotation "+v1alpha1.AnnotationAbort+" of the pool; another value on the node asks anew")
+		return "", false
+	}
 	if _, asked, err := kube.ParseRepairRequest(value); err != nil {
 		d.block(n, BadAnnotation, err.Error())
 		return "", false

@@ -21,12 +21,16 @@ func (d *decision) run(w wanted) {
 		return
 	}
 	d.adopt(run)
+	end := d.ends(run)
+	over := d.ending(run, end)
 	budget, err := d.budget(run)
-	if err != nil {
+	if err != nil && end == nil {
 		d.wait(BadAnnotation, err.Error())
 		return
 	}
-	end := d.ends(run)
+	if err != nil { // whatever else is wrong, a run can be ended
+		budget = Budget{Desired: int(run.Desired), Zones: len(d.pool.Cloud.Zones())}
+	}
 	todo := d.staleNodes(w, run, end != nil)
 	d.lacks = d.newcomers(run)
 	for _, n := range d.pool.Nodes {
@@ -54,6 +58,10 @@ func (d *decision) run(w wanted) {
 			d.surge(budget, run, todo, p)
 		}
 		d.isolate(budget, run, todo, extra, held, p)
+	}
+	if over {
+		d.leaveAsIs(run, end)
+		return
 	}
 	d.finish(run, todo, end)
 }
@@ -150,9 +158,12 @@ func (d *decision) late(n *world.Node, run *v1alpha1.CycleStatus) bool {
 	return d.born(n, run) && d.s.Now.Sub(n.Created()) >= d.joinTimeout() && n.Mark == nil
 }
 
-// failedNodes are new Nodes that were counted as failed and carry no load: they
-// are marked, looked at once more and deleted like any other. One that carries
-// pods is left to people and to the doctor.
+// failedNodes are new Nodes that were counted as failed: they are marked, looked at
+// once more and deleted like any other. One that carries pods is left to people and
+// to the doctor: for good if he has found something, since that may be what the run
+// brings; for as long again if nobody could say anything of it. Then its pods are
+// asked to leave: it holds the place of a node that could be counted on, and the run
+// would wait for ever.
 func (d *decision) failedNodes(run *v1alpha1.CycleStatus) []*world.Node {
 	var out []*world.Node
 	for _, n := range d.pool.Nodes {
@@ -160,11 +171,18 @@ func (d *decision) failedNodes(run *v1alpha1.CycleStatus) []*world.Node {
 		case n.Object == nil || goingAway(n):
 		case n.Mark != nil && n.Mark.Reason == string(JoinTimeout):
 			out = append(out, n)
-		case d.late(n, run) && slices.Contains(run.FailedJoins, string(n.ID())) && d.carriesNothing(n):
+		case d.late(n, run) && slices.Contains(run.FailedJoins, string(n.ID())) &&
+			(d.carriesNothing(n) || unexamined(n) && d.s.Now.Sub(n.Created()) >= 2*d.joinTimeout()):
 			out = append(out, n)
 		}
 	}
 	return out
+}
+
+// unexamined is whether the doctor has come to no verdict on the node.
+func unexamined(n *world.Node) bool {
+	c := n.Condition(v1alpha1.NodeConditionProblem)
+	return c == nil || c.Status == corev1.ConditionUnknown
 }
 
 func (d *decision) carriesNothing(n *world.Node) bool {
@@ -181,12 +199,17 @@ func (d *decision) surge(b Budget, run *v1alpha1.CycleStatus, todo []stale, p pa
 	if d.retrying(run) || d.failedEntries() > 0 {
 		return
 	}
-	left, begun := 0, 0
+	left, begun, q := 0, 0, d.queue(run, todo)
 	for _, n := range todo {
 		// What was seen empty is as good as gone: the cloud may go on listing it as
 		// running for a while after its deletion, and no node is needed for it then.
 		gone := goingAway(n.Node) || n.Mark != nil && n.Mark.Drained != nil
 		switch {
+		case gone && q.soaks(n.Node):
+			// It stands and holds a place: a green node that was lost has to be made
+			// anew beside it.
+			begun++
+			left++
 		case gone || d.actionFor(n, run) != "":
 		case n.Mark != nil:
 			begun++
@@ -241,12 +264,16 @@ func (d *decision) goOn(run *v1alpha1.CycleStatus, going []stale) (held int) {
 		case !wanted[n]:
 			d.giveBack(n, NoLongerWanted, "the run does not want the node replaced any more")
 		default:
-			if w := q.turn(n); w.Reason == "" {
+			w := q.turn(n)
+			if w.Reason == "" {
 				d.empty(n)
 			} else {
 				d.block(n, w.Reason, w.Message)
 			}
-			if !d.quarantined(n) {
+			switch {
+			case w.Reason == Soaking:
+				d.soaking++ // nothing changes on it by itself
+			case !d.quarantined(n):
 				held++
 			}
 		}
@@ -304,10 +331,15 @@ func (d *decision) finish(run *v1alpha1.CycleStatus, todo []stale, end *ending) 
 	case run.Replaced == 0 && single(run):
 		outcome, message = Aborted, fmt.Sprintf("the request was taken back after %d nodes were replaced", run.Replaced)
 	}
+	d.finishAs(run, outcome, message)
+	d.forget()
+}
+
+// finishAs puts the run on record.
+func (d *decision) finishAs(run *v1alpha1.CycleStatus, outcome, message string) {
 	d.endRecord(run.Request, outcome, message)
 	d.report.Cycle = nil
 	d.do(Step{Kind: FinishRun, Request: run.Request, Outcome: outcome, Message: message})
-	d.forget()
 }
 
 func coming(n *world.Node) bool {

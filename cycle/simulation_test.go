@@ -60,12 +60,14 @@ type simulation struct {
 	boots   int
 	duds    int // machines yet to come that never become nodes
 	dud     map[cloudprovider.InstanceID]bool
+	unseen  int             // nodes yet to register that the doctor never passes
+	never   map[string]bool // those
 	resized bool           // somebody has changed the pool's size
 	kept    map[string]int // how often each promise was put to the test
 }
 
 func newSimulation(t tester, set setting) *simulation {
-	s := &simulation{t: t, set: set, down: map[string]bool{}, dud: map[cloudprovider.InstanceID]bool{}, kept: map[string]int{}}
+	s := &simulation{t: t, set: set, down: map[string]bool{}, dud: map[cloudprovider.InstanceID]bool{}, never: map[string]bool{}, kept: map[string]int{}}
 	s.town = &town{lost: map[cloudprovider.InstanceID]bool{}, nodes: map[string]*corev1.Node{}, pods: map[string]*corev1.Pod{}, minAvailable: set.minAvailable}
 	s.town.watch = s.watchNode
 	s.town.evicted = func(allowed bool) { s.promise(invPDB, allowed, "a pod left against its budget") }
@@ -203,6 +205,10 @@ func (s *simulation) register(in cloudprovider.Instance) {
 	if s.set.prepare != nil {
 		s.set.prepare(n)
 	}
+	if s.unseen > 0 {
+		s.unseen--
+		s.never[n.Name] = true
+	}
 	s.town.stamp(n)
 	s.town.nodes[n.Name] = n
 }
@@ -242,7 +248,7 @@ func (s *simulation) bury(name string) {
 
 // examine is the doctor: a node passes ten seconds after it registered.
 func (s *simulation) examine(n *corev1.Node) {
-	if len(n.Status.Conditions) > 1 || time.Since(n.CreationTimestamp.Time) < 10*time.Second {
+	if s.never[n.Name] || len(n.Status.Conditions) > 1 || time.Since(n.CreationTimestamp.Time) < 10*time.Second {
 		return
 	}
 	next := n.DeepCopy()

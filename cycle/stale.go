@@ -2,6 +2,7 @@ package cycle
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -65,7 +66,9 @@ func (d *decision) staleNodes(w wanted, run *v1alpha1.CycleStatus, aborted bool)
 		if n.Instance != nil && n.Instance.State == cloudprovider.Failed || n.Instance == nil && n.Mark == nil || vanished(n) {
 			continue
 		}
-		if value, ok := w.nodes[n]; ok && !(aborted && single(run)) {
+		// A run that ends begins nothing; a request on a node has a run of its own
+		// afterwards.
+		if value, ok := w.nodes[n]; ok && !(aborted && (single(run) || n.Mark == nil)) {
 			r, doctor, _ := kube.ParseRepairRequest(value)
 			out = append(out, stale{Node: n, reason: Requested, request: true, doctor: doctor, action: r.Action,
 				message: fmt.Sprintf("asked for on the node: %s=%s", v1alpha1.AnnotationCycle, value)})
@@ -143,13 +146,40 @@ func recovered(n *world.Node, verdict *corev1.NodeCondition) bool {
 // skippedUntil is the time until which the node is left alone, and whether its
 // drain was given up before.
 func skippedUntil(n *world.Node) (until time.Time, before bool) {
+	until, _, before = skipped(n)
+	return until, before
+}
+
+// skips is how often the node's drain has run out of time.
+func skips(n *world.Node) int {
+	_, times, _ := skipped(n)
+	return times
+}
+
+// skipNote is what says so on the node, "2026-07-31T12:10:00Z after 2 timeouts";
+// without the number it is one.
+func skipNote(until time.Time, times int) string {
+	if times < 2 {
+		return clock(&until)
+	}
+	return fmt.Sprintf("%s after %d timeouts", clock(&until), times)
+}
+
+func skipped(n *world.Node) (until time.Time, times int, before bool) {
 	if n.Object == nil {
-		return time.Time{}, false
+		return time.Time{}, 0, false
 	}
 	text, ok := n.Object.Annotations[v1alpha1.AnnotationSkippedUntil]
 	if !ok {
-		return time.Time{}, false
+		return time.Time{}, 0, false
 	}
-	until, _ = time.Parse(time.RFC3339, text)
-	return until, true
+	at, rest, more := strings.Cut(text, " after ")
+	times = 1
+	if number, _, _ := strings.Cut(rest, " "); more {
+		if v, err := strconv.Atoi(number); err == nil {
+			times = min(max(v, 1), 1000)
+		}
+	}
+	until, _ = time.Parse(time.RFC3339, at)
+	return until, times, true
 }

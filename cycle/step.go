@@ -102,8 +102,10 @@ type Step struct {
 	Reason   Reason                   `json:"reason,omitempty"`
 	Message  string                   `json:"message,omitempty"`
 	Until    *time.Time               `json:"until,omitempty"`
-	Action   kube.RepairAction        `json:"action,omitempty"`
-	Rung     string                   `json:"rung,omitempty"`
+	// Tries is how often the drain of a node that is skipped has run out of time.
+	Tries  int               `json:"tries,omitempty"`
+	Action kube.RepairAction `json:"action,omitempty"`
+	Rung   string            `json:"rung,omitempty"`
 	// Keep is whether a Taint also does what Keep does, in the same write, and
 	// whether a Forget leaves the notes that a run still needs.
 	Keep    bool                   `json:"keep,omitempty"`

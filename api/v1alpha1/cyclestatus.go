@@ -62,6 +62,10 @@ type CycleStatus struct {
 	// for one more node to even out the zones; at most once for each zone.
 	// +optional
 	Rebalanced int32 `json:"rebalanced,omitempty"`
+	// endingSince is since when the run is ending before its work is done: it was
+	// aborted, or its request taken back.
+	// +optional
+	EndingSince *metav1.Time `json:"endingSince,omitempty"`
 	// blocked lists nodes that are waiting and why, at most ten.
 	// +optional
 	// +listType=atomic
@@ -92,6 +96,13 @@ type LastCycleStatus struct {
 	// the request is not taken up again while both stand.
 	// +optional
 	AbortSeen string `json:"abortSeen,omitempty"`
+	// abortedNodes are the requests of single nodes that were ended by an abort, as
+	// hashes of the abort, the node and its request: they are not taken up again
+	// while all three stand.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=2000
+	AbortedNodes []string `json:"abortedNodes,omitempty"`
 	// rolledBack is the value of annotation tidemill.dev/upgrade-to that a rollback
 	// has undone: it is not taken up again.
 	// +optional

@@ -299,6 +299,10 @@ func (in *CycleStatus) DeepCopyInto(out *CycleStatus) {
 		in, out := &in.DelegatedAt, &out.DelegatedAt
 		*out = (*in).DeepCopy()
 	}
+	if in.EndingSince != nil {
+		in, out := &in.EndingSince, &out.EndingSince
+		*out = (*in).DeepCopy()
+	}
 	if in.Blocked != nil {
 		in, out := &in.Blocked, &out.Blocked
 		*out = make([]BlockedNode, len(*in))
@@ -448,6 +452,11 @@ func (in *LastCycleStatus) DeepCopyInto(out *LastCycleStatus) {
 	*out = *in
 	in.StartedAt.DeepCopyInto(&out.StartedAt)
 	in.FinishedAt.DeepCopyInto(&out.FinishedAt)
+	if in.AbortedNodes != nil {
+		in, out := &in.AbortedNodes, &out.AbortedNodes
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	if in.Previous != nil {
 		in, out := &in.Previous, &out.Previous
 		*out = new(ReleaseStatus)

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -24,6 +26,9 @@ func (w *World) wouldRest() bool {
 func (w *World) checkRest() {
 	w.api.Each("nodes", func(o client.Object) {
 		n := o.(*corev1.Node)
+		if w.outgrown(n.Annotations[v1alpha1.AnnotationNodePoolID]) {
+			return
+		}
 		for _, key := range []string{v1alpha1.AnnotationDisruption, v1alpha1.AnnotationScaleDownKept, v1alpha1.AnnotationSkippedUntil} {
 			_, there := n.Annotations[key]
 			w.promise(keepCleanEnd, !there, "node %s still has %s: %s", n.Name, key, n.Annotations[key])
@@ -40,6 +45,52 @@ func (w *World) checkRest() {
 	for _, id := range w.pools {
 		w.checkPool(id)
 	}
+}
+
+// outgrown is whether the run of a pool cannot end until somebody makes room: pods
+// have no node and nothing scales, so that no budget lets go of the nodes that are
+// left. Then it is right to try for ever, ever more seldom: each of those nodes has to
+// say that it was given up three times or more, and so for twice as long each time.
+func (w *World) outgrown(id string) bool {
+	p := w.poolObject(id)
+	if p == nil || p.Status.Cycle == nil || w.mix.parts.scale {
+		return false
+	}
+	waiting, left, tried := 0, 0, 0
+	w.api.Each("pods", func(o client.Object) {
+		if o.(*corev1.Pod).Spec.NodeName == "" {
+			waiting++
+		}
+	})
+	w.api.Each("nodes", func(o client.Object) {
+		n := o.(*corev1.Node)
+		outdated := slices.ContainsFunc(n.Spec.Taints, func(t corev1.Taint) bool { return t.Key == v1alpha1.TaintOutdated })
+		if n.Annotations[v1alpha1.AnnotationNodePoolID] != id || !outdated {
+			return
+		}
+		left++
+		var until string
+		var times int
+		if _, err := fmt.Sscanf(n.Annotations[v1alpha1.AnnotationSkippedUntil], "%s after %d timeouts", &until, &times); err == nil && times >= 3 {
+			tried++
+		}
+	})
+	return waiting > 0 && left > 0 && tried == left
+}
+
+// triesOnly is whether all that is written may be about runs that cannot end.
+func (w *World) triesOnly() bool {
+	hopeless := 0
+	for _, id := range w.pools {
+		p := w.poolObject(id)
+		if p == nil || p.Status.Cycle != nil && !w.outgrown(id) {
+			return false
+		}
+		if p.Status.Cycle != nil {
+			hopeless++
+		}
+	}
+	return hopeless > 0
 }
 
 // full is whether every pool is as large as it may be.
@@ -61,7 +112,7 @@ func (w *World) checkPool(id string) {
 		w.promise(keepEnd, false, "pool %s is gone: %v", id, err)
 		return
 	}
-	w.promise(keepEnd, p.Status.Cycle == nil, "pool %s: the run %v has not ended: %s", p.Name, p.Status.Cycle, conditions(p))
+	w.promise(keepEnd, p.Status.Cycle == nil || w.outgrown(id), "pool %s: the run %v has not ended: %s", p.Name, p.Status.Cycle, conditions(p))
 	joined, _ := w.available(id)
 	want := v.Size
 	if !w.mix.parts.scale { // a person's resize whose launches fail is the person's to mend

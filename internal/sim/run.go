@@ -121,6 +121,9 @@ func (w *World) history() error {
 			break
 		}
 		if time.Since(w.calmAt) > w.opt.Calm {
+			if w.triesOnly() {
+				break
+			}
 			w.promise(keepRest, false, "something is written %s after the last fault: %s", w.opt.Calm, w.lastWhat)
 		}
 	}

@@ -1,0 +1,207 @@
+package cycle
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/tidemill/tidemill/api/v1alpha1"
+)
+
+// A new node that the doctor never passes is one too many when the run is aborted,
+// and the others are just as many as must remain: it is the one that goes, and the
+// abort does not wait for its verdict.
+func TestAbortTakesTheNodeThatNobodyCountsOn(t *testing.T) {
+	for _, at := range []int{8, 20, 40, 60, 80} {
+		set := small
+		set.size, set.surge, set.pods, set.minAvailable = 4, intstr.FromInt32(2), 8, 7
+		pass(t, set, func(t *testing.T, s *simulation) {
+			s.unseen = 1
+			s.ask(v1alpha1.AnnotationCycle, "now")
+			s.until(func() bool { return len(s.never) == 1 })
+			for range at {
+				s.tick()
+			}
+			if s.town.pool.Status.Cycle == nil {
+				t.Fatalf("no run is under way after %d ticks", at)
+			}
+			s.ask(v1alpha1.AnnotationAbort, "enough")
+			if took := s.until(func() bool { return s.ended(v1alpha1.AnnotationCycle + "=now") }); took > 10*time.Minute {
+				t.Errorf("aborted after %d ticks: it took %s", at, took)
+			}
+			s.checkEnd(Aborted, "")
+		})
+	}
+}
+
+// The same at the end of a run that goes on: the node has had its time to join and
+// carries pods, so that nobody has deleted it as failed.
+func TestRunEndsBesideANodeThatIsNeverExamined(t *testing.T) {
+	set := small
+	set.size, set.surge, set.pods, set.minAvailable = 4, intstr.FromInt32(2), 8, 7
+	pass(t, set, func(t *testing.T, s *simulation) {
+		s.unseen = 1
+		s.ask(v1alpha1.AnnotationUpgradeTo, "v1.34.1")
+		if took := s.until(func() bool { return s.ended(upgradeRequest) }); took > 2*time.Hour {
+			t.Errorf("it took %s", took)
+		}
+		s.checkEnd(Succeeded, newRelease.Kubernetes)
+	})
+}
+
+// No budget lets the last node go that the run has added. What was cordoned is given
+// back at once, and after its time the run ends and says what it leaves.
+func TestAbortEndsWhateverRefuses(t *testing.T) {
+	set := small
+	set.pods, set.minAvailable = 3, 3
+	pass(t, set, func(t *testing.T, s *simulation) {
+		s.ask(v1alpha1.AnnotationCycle, "now")
+		s.until(func() bool { return len(s.town.nodes) == 4 && s.look().Nodes[3].Available() })
+		s.set.pods, s.town.minAvailable = 4, 4 // one on each node, and none may go
+		s.minutes(5)
+		s.ask(v1alpha1.AnnotationAbort, "enough")
+		s.minutes(1)
+		for name, n := range s.town.nodes {
+			if _, marked := n.Annotations[v1alpha1.AnnotationDisruption]; marked && n.CreationTimestamp.Time.Before(s.town.pool.Status.Cycle.StartedAt.Time) {
+				t.Errorf("old node %s is still held a minute after the abort", name)
+			}
+		}
+		took := s.until(func() bool { return s.ended(v1alpha1.AnnotationCycle + "=now") })
+		if took < 50*time.Minute || took > 70*time.Minute {
+			t.Errorf("the abort took %s, want about an hour", took)
+		}
+		last := s.town.pool.Status.LastCycle
+		for _, want := range []string{"it could not be tidied up in 1h0m0s", "left at a size of 4 instead of 3"} {
+			if last.Outcome != Aborted || !strings.Contains(last.Message, want) {
+				t.Errorf("%s: %s", last.Outcome, last.Message)
+			}
+		}
+		s.minutes(15)
+		if left := s.clean(); left != "" {
+			t.Errorf("left behind: %s", left)
+		}
+	})
+}
+
+// An abort ends the requests of all nodes that the run was about. A new value on one
+// of them is a new request, and takes no other node with it.
+func TestAbortOfNodeRequests(t *testing.T) {
+	set := small
+	set.size, set.pods, set.minAvailable = 5, 5, 4
+	pass(t, set, func(t *testing.T, s *simulation) {
+		var asked []string
+		for name := range s.town.nodes {
+			asked = append(asked, name)
+		}
+		slices.Sort(asked)
+		asked = asked[:3]
+		request := func(name, value string) {
+			s.edit(name, func(n *corev1.Node) { n.Annotations[v1alpha1.AnnotationCycle] = value })
+		}
+		for _, name := range asked {
+			request(name, "1")
+		}
+		s.minutes(1)
+		run := s.town.pool.Status.Cycle
+		if run == nil || run.Stale != 3 {
+			t.Fatalf("run %+v", run)
+		}
+		s.ask(v1alpha1.AnnotationAbort, "enough")
+		s.until(func() bool { return s.town.pool.Status.Cycle == nil })
+		s.minutes(60)
+		if s.town.pool.Status.Cycle != nil || len(s.town.nodes) != 5 || s.town.pool.Status.LastCycle.Outcome != Aborted {
+			t.Fatalf("it goes on: %+v\n%s", s.town.pool.Status.LastCycle, s.last)
+		}
+		if !strings.Contains(s.last, string(RequestAborted)) {
+			t.Errorf("nobody says why the requests are not honoured:\n%s", s.last)
+		}
+		request(asked[1], "2")
+		s.until(func() bool {
+			return s.ended(fmt.Sprintf("node/%s:%s=2", asked[1], v1alpha1.AnnotationCycle))
+		})
+		s.minutes(60)
+		for i, name := range asked {
+			if there := s.town.nodes[name] != nil; there != (i != 1) {
+				t.Errorf("node %d is there: %v", i, there)
+			}
+		}
+		// Without the abort the others are requests again.
+		s.ask(v1alpha1.AnnotationAbort, "")
+		s.until(func() bool { return s.town.nodes[asked[0]] == nil && s.town.nodes[asked[2]] == nil })
+	})
+}
+
+// A drain that runs out of time again and again is tried ever more seldom, down to
+// once in an hour and its own time, also by a new process.
+func TestSkipsGrowApart(t *testing.T) {
+	set := small
+	set.size, set.pods, set.minAvailable = 1, 1, 1
+	pass(t, set, func(t *testing.T, s *simulation) {
+		s.set.pods, s.town.minAvailable = 2, 2 // the surge node carries one too
+		s.ask(v1alpha1.AnnotationUpgradeTo, "v1.34.1")
+		var pauses []time.Duration
+		last, node := "", s.anyNode()
+		s.set.edit = func(s *simulation, tick int) {
+			if s.town.nodes[node] == nil {
+				return
+			}
+			if note := s.town.nodes[node].Annotations[v1alpha1.AnnotationSkippedUntil]; note != last && note != "" {
+				until, _ := skippedUntil(s.look().Nodes[0])
+				pauses = append(pauses, time.Until(until).Round(time.Minute))
+				last = note
+			}
+			if tick%100 == 0 {
+				s.start()
+			}
+		}
+		s.minutes(8 * 60)
+		var want []time.Duration
+		for _, n := range []int{10, 20, 40, 60, 60, 60} {
+			want = append(want, time.Duration(n)*time.Minute)
+		}
+		if len(pauses) < len(want) || !slices.Equal(pauses[:len(want)], want) {
+			t.Errorf("pauses %v, want %v", pauses, want)
+		}
+		// Whoever has mended the cause need not wait.
+		s.town.minAvailable = 0
+		s.edit(node, func(n *corev1.Node) { delete(n.Annotations, v1alpha1.AnnotationSkippedUntil) })
+		if took := s.until(func() bool { return s.ended(upgradeRequest) }); took > 15*time.Minute {
+			t.Errorf("it took %s", took)
+		}
+	})
+}
+
+// Machines of a blue-green run are lost while the cloud has no room: others are made
+// as soon as it has, beside the blue ones that stand empty.
+func TestBlueGreenLosesMachines(t *testing.T) {
+	for _, at := range []int{12, 18, 24, 30, 40} {
+		set := with(v1alpha1.StrategyBlueGreen, blueGreen)
+		set.size, set.zones, set.pods, set.minAvailable = 5, 2, 6, 0
+		pass(t, set, func(t *testing.T, s *simulation) {
+			s.change(func(p *v1alpha1.Pool) { p.Spec.Repair = &v1alpha1.RepairSpec{Mode: v1alpha1.RepairOn} })
+			s.ask(v1alpha1.AnnotationUpgradeTo, "v1.34.1")
+			s.set.edit = func(s *simulation, tick int) {
+				if tick == at {
+					s.cloud.SetCapacity("ZONE-1", 0)
+					s.cloud.SetCapacity("ZONE-2", 0)
+					for _, n := range s.look().Nodes[len(s.town.nodes)-2:] { // the youngest
+						s.lose(n.Name())
+					}
+				}
+				if tick == at+60 {
+					s.cloud.SetCapacity("ZONE-1", -1)
+					s.cloud.SetCapacity("ZONE-2", -1)
+				}
+			}
+			if took := s.until(func() bool { return s.ended(upgradeRequest) }); took > 4*time.Hour {
+				t.Errorf("machines lost at %d: it took %s", at, took)
+			}
+			s.checkEnd(Succeeded, newRelease.Kubernetes)
+		})
+	}
+}
