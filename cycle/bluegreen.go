@@ -85,7 +85,7 @@ func (q *queue) turn(n *world.Node) Wait {
 	case !q.blueGreen || n.Mark.Cause == kube.CauseRepair || n.Mark.Reason == string(Surplus) || n.Mark.Reason == string(JoinTimeout):
 		return Wait{}
 	case n.Mark.Drained != nil && q.waiting > 0:
-		return Wait{Soaking, fmt.Sprintf("it is empty, and stands until %d others are", q.waiting)}
+		return Wait{Soaking, "it is empty, and stands until " + several(q.waiting, "other", "is", "are")}
 	case n.Mark.Drained != nil && q.now.Before(q.soaked):
 		return Wait{Soaking, "it is empty, and stands until " + clock(&q.soaked) + "; annotation " + v1alpha1.AnnotationRollback + " gives it back"}
 	case n.Mark.DrainStarted != nil || n.Mark.Drained != nil:

@@ -61,7 +61,7 @@ func (d *decision) leaveAsIs(run *v1alpha1.CycleStatus, end *ending) {
 // it ends, and nodes of its own beyond the pool's size go.
 func (d *decision) ends(run *v1alpha1.CycleStatus) *ending {
 	taken := func(how string) *ending {
-		return &ending{Aborted, fmt.Sprintf("%s after %d nodes were replaced", how, run.Replaced)}
+		return &ending{Aborted, how + " after " + several(run.Replaced, "node", "was", "were") + " replaced"}
 	}
 	if run.NodePoolID != "" && run.NodePoolID != string(d.pool.Cloud.ID) {
 		return &ending{Aborted, fmt.Sprintf("the Pool stands for node pool %s now; the run was about %s", d.pool.Cloud.ID, run.NodePoolID)}
@@ -227,12 +227,12 @@ func (d *decision) delegate(run *v1alpha1.CycleStatus, todo []stale) {
 	asked := run.DelegatedAt != nil && d.s.Now.Sub(run.DelegatedAt.Time) < delegateRetry
 	switch {
 	case d.pool.Cloud.Health.Updating, left > 0 && asked:
-		d.wait(Delegated, fmt.Sprintf("OKE cycles the node pool itself: %d nodes are left", left))
+		d.wait(Delegated, "OKE cycles the node pool itself: "+several(left, "node", "is", "are")+" left")
 	case left > 0:
 		run.DelegatedAt = timestamp(d.s.Now)
 		b, _ := d.budget(run)
 		how := cloudprovider.Cycling{MaxSurge: b.Surge, MaxUnavailable: b.Unavailable, Grace: min(d.drainTimeout(), time.Hour)}
-		d.do(Step{Kind: Delegate, Cycling: &how, Message: fmt.Sprintf("%d nodes differ", left)})
+		d.do(Step{Kind: Delegate, Cycling: &how, Message: several(left, "node", "differs", "differ")})
 	}
 }
 

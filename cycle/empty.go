@@ -85,11 +85,11 @@ func (d *decision) whatBlocks(n *world.Node) string {
 		if len(p.Waiting) > 0 {
 			return p.Waiting[0].String()
 		}
-		return fmt.Sprintf("%d pods are left", p.Left)
+		return several(p.Left, "pod", "is", "are") + " left"
 	case 1:
 		return p.Blocked[0].String()
 	}
-	return fmt.Sprintf("%s; and %d more pods", p.Blocked[0], len(p.Blocked)-1)
+	return fmt.Sprintf("%s; and %s", p.Blocked[0], several(len(p.Blocked)-1, "more pod"))
 }
 
 // Scale-down takes a node and its place together and so never deepens a
@@ -120,7 +120,7 @@ func (d *decision) scaleDown() {
 		case braked:
 			d.wait(Braked, fmt.Sprintf("%d of %d nodes are broken: nothing is taken before that is understood", bad, d.pool.Cloud.Size))
 		case emptying(n) && n.Mark.DrainStarted == nil && emptied >= d.policy.MaxParallelDrains:
-			d.block(n, ParallelDrains, fmt.Sprintf("%d nodes of the pool are being emptied", emptied))
+			d.block(n, ParallelDrains, several(emptied, "node", "is", "are")+" being emptied")
 		default:
 			d.empty(n)
 			emptied++

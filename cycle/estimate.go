@@ -69,7 +69,7 @@ func (f *preflight) join() (time.Duration, string) {
 		return joinAssumed, "assumed"
 	}
 	slices.Sort(seen)
-	return seen[len(seen)/2], fmt.Sprintf("median of %d nodes", len(seen))
+	return seen[len(seen)/2], "median of " + several(len(seen), "node")
 }
 
 // drains is how long the node would take to become empty if each pod took all of

@@ -62,7 +62,7 @@ func (d *decision) start(request string, desired int, w wanted) {
 	run.Stale, run.Previous = int32(len(todo)), previous(todo)
 	d.report.Cycle = run
 	d.report.Desired, d.report.Stale = desired, int(run.Stale)
-	d.do(Step{Kind: StartRun, Request: request, To: desired, Message: fmt.Sprintf("%d nodes are to be replaced", run.Stale)})
+	d.do(Step{Kind: StartRun, Request: request, To: desired, Message: several(run.Stale, "node", "is", "are") + " to be replaced"})
 }
 
 // endRecord puts a request into the record of what was answered.

@@ -156,9 +156,9 @@ func (r *room) refuses(n *world.Node, slack int) Wait {
 	case broken(n) && !n.Available():
 		return Wait{}
 	case r.available-r.cost(n) < r.budget.Floor()-slack:
-		return Wait{BelowFloor, fmt.Sprintf("%d nodes are available and %d must remain: waiting for a new node", r.available, r.budget.Floor())}
+		return Wait{BelowFloor, fmt.Sprintf("%s available and %d must remain: waiting for a new node", several(r.available, "node", "is", "are"), r.budget.Floor())}
 	case r.cost(n) > 0 && r.known(n) && r.zones[n.Zone()]-1 < r.budget.ZoneFloor()-slack:
-		return Wait{BelowZoneFloor, fmt.Sprintf("%d nodes are available in zone %s and %d must remain", r.zones[n.Zone()], n.Zone(), r.budget.ZoneFloor())}
+		return Wait{BelowZoneFloor, fmt.Sprintf("%s available in zone %s and %d must remain", several(r.zones[n.Zone()], "node", "is", "are"), n.Zone(), r.budget.ZoneFloor())}
 	}
 	return Wait{}
 }

@@ -146,7 +146,7 @@ func (d *decision) joins(run *v1alpha1.CycleStatus) (stopped bool) {
 	if len(run.FailedJoins) < d.maxFailed() {
 		return false
 	}
-	d.wait(JoinFailures, fmt.Sprintf("%d new nodes did not become available: the run has stopped, old nodes are left alone; mend the cause and set a new value", len(run.FailedJoins)))
+	d.wait(JoinFailures, several(len(run.FailedJoins), "new node")+" did not become available: the run has stopped, old nodes are left alone; mend the cause and set a new value")
 	return true
 }
 
@@ -322,14 +322,14 @@ func (d *decision) finish(run *v1alpha1.CycleStatus, todo []stale, end *ending) 
 			return
 		}
 	}
-	outcome, message := Succeeded, fmt.Sprintf("%d nodes replaced", run.Replaced)
+	outcome, message := Succeeded, several(run.Replaced, "node")+" replaced"
 	switch {
 	case end != nil:
 		outcome, message = end.outcome, end.message
 	case run.Request == unlaunchedRequest:
 		message = "the places of machines that could not be launched are filled"
 	case run.Replaced == 0 && single(run):
-		outcome, message = Aborted, fmt.Sprintf("the request was taken back after %d nodes were replaced", run.Replaced)
+		outcome, message = Aborted, "the request was taken back after "+several(run.Replaced, "node", "was", "were")+" replaced"
 	}
 	d.finishAs(run, outcome, message)
 	d.forget()

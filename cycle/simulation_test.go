@@ -62,8 +62,8 @@ type simulation struct {
 	dud     map[cloudprovider.InstanceID]bool
 	unseen  int             // nodes yet to register that the doctor never passes
 	never   map[string]bool // those
-	resized bool           // somebody has changed the pool's size
-	kept    map[string]int // how often each promise was put to the test
+	resized bool            // somebody has changed the pool's size
+	kept    map[string]int  // how often each promise was put to the test
 }
 
 func newSimulation(t tester, set setting) *simulation {

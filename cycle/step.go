@@ -189,6 +189,18 @@ func toBe(a kube.RepairAction) string {
 	return ""
 }
 
+// several is "1 node" or "2 nodes", and with a verb "1 node is" or "2 nodes are".
+func several[N int | int32](n N, noun string, verb ...string) string {
+	one, many := "", ""
+	if len(verb) == 2 {
+		one, many = " "+verb[0], " "+verb[1]
+	}
+	if n == 1 {
+		return fmt.Sprintf("%d %s%s", n, noun, one)
+	}
+	return fmt.Sprintf("%d %ss%s", n, noun, many)
+}
+
 func because(message string) string {
 	if message == "" {
 		return ""

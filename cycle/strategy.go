@@ -115,7 +115,7 @@ func (d *decision) blockedTooMany(_ *v1alpha1.CycleStatus, spec *v1alpha1.CycleS
 	if given < int(*spec.MaxBlocked) || given == len(todo) {
 		return nil
 	}
-	return &Wait{TooManyBlocked, fmt.Sprintf("%d nodes did not become empty in time, and maxBlocked is %d: nothing new is begun", given, *spec.MaxBlocked)}
+	return &Wait{TooManyBlocked, fmt.Sprintf("%s did not become empty in time, and maxBlocked is %d: nothing new is begun", several(given, "node"), *spec.MaxBlocked)}
 }
 
 // givenUp counts the nodes whose drain was given up and that still wait.
@@ -225,7 +225,7 @@ func (p pace) holds(n stale, left int) *Wait {
 	case p.hold != nil:
 		return p.hold
 	case left <= 0:
-		return &Wait{CanaryFirst, fmt.Sprintf("%d nodes may be in work at once now: more follow when those have gone well", p.limit)}
+		return &Wait{CanaryFirst, several(p.limit, "node") + " may be in work at once now: more follow when the last have gone well"}
 	}
 	return nil
 }

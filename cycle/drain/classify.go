@@ -62,8 +62,7 @@ func (t Target) add(c *Classes, pod *corev1.Pod, now time.Time) {
 	}
 	switch {
 	case pod.DeletionTimestamp != nil:
-		// The deletion timestamp has the grace period in it.
-		if ready(t.Node) || now.Before(pod.DeletionTimestamp.Time) {
+		if t.waitedFor(pod, now) {
 			c.Leaving = append(c.Leaving, pod)
 		}
 	case stays:

@@ -45,6 +45,20 @@ func annotated(key, value string) func(*corev1.Pod) {
 	return func(p *corev1.Pod) { p.Annotations = map[string]string{key: value} }
 }
 
+// containers gives the pod so many, of which some run still.
+func containers(all, run int) func(*corev1.Pod) {
+	return func(p *corev1.Pod) {
+		for i := range all {
+			p.Spec.Containers = append(p.Spec.Containers, corev1.Container{Name: string(rune('a' + i))})
+			s := corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{}}
+			if i < run {
+				s = corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
+			}
+			p.Status.ContainerStatuses = append(p.Status.ContainerStatuses, corev1.ContainerStatus{State: s})
+		}
+	}
+}
+
 func leaving(at time.Time) func(*corev1.Pod) {
 	return func(p *corev1.Pod) { p.DeletionTimestamp = &metav1.Time{Time: at} }
 }
@@ -77,7 +91,13 @@ func TestClassify(t *testing.T) {
 		"protected by a typo":              {pod("a", annotated("tidemill.dev/do-not-disrupt", "yes")), corev1.ConditionTrue, string(DoNotDisrupt)},
 		"protection is over":               {pod("a", annotated("tidemill.dev/do-not-disrupt", "1h")), corev1.ConditionTrue, evictable},
 		"terminating":                      {pod("a", leaving(now.Add(time.Minute))), corev1.ConditionTrue, gone},
-		"terminating, grace over":          {pod("a", leaving(now.Add(-time.Hour))), corev1.ConditionTrue, gone},
+		"terminating, just due":            {pod("a", leaving(now.Add(-time.Second))), corev1.ConditionTrue, gone},
+		"not ended by its kubelet":         {pod("a", leaving(now.Add(-10*time.Minute)), containers(1, 1)), corev1.ConditionTrue, gone},
+		"not ended, never seen to run":     {pod("a", leaving(now.Add(-10*time.Minute))), corev1.ConditionTrue, gone},
+		"never ended by its kubelet":       {pod("a", leaving(now.Add(-10*time.Minute-time.Second)), containers(1, 1)), corev1.ConditionTrue, stays},
+		"one of two has ended":             {pod("a", leaving(now.Add(-time.Minute)), containers(2, 1)), corev1.ConditionTrue, gone},
+		"a finalizer keeps what has ended": {pod("a", leaving(now.Add(-31*time.Second)), containers(2, 0)), corev1.ConditionTrue, stays},
+		"ended, and just due":              {pod("a", leaving(now.Add(-30*time.Second)), containers(2, 0)), corev1.ConditionTrue, gone},
 		"terminating, kubelet dead":        {pod("a", leaving(now.Add(time.Minute))), corev1.ConditionUnknown, gone},
 		"grace over and kubelet dead":      {pod("a", leaving(now.Add(-time.Minute))), corev1.ConditionUnknown, stays},
 		"daemon terminating":               {pod("a", daemon, leaving(now.Add(time.Minute))), corev1.ConditionTrue, stays},

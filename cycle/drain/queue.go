@@ -52,6 +52,11 @@ func (t Target) queue(c Classes, detaching string, now time.Time) queue {
 			q.due = append(q.due, p)
 		}
 	}
+	for _, p := range c.Leaving {
+		if b := whyOverdue(p, now); b != nil {
+			q.waiting = append(q.waiting, *b)
+		}
+	}
 	if turn == daemons && detaching == "" {
 		q.due = append(q.due, c.Daemons...)
 	}

@@ -69,6 +69,8 @@ const (
 	Completing Reason = "Completing"
 	// BalancerDwell: load balancers may still send traffic.
 	BalancerDwell Reason = "BalancerDwell"
+	// Overdue: the pod was to have left, and its kubelet has not ended it.
+	Overdue Reason = "Overdue"
 	// Settling: the scheduler may still bind what it had chosen the node for.
 	Settling Reason = "Settling"
 )

@@ -43,7 +43,11 @@ const forever = 10000 * time.Hour
 // patience is how long the pod may take to complete, from the drain's beginning.
 func patience(pod *corev1.Pod, t Terms) (time.Duration, error) {
 	switch v := pod.Annotations[v1alpha1.AnnotationDrain]; v {
-	case "", "skip":
+	case "":
+		if pod.Annotations[v1alpha1.AnnotationSafeToEvict] == "on-completion" {
+			return forever, nil // cluster-autoscaler's word for the same
+		}
+	case "skip":
 	case "wait":
 		return forever, nil
 	default:

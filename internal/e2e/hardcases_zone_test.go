@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/internal/playground"
 )
@@ -25,14 +27,14 @@ func zoneLoss(ctx context.Context, s *Stage, pool string) error {
 		if _, err := s.oldAndIdle(ctx, pool, before); err != nil {
 			return err
 		}
-		back, err := s.loseZone(ctx, pool, 1)
+		zone, err := s.loseZone(ctx, pool, 1)
 		if err != nil {
 			return err
 		}
-		if during, err = s.stuckOrDone(ctx, pool, before); err != nil {
+		if during, err = s.stuckOrDone(ctx, zone, before); err != nil {
 			return err
 		}
-		if err := back(ctx); err != nil {
+		if err := zone.back(ctx); err != nil {
 			return err
 		}
 		if err := s.answered(ctx, Turn{Pool: pool, Key: v1alpha1.AnnotationCycle, Value: "go"}); err != nil {
@@ -44,52 +46,82 @@ func zoneLoss(ctx context.Context, s *Stage, pool string) error {
 	return err
 }
 
-// loseZone takes one of the pool's availability domains away: no host is left, no
-// kubelet there is heard. What it returns gives it back.
-func (s *Stage) loseZone(ctx context.Context, pool string, place int) (back func(context.Context) error, err error) {
+// lostZone is one of a pool's availability domains while it is away: no host is left,
+// no kubelet there is heard. A machine that was on its way when it was lost comes up
+// all the same, and the end of one gives its host back: both are seen to at each look.
+type lostZone struct {
+	s           *Stage
+	pool, shape string
+	ad          string
+	silenced    map[string]bool
+}
+
+// loseZone takes one of the pool's availability domains away, and waits until the
+// control plane has given up its nodes.
+func (s *Stage) loseZone(ctx context.Context, pool string, place int) (*lostZone, error) {
 	cloud, err := s.CloudPool(pool)
 	if err != nil {
 		return nil, err
 	}
-	ad := cloud.Placements[place].AD
-	s.Sim.SetCapacity(cloud.Shape, ad, 0)
-	each := func(ctx context.Context, do func(context.Context, string, playground.Fault) error) error {
-		nodes, _, err := s.NodesOf(ctx, pool)
-		for _, n := range nodes {
-			if strings.HasSuffix(ad, viewNode(&n).Zone) && err == nil {
-				err = do(ctx, n.Name, playground.KubeletStopped)
-			}
-		}
-		return err
-	}
-	back = func(ctx context.Context) error {
-		s.Sim.SetCapacity(cloud.Shape, ad, -1)
-		return each(ctx, s.Cluster.Heal)
-	}
-	if err := each(ctx, s.Cluster.Fault); err != nil {
-		return back, err
-	}
-	return back, s.Wait(ctx, "the zone to be given up", 3*time.Minute, func(ctx context.Context) (bool, string, error) {
-		nodes, _, err := s.NodesOf(ctx, pool)
-		heard := 0
-		for i := range nodes {
-			if v := viewNode(&nodes[i]); strings.HasSuffix(ad, v.Zone) && v.Ready {
-				heard++
-			}
-		}
+	z := &lostZone{s: s, pool: pool, shape: cloud.Shape, ad: cloud.Placements[place].AD, silenced: map[string]bool{}}
+	return z, s.Wait(ctx, "the zone to be given up", 3*time.Minute, func(ctx context.Context) (bool, string, error) {
+		heard, err := z.hold(ctx)
 		return heard == 0, fmt.Sprintf("%d nodes of it are heard", heard), err
 	})
 }
 
+// hold keeps the zone away, and says how many nodes of it are still called Ready.
+func (z *lostZone) hold(ctx context.Context) (heard int, err error) {
+	z.s.Sim.SetCapacity(z.shape, z.ad, 0)
+	err = z.each(ctx, func(n *NodeView) error {
+		if n.Ready {
+			heard++
+		}
+		if z.silenced[n.Name] {
+			return nil
+		}
+		z.silenced[n.Name] = true
+		return z.s.Cluster.Fault(ctx, n.Name, playground.KubeletStopped)
+	})
+	return heard, err
+}
+
+// back gives the zone back.
+func (z *lostZone) back(ctx context.Context) error {
+	z.s.Sim.SetCapacity(z.shape, z.ad, -1)
+	return z.each(ctx, func(n *NodeView) error { return z.s.Cluster.Heal(ctx, n.Name, playground.KubeletStopped) })
+}
+
+// each is for the nodes of the zone. One that goes meanwhile is none of it.
+func (z *lostZone) each(ctx context.Context, do func(*NodeView) error) error {
+	nodes, _, err := z.s.NodesOf(ctx, z.pool)
+	if err != nil {
+		return err
+	}
+	for i := range nodes {
+		v := viewNode(&nodes[i])
+		if !strings.HasSuffix(z.ad, v.Zone) {
+			continue
+		}
+		if err := do(&v); err != nil && !apierrors.IsNotFound(err) {
+			return err
+		}
+	}
+	return nil
+}
+
 // stuckOrDone waits until the run says that it cannot go on without the zone, or has
 // renewed every node that is not in it.
-func (s *Stage) stuckOrDone(ctx context.Context, pool string, before Fleet) (how string, err error) {
+func (s *Stage) stuckOrDone(ctx context.Context, z *lostZone, before Fleet) (how string, err error) {
 	err = s.Wait(ctx, "the run to go as far as it can", 4*time.Minute, func(ctx context.Context) (bool, string, error) {
-		p, err := s.Pool(ctx, pool)
+		if _, err := z.hold(ctx); err != nil {
+			return false, "", err
+		}
+		p, err := s.Pool(ctx, z.pool)
 		if err != nil {
 			return false, "", err
 		}
-		nodes, _, err := s.NodesOf(ctx, pool)
+		nodes, _, err := s.NodesOf(ctx, z.pool)
 		if err != nil {
 			return false, "", err
 		}
