@@ -62,12 +62,12 @@ func manual(c *cobra.Command) string {
 	var b strings.Builder
 	name := strings.Join(words(c), " ")
 	fmt.Fprintf(&b, ".TH %q 1 \"\" \"tidemill %s\" \"tidemill manual\"\n", strings.ToUpper(strings.Join(words(c), "-")), thisBuild().Version)
-	fmt.Fprintf(&b, ".SH NAME\n%s \\- %s\n.SH SYNOPSIS\n.B %s\n%s\n", roff(strings.Join(words(c), "-")), roff(c.Short), roff(name), roff(strings.TrimPrefix(c.Use, c.Name())+" [flags]"))
+	fmt.Fprintf(&b, ".SH NAME\n%s \\- %s\n.SH SYNOPSIS\n\\fB%s\\fR%s\n", roff(strings.Join(words(c), "-")), roff(c.Short), roff(name), roff(strings.TrimPrefix(c.Use, c.Name())+" [flags]"))
 	long := c.Long
 	if long == "" {
 		long = c.Short
 	}
-	fmt.Fprintf(&b, ".SH DESCRIPTION\n.nf\n%s\n.fi\n", roff(long))
+	fmt.Fprintf(&b, ".SH DESCRIPTION\n%s", paragraphs(long))
 	manFlags(&b, "OPTIONS", c.NonInheritedFlags())
 	manFlags(&b, "OPTIONS OF EVERY COMMAND", c.InheritedFlags())
 	if c.Example != "" {
@@ -84,6 +84,23 @@ func manual(c *cobra.Command) string {
 		}
 	}
 	b.WriteString(roff(strings.Join(also, ", ")) + "\n")
+	return b.String()
+}
+
+// paragraphs lets the reader's terminal break the lines of a text, but for what
+// is laid out by hand: lists and tables, whose lines begin with a blank.
+func paragraphs(text string) string {
+	var b strings.Builder
+	for i, p := range strings.Split(text, "\n\n") {
+		if i > 0 {
+			b.WriteString(".PP\n")
+		}
+		if strings.Contains("\n"+p, "\n ") || strings.Contains(p, "\t") {
+			fmt.Fprintf(&b, ".nf\n%s\n.fi\n", roff(p))
+		} else {
+			fmt.Fprintf(&b, "%s\n", roff(p))
+		}
+	}
 	return b.String()
 }
 

@@ -71,6 +71,8 @@ func newRoot(arg0 string, stdout, stderr io.Writer) *cobra.Command {
 		root.AddCommand(c)
 	}
 	wrapArgs(root)
+	completeNames(g, root)
+	completeFlags(g, root)
 	return root
 }
 

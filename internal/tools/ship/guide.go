@@ -20,6 +20,10 @@ var completions = []struct{ shell, file string }{
 	{"fish", "completions/tidemill.fish"},
 }
 
+// kubectlCompletes is what kubectl runs, by its name, to complete the words behind
+// "kubectl tidemill".
+const kubectlCompletes = "#!/bin/sh\nexec kubectl-tidemill __complete \"$@\"\n"
+
 // guide is what the program says of itself for those who install it: manual pages
 // and completions. They are the same for all platforms, and are asked of the one
 // that runs here.
@@ -51,6 +55,7 @@ func guide(ctx context.Context, program string) ([]entry, error) {
 		}
 		entries = append(entries, entry{path: c.file, mode: 0o644, content: text})
 	}
+	entries = append(entries, entry{path: "completions/kubectl_complete-tidemill", mode: 0o755, content: []byte(kubectlCompletes)})
 	slices.SortFunc(entries, func(a, b entry) int { return strings.Compare(a.path, b.path) })
 	return entries, nil
 }

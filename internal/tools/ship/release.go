@@ -209,10 +209,12 @@ func (o order) notes() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, part := range strings.Split("\n"+string(text), "\n## ")[1:] {
-		title, body, _ := strings.Cut(part, "\n")
-		if strings.HasPrefix(title, o.version) || strings.HasPrefix(title, "Unreleased") {
-			return []byte("# tidemill " + o.version + "\n" + body), nil
+	for _, want := range []string{o.version, "Unreleased"} {
+		for _, part := range strings.Split("\n"+string(text), "\n## ")[1:] {
+			title, body, _ := strings.Cut(part, "\n")
+			if name, _, _ := strings.Cut(title, " "); strings.Trim(name, "[]") == want {
+				return []byte("# tidemill " + o.version + "\n" + body), nil
+			}
 		}
 	}
 	return nil, fmt.Errorf("CHANGELOG.md has neither a part for %s nor one for what is unreleased", o.version)

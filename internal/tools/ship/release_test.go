@@ -140,6 +140,7 @@ func TestGuide(t *testing.T) {
 	for path, say := range map[string]string{
 		"man1/tidemill.1": ".SH NAME", "man1/tidemill-cycle.1": ".SH OPTIONS",
 		"completions/tidemill.bash": "complete -", "completions/_tidemill": "#compdef tidemill", "completions/tidemill.fish": "complete -c tidemill",
+		"completions/kubectl_complete-tidemill": "exec kubectl-tidemill __complete",
 	} {
 		if !strings.Contains(have[path], say) {
 			t.Errorf("%s does not say %q", path, say)
@@ -212,6 +213,22 @@ func extract(t *testing.T, archive, dir string) {
 		}
 		if err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// TestNotes: a version's own part, not that of a longer number and not what came
+// after it; a trial has what is not released yet.
+func TestNotes(t *testing.T) {
+	dir := t.TempDir()
+	text := "# Changelog\n\n## Unreleased\n\nnew\n\n## 1.2.30 (2027-01-02)\n\nlater\n\n## [1.2.3] (2027-01-01)\n\nthis\n"
+	if err := os.WriteFile(filepath.Join(dir, "CHANGELOG.md"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for version, want := range map[string]string{"1.2.3": "this", "1.2.30": "later", "1.2.4-rc.1": "new"} {
+		got, err := order{root: dir, version: version}.notes()
+		if err != nil || strings.TrimSpace(string(got)) != "# tidemill "+version+"\n\n"+want {
+			t.Errorf("notes of %s are %q, %v; want %q", version, got, err, want)
 		}
 	}
 }
