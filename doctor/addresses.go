@@ -37,6 +37,7 @@ var podAddresses = Check{
 	Unit:     "%",
 	Limits:   podAddressLimits,
 	Evidence: EvidenceLevel,
+	Reads:    []Source{fromPods},
 	Remedy:   "use a larger range per node (it is chosen when the cluster is made), or fewer pods per node",
 	Action:   ActionNone,
 	Applies:  working,

@@ -22,6 +22,7 @@ var attachments = Check{
 	Unit:     "volumes",
 	Limits:   attachmentLimits,
 	Evidence: EvidenceLevel,
+	Reads:    []Source{fromAttachments},
 	Remedy:   "kubectl describe volumeattachment NAME; a volume that OCI still shows at another instance must be detached there, and a shape has a limit of volumes",
 	Action:   ActionNone,
 	Applies:  registered,

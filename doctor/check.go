@@ -36,6 +36,9 @@ type Check struct {
 	// Leaving is whether the check looks at nodes on their way out too, where most
 	// of what others see is expected.
 	Leaving bool
+	// Reads are the resources that it reads beside the Node and the cloud's
+	// machines: where one could not be read, the check is Unknown.
+	Reads []Source
 	// Applies is whether the check has anything to say about the patient, and if
 	// not, why; nil means always.
 	Applies func(Patient) (applies bool, why string)

@@ -14,6 +14,7 @@ var clockAhead = Check{
 	Unit:     "s",
 	Limits:   aheadLimits,
 	Evidence: EvidenceLevel,
+	Reads:    []Source{fromLeases},
 	Remedy:   "check chrony on the node; if all nodes are ahead, the clock of this machine is behind",
 	Action:   ActionNone,
 	Applies:  registered,

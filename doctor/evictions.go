@@ -19,6 +19,7 @@ var evictions = Check{
 	Unit:     "pods",
 	Limits:   evictionLimits,
 	Evidence: EvidenceLevel,
+	Reads:    []Source{fromPods},
 	Remedy:   "kubectl describe pod names what ran out; give the pods requests that are true, or the pool a larger boot volume",
 	Action:   ActionNone,
 	Applies:  registered,

@@ -18,6 +18,7 @@ var imagePulls = Check{
 	Unit:     "images",
 	Limits:   pullLimits,
 	Evidence: EvidenceLevel,
+	Reads:    []Source{fromPods},
 	Remedy:   "check the image's name and pull secret; if only this node fails, its route to the registry, its DNS and its disk",
 	// A new machine in the same subnet would have the same route.
 	Action: ActionNone,

@@ -12,6 +12,7 @@ var instanceGone = Check{
 	ID:       "instance-gone",
 	Title:    "the machine behind the Node exists",
 	Evidence: EvidenceLevel,
+	Reads:    []Source{fromCloud},
 	Remedy:   "delete the Node if the cloud controller does not: its machine was terminated outside of Kubernetes",
 	// There is no machine left that could be replaced.
 	Action: ActionNone,

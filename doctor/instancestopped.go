@@ -13,6 +13,7 @@ var instanceStopped = Check{
 	ID:       "instance-stopped",
 	Title:    "the machine behind the Node runs",
 	Evidence: EvidenceLevel,
+	Reads:    []Source{fromCloud},
 	Remedy:   "start the instance, or let it be replaced: a stopped worker is billed for its boot volume and counts in its pool",
 	Action:   ActionReplace,
 	First:    ActionReplace, // what is off cannot be rebooted

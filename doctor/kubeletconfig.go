@@ -143,6 +143,7 @@ var kubeletConfig = Check{
 	ID:       "kubelet-config",
 	Title:    "the kubelet is configured like the others of its pool",
 	Evidence: EvidenceLevel,
+	Reads:    []Source{fromCloud},
 	Limits:   Limits{Source: "/configz by fields: more than half, and at least three, of the pool's kubelets of the same version agree on something else"},
 	Remedy:   "a difference that nobody wanted is ended by cycling the node: kubectl annotate node NAME tidemill.dev/cycle=drift",
 	Action:   ActionNone,

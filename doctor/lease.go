@@ -15,6 +15,7 @@ var lease = Check{
 	Unit:     "s",
 	Limits:   leaseLimits,
 	Evidence: EvidenceLevel,
+	Reads:    []Source{fromLeases},
 	Remedy:   "look whether the machine runs and reaches the control plane",
 	Action:   ActionReplace,
 	// Two looks of the usual interval: one late list is no evidence.

@@ -23,6 +23,9 @@ type Look struct {
 	// are none.
 	Leases    map[string]time.Time
 	LeasesErr error
+	// Unseen is what a one-shot look could not read; nil in the daemon, where a look
+	// is whole or none.
+	Unseen Unseen
 	// Plans are what the cloud has announced for machines.
 	Plans Plans
 	// Consoles are by patients' names, and only of those that were asked for.

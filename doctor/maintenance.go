@@ -56,6 +56,7 @@ var maintenance = Check{
 	ID:       "maintenance",
 	Title:    "the cloud plans nothing for the machine that it will feel",
 	Evidence: EvidenceLevel,
+	Reads:    []Source{fromCloud},
 	Limits:   Limits{Source: "Compute's maintenance events and the instance's own date of a reboot; a week before, it is time"},
 	Remedy:   "replace it at a time of your own, it then stands on another host: kubectl annotate node NAME tidemill.dev/cycle=maintenance",
 	// A machine that will be restarted is not broken: when to replace it is the

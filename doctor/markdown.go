@@ -21,6 +21,9 @@ func (r Report) writeMarkdown(w io.Writer) error {
 			fmt.Fprintf(&b, "| %s | `%s` | %s | %s | %s | %s |\n", g.state, g.check, markdownText(first.Reason), markdownText(g.who()), markdownText(first.Message+first.aside()), markdownText(first.Remedy))
 		}
 	}
+	for _, u := range r.Unseen {
+		fmt.Fprintf(&b, "\n**Not read: %s** (%s): %s\n", u.Resource, u.Reason, markdownText(u.Message))
+	}
 	for _, k := range r.Brakes {
 		if k.Closed {
 			fmt.Fprintf(&b, "\n**Repair of pool %s is braked**: %s: %s\n", markdownText(k.Pool), k.Reason, markdownText(k.Message))

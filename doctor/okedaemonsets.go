@@ -23,6 +23,7 @@ var okeSystem = Check{
 	ID:       "oke-daemonsets",
 	Title:    "OKE's own DaemonSets exist",
 	Evidence: EvidenceLevel,
+	Reads:    []Source{fromDaemonSets},
 	Limits:   Limits{Source: "the DaemonSets of kube-system by name; whether their pods run is the check system-pods"},
 	Remedy:   "somebody deleted it: enable the add-on again in the cluster's add-ons page, or call Oracle; without it nodes lose logs and exec, volumes, or pod networking",
 	Action:   ActionNone,

@@ -15,6 +15,7 @@ var podCapacity = Check{
 	Unit:     "%",
 	Limits:   capacityLimits,
 	Evidence: EvidenceLevel,
+	Reads:    []Source{fromPods},
 	Remedy:   "raise the pool's maximum of pods per node (VCN-native: addresses per VNIC), or use fewer, larger pods",
 	// A full node does its work.
 	Action:  ActionNone,

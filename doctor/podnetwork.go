@@ -99,6 +99,7 @@ var podNetwork = Check{
 	Unit:     "%",
 	Limits:   podNetworkLimits,
 	Evidence: EvidenceLevel,
+	Reads:    []Source{fromPodNetworks, fromPods},
 	Remedy:   "kubectl describe nativepodnetwork; look for a pod subnet without free addresses, a shape without a VNIC to spare, and a policy that keeps OKE from attaching one",
 	Action:   ActionNone,
 	Applies:  registered,

@@ -21,6 +21,7 @@ var podsStarting = Check{
 	Unit:     "owners",
 	Limits:   startingLimits,
 	Evidence: EvidenceLevel,
+	Reads:    []Source{fromPods},
 	Remedy:   "kubectl describe the pods: a sandbox that cannot be created speaks against the node's runtime, disk or network plugin; a volume that cannot be mounted against the volume",
 	// A missing Secret in three workloads looks the same from here.
 	Action:  ActionNone,

@@ -18,6 +18,7 @@ var podsTerminating = Check{
 	Unit:     "pods",
 	Limits:   terminatingLimits,
 	Evidence: EvidenceLevel,
+	Reads:    []Source{fromPods},
 	Remedy:   "look for processes in uninterruptible sleep (a dead NFS server, a lost block volume): a restart of the machine frees them",
 	// A drain would wait for the same pods.
 	Action:  ActionNone,

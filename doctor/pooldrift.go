@@ -88,6 +88,7 @@ var poolDrift = Check{
 	ID:       "pool-drift",
 	Title:    "the node is like the others of its pool and version",
 	Evidence: EvidenceLevel,
+	Reads:    []Source{fromCloud},
 	Limits:   Limits{Source: "more than half, and at least three, of the pool's nodes with the same kubelet version agree on something else"},
 	Remedy:   "a difference that nobody wanted is ended by cycling the node: kubectl annotate node NAME tidemill.dev/cycle=drift",
 	// A pool whose image or shape was changed is mixed until it has turned over.

@@ -19,6 +19,7 @@ var preemption = Check{
 	ID:       "preemption",
 	Title:    "Oracle has not taken the machine back",
 	Evidence: EvidenceLevel,
+	Reads:    []Source{fromCloud},
 	Limits:   Limits{Source: "Compute's state of a preemptible instance against OKE's"},
 	Remedy:   "nothing is broken: preemptible capacity comes and goes; pods that cannot bear it belong on another pool",
 	Action:   ActionNone,

@@ -17,6 +17,7 @@ var promised = Check{
 	Unit:     "%",
 	Limits:   promisedLimits,
 	Evidence: EvidenceLevel,
+	Reads:    []Source{fromCloud},
 	Remedy:   "less disk: the root file system was not grown to the boot volume (oci-growfs in the pool's cloud-init); less CPU or memory: the pool's shape was changed, or the host lost some",
 	Action:   ActionNone,
 	Applies:  both(registered, pooled),

@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -29,7 +30,7 @@ var ready = Check{
 		}
 		// The kubelet's own words are observed, not part of the message: they often
 		// carry an age that changes by the second.
-		f := Finding{State: Fail, Reason: "KubeletNotReady", Observed: string(c.Status) + ": " + c.Message, Since: c.LastTransitionTime.Time}
+		f := Finding{State: Fail, Reason: "KubeletNotReady", Observed: strings.TrimSuffix(string(c.Status)+": "+c.Message, ": "), Since: c.LastTransitionTime.Time}
 		f.Message = fmt.Sprintf("Ready is %s (%s) since %s", c.Status, c.Reason, clock(f.Since))
 		if c.Status == corev1.ConditionUnknown {
 			f.Reason = "KubeletSilent"

@@ -11,6 +11,7 @@ var registration = Check{
 	ID:       "registration",
 	Title:    "the machine became a Node",
 	Evidence: EvidenceLevel,
+	Reads:    []Source{fromCloud},
 	Limits:   Limits{Source: "OKE gives a VM 20 minutes to join, and bare metal about an hour"},
 	Remedy:   "look at the instance's console history: usual causes are a subnet without a route to the control plane, a missing service gateway, an image that does not fit",
 	// There is no Node to put a request on; growth that fails is taken back by

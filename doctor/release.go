@@ -10,6 +10,7 @@ var release = Check{
 	ID:       "release",
 	Title:    "the node runs what its pool gives to new nodes",
 	Evidence: EvidenceLevel,
+	Reads:    []Source{fromCloud},
 	Limits:   Limits{Source: "the pool's Kubernetes version and image, as the cloud tells them"},
 	Remedy:   "cycle the pool when it suits: kubectl annotate pool NAME tidemill.dev/cycle=$(date +%F)",
 	Action:   ActionNone,

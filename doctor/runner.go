@@ -41,9 +41,10 @@ func (r *Runner) Examine(ctx context.Context, patients []Patient) [][]Finding {
 	var lanes sync.WaitGroup
 	for j, c := range r.Checks {
 		lanes.Go(func() {
-			hangs := 0
+			hangs, limit := 0, c.Limits.describe(c.Unit)
 			for i, p := range patients {
 				f := r.examine(ctx, c, p, hangs >= maxHangs)
+				f.Limit = limit
 				if f.Reason == ReasonTimedOut {
 					hangs++
 				}
@@ -60,7 +61,6 @@ func (r *Runner) examine(ctx context.Context, c Check, p Patient, tired bool) Fi
 	f := r.ask(ctx, c, p, tired)
 	f.Check, f.Node = c.ID, p.Name()
 	f.Message, f.Observed = clean(f.Message), clean(f.Observed)
-	f.Limit = c.Limits.describe(c.Unit)
 	f = r.confirm(c, p, f)
 	if f.Remedy == "" && (f.State == Warn || f.State == Fail) {
 		f.Remedy = c.Remedy
@@ -72,6 +72,11 @@ func (r *Runner) examine(ctx context.Context, c Check, p Patient, tired bool) Fi
 func (r *Runner) ask(ctx context.Context, c Check, p Patient, tired bool) Finding {
 	if p.Node != nil && !c.Leaving && p.Leaving() {
 		return skip(ReasonLeaving, "the node is being deleted")
+	}
+	if p.Look != nil {
+		if f, blind := p.Look.Unseen.of(c); blind {
+			return f
+		}
 	}
 	if c.Applies != nil {
 		if ok, why := c.Applies(p); !ok {

@@ -180,6 +180,10 @@ var stories = []story{
 		c.addDaemonSet("csi", "system-node-critical")
 		c.addSystemPod("csi", "n1", corev1.ConditionFalse)
 	}, Fail, "SystemPodsNotReady"},
+	{"one more, in an update with a surge", "system-pods", func(c *clinic) {
+		more := c.addSystemPod("kube-proxy", "n1", corev1.ConditionFalse)
+		more.Name = "kube-proxy-a" // before the one that is Ready
+	}, Pass, ""},
 	{"one missing, just now", "system-pods", func(c *clinic) { c.addDaemonSet("csi", "system-node-critical") }, Warn, "SystemPodsNotReady"},
 	{"one missing on a new node", "system-pods", func(c *clinic) {
 		c.addDaemonSet("csi", "system-node-critical")

@@ -18,6 +18,7 @@ var systemPods = Check{
 	ID:       "system-pods",
 	Title:    "the system DaemonSets run here",
 	Evidence: EvidenceLevel,
+	Reads:    []Source{fromPods, fromDaemonSets},
 	Remedy:   "look at the pods of kube-system on this node: without them pods have no network, no services or no volumes",
 	Action:   ActionReplace,
 	// A rolling update of the DaemonSet takes each pod away for a while.
@@ -88,17 +89,25 @@ func isCritical(ds *appsv1.DaemonSet) bool {
 	return class == "system-node-critical" || class == "system-cluster-critical"
 }
 
-// podOf is the DaemonSet's pod on the node, one that stays if there are two.
+// podOf is the DaemonSet's pod on the node. If there are two, as in an update
+// with a surge, it is one that stays, and of these one that is Ready.
 func (p Patient) podOf(ds *appsv1.DaemonSet) *corev1.Pod {
-	var leaving *corev1.Pod
+	var staying, leaving *corev1.Pod
 	for _, pod := range p.Node.Pods {
 		if ref := metav1.GetControllerOf(pod); ref == nil || ref.UID != ds.UID {
 			continue
 		}
-		if pod.DeletionTimestamp == nil {
+		switch c := podCondition(pod, corev1.PodReady); {
+		case pod.DeletionTimestamp != nil:
+			leaving = pod
+		case c != nil && c.Status == corev1.ConditionTrue:
 			return pod
+		case staying == nil:
+			staying = pod
 		}
-		leaving = pod
+	}
+	if staying != nil {
+		return staying
 	}
 	return leaving
 }

@@ -1,8 +1,10 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -30,6 +32,7 @@ func (r Report) WriteText(w io.Writer, o TextOptions) error {
 		g.write(&b, len(r.Nodes), o.Verbose)
 	}
 	writeBlind(&b, blind, len(r.Nodes))
+	r.writeUnseen(&b)
 	r.writeUnvisited(&b)
 	r.writeRepairs(&b)
 	if o.Verbose {
@@ -55,7 +58,7 @@ func (r Report) groups() []group {
 			byReason := map[string]int{}
 			for _, n := range r.Nodes {
 				for _, f := range n.Findings {
-					if f.Check != c.ID || f.State != state || f.State == Unknown && f.Reason == ReasonJoining {
+					if f.Check != c.ID || f.State != state || f.State == Unknown && (f.Reason == ReasonJoining || r.told(f)) {
 						continue
 					}
 					i, ok := byReason[f.Reason]
@@ -83,6 +86,30 @@ func writeBlind(b *strings.Builder, groups []group, nodes int) {
 		what = append(what, fmt.Sprintf("%s (%s)", g.check, g.findings[0].Reason))
 	}
 	fmt.Fprintf(b, "UNKNOWN on all %d nodes: %s; --verbose says why\n\n", nodes, strings.Join(what, ", "))
+}
+
+// writeUnseen says in one line each what was not read, and who needed it.
+func (r Report) writeUnseen(b *strings.Builder) {
+	refused := false
+	list := slices.Clone(r.Unseen)
+	slices.SortStableFunc(list, func(a, b UnseenReport) int { return cmp.Compare(a.skipped(), b.skipped()) })
+	for _, u := range list {
+		word, lost := "UNKNOWN", "not checked: "+strings.Join(u.Checks, ", ")
+		if u.skipped() > 0 {
+			word = "SKIPPED"
+		}
+		if u.Resource == fromPools {
+			lost = "nothing is said about repair"
+		}
+		fmt.Fprintf(b, "%s %s: %s; %s\n", word, u.Resource, u.Message, lost)
+		refused = refused || u.Reason == ReasonNotPermitted
+	}
+	if refused {
+		fmt.Fprintf(b, "        → kubectl auth can-i list RESOURCE --all-namespaces; a right to list nodes is all that is needed, each other one lets more be seen\n")
+	}
+	if len(r.Unseen) > 0 {
+		b.WriteByte('\n')
+	}
 }
 
 // shownNodes is how many nodes of a group are listed; a fleet view of 2,000
@@ -203,7 +230,7 @@ func (r Report) Summary() string {
 		return fmt.Sprintf("%d checks: %d passed, %d failed, %d warned, %d could not look",
 			counts[Pass]+counts[Info]+counts[Fail]+counts[Warn]+counts[Unknown], counts[Pass]+counts[Info], counts[Fail], counts[Warn], counts[Unknown])
 	}
-	text := fmt.Sprintf("%d %s: %d fine, %d with a problem, %d not examined yet", fine+problem+open, plural(fine+problem+open, "node"), fine, problem, open)
+	text := fmt.Sprintf("%d %s: %d fine, %d with a problem, %d not fully examined", fine+problem+open, plural(fine+problem+open, "node"), fine, problem, open)
 	if bare > 0 {
 		text += fmt.Sprintf("; %d %s leaving or without a Node", bare, plural(bare, "machine"))
 	}

@@ -167,7 +167,26 @@ func (g *globals) connect(ctx context.Context) (*cluster, error) {
 	return open(ctx, config)
 }
 
+// reach is connect to a cluster that may never have heard of tidemill.
+func (g *globals) reach(ctx context.Context) (*cluster, error) {
+	quietLogs()
+	config, err := g.restConfig(kube.ConfigOptions{})
+	if err != nil {
+		return nil, err
+	}
+	return dial(ctx, config)
+}
+
+// open is dial, to a cluster that knows Pools.
 func open(ctx context.Context, config *rest.Config) (*cluster, error) {
+	c, err := dial(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	return c, c.installed(ctx)
+}
+
+func dial(ctx context.Context, config *rest.Config) (*cluster, error) {
 	c := &cluster{config: config, server: config.Host}
 	if err := c.ask(ctx); err != nil {
 		return nil, err
@@ -179,7 +198,7 @@ func open(ctx context.Context, config *rest.Config) (*cluster, error) {
 	if c.client, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
 		return nil, blind(fmt.Errorf("open API server %s: %w", c.server, err))
 	}
-	return c, c.installed(ctx)
+	return c, nil
 }
 
 // ask is the first call: is anybody there?

@@ -13,7 +13,6 @@ import (
 	"github.com/tidemill/tidemill/doctor"
 	"github.com/tidemill/tidemill/doctor/deep"
 	"github.com/tidemill/tidemill/internal/plain"
-	"github.com/tidemill/tidemill/internal/world"
 )
 
 const doctorLong = `Doctor examines nodes and says what is wrong with which, and what helps. It
@@ -24,9 +23,15 @@ it reads what the machine has written to its serial console, which works on one
 that answers nobody. With --deep it looks into them, by a pod on each that reads
 the host, prints what it found and is deleted.
 
+It needs nothing of tidemill's in the cluster, and no right but to list nodes;
+what else it may not read is said, and the rest goes on.
+
 It asks the API server; with --compartment-id and --cluster-id it asks OKE too,
 and then also knows of machines that never became a Node. "doctor host" examines
-the machine that it runs on, through its file system.`
+the machine that it runs on, through its file system.
+
+Exit codes: 0 nothing as urgent as --fail-on was found, 1 something was, 2 it
+could not look.`
 
 // doctorFlags tune the report.
 type doctorFlags struct {
@@ -52,7 +57,7 @@ func newDoctor(g *globals) *cobra.Command {
 			if err := f.ask.check(args); err != nil {
 				return err
 			}
-			return g.examine(cmd.Context(), &f, args)
+			return cannotLook(g.examine(cmd.Context(), &f, args))
 		},
 	}
 	cmd.PersistentFlags().StringVarP(&g.output, "output", "o", "text", strings.Join(doctor.Formats(), ", "))
@@ -112,21 +117,21 @@ func (g *globals) examine(ctx context.Context, f *doctorFlags, names []string) e
 	if err != nil {
 		return err
 	}
-	c, err := g.connect(ctx)
+	c, err := g.reach(ctx)
 	if err != nil {
 		return err
 	}
-	o := &world.Observer{
-		Reader: c.client, ControlPlane: func() string { return c.version },
+	fitGlance()
+	look := doctor.ExamineOptions{Survey: &doctor.Survey{
+		Reader: c.client, ControlPlane: c.version,
 		Fleet: cloudprovider.NewFleet(provider, cloudprovider.FleetOptions{DryRun: true}),
-	}
-	look := doctor.ExamineOptions{Observer: o}
+	}}
 	if err := f.ask.options(c.config, names, &look); err != nil {
 		return err
 	}
 	r, err := doctor.Examine(ctx, look)
 	if err != nil {
-		return err
+		return blind(err, classify(err).hints...)
 	}
 	if len(names) > 0 {
 		var unknown []string
@@ -193,6 +198,16 @@ func verdict(r doctor.Report, level doctor.State) error {
 	return no()
 }
 
+// cannotLook gives a doctor that could not look the exit code of its own kind:
+// pipelines tell it from findings, and know three codes of every linter.
+func cannotLook(err error) error {
+	var f *failure
+	if errors.As(err, &f) && f.code == exitBlind {
+		return &failure{doctor.ExitCannotLook, err, f.hints}
+	}
+	return err
+}
+
 // maybeProvider opens the cloud if the flags, or the machine, say which.
 func (g *globals) maybeProvider(ctx context.Context) (cloudprovider.Provider, error) {
 	log, err := g.logger(g.stderr)
@@ -210,7 +225,7 @@ func (g *globals) maybeProvider(ctx context.Context) (cloudprovider.Provider, er
 // that what only the cloud could know is reported as not known.
 type absent struct{ cloudprovider.Provider }
 
-var errAbsent = errors.New("OKE was not asked: --compartment-id and --cluster-id are not given")
+var errAbsent = fmt.Errorf("%w, as --compartment-id and --cluster-id are not given", doctor.ErrNotAsked)
 
 // Pools implements cloudprovider.Provider.
 func (absent) Pools(context.Context) ([]cloudprovider.NodePool, error) { return nil, errAbsent }

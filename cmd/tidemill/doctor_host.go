@@ -48,7 +48,7 @@ func newDoctorHost(g *globals, f *doctorFlags) *cobra.Command {
 			if o.Every > 0 {
 				return g.resident(cmd.Context(), &o)
 			}
-			return g.examineHost(cmd.Context(), f, &o)
+			return cannotLook(g.examineHost(cmd.Context(), f, &o))
 		},
 	}
 	o.Register(cmd.Flags())

@@ -66,6 +66,8 @@ func (s *surgery) finding(ctx context.Context, t *testing.T, check string, args 
 
 // commands are what a user types, on the cluster that the visits left.
 func commands(ctx context.Context, t *testing.T, cluster *playground.Cluster, set kubernetes.Interface, nodes []*corev1.Node) {
+	s := &surgery{cluster: cluster, set: set, binary: tidemill(t), env: (&Env{Cluster: cluster}).UserEnv(), node: nodes[0]}
+	t.Run("no tidemill, few rights", func(t *testing.T) { s.bystander(ctx, t) })
 	kinds, err := os.ReadFile("../../manifests/base/crd/tidemill.dev_pools.yaml")
 	if err == nil {
 		err = cluster.Apply(ctx, kinds)
@@ -73,7 +75,6 @@ func commands(ctx context.Context, t *testing.T, cluster *playground.Cluster, se
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &surgery{cluster: cluster, set: set, binary: tidemill(t), env: (&Env{Cluster: cluster}).UserEnv(), node: nodes[0]}
 	t.Run("what is new", func(t *testing.T) { s.news(ctx, t) })
 	t.Run("kubelets through the proxy", func(t *testing.T) { s.proxy(ctx, t) })
 	t.Run("console and bundle", func(t *testing.T) { s.console(ctx, t) })
