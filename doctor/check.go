@@ -23,6 +23,9 @@ type Check struct {
 	// Action is the strongest thing that repair may do about a failure; First the
 	// weakest that can help, ActionNone meaning the weakest there is.
 	Action, First Action
+	// ByVerdict is whether repair takes the date of the verdict on the Node, where it
+	// stands for this check, for that of a failure which the cluster does not date.
+	ByVerdict bool
 	// Confirm is how long a failure must have stood before it counts; until then
 	// it warns.
 	Confirm time.Duration

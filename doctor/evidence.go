@@ -10,6 +10,9 @@ import (
 // silent and a kubelet that says it is not Ready are both the kubelet; two
 // witnesses seldom err together.
 func witnessOf(f Finding) string {
+	if f.Reason == ReasonHostReport {
+		return "the host itself" // whatever it speaks of: it is one voice
+	}
 	switch f.Check {
 	case ready.ID:
 		if f.Reason == "KubeletSilent" {
@@ -26,9 +29,6 @@ func witnessOf(f Finding) string {
 		return "the pods"
 	case otherMonitors.ID:
 		return "another monitor"
-	}
-	if f.Reason == ReasonHostReport {
-		return "the host itself"
 	}
 	return ""
 }
@@ -85,6 +85,21 @@ var allChecks = sync.OnceValue(func() map[string]Check {
 		for _, c := range checks {
 			all[c.ID] = c
 		}
+	}
+	return all
+})
+
+// ofHost is whether a check is one that a host makes: of all else it knows no more
+// than others, and its word on it counts for nothing.
+func ofHost(id string) bool {
+	_, ok := hostOnly()[id]
+	return ok
+}
+
+var hostOnly = sync.OnceValue(func() map[string]bool {
+	all := map[string]bool{}
+	for _, c := range HostChecks() {
+		all[c.ID] = true
 	}
 	return all
 })

@@ -103,7 +103,7 @@ func readHead(message string) (fail map[string]time.Time, warn []string) {
 		key, ids, _ := strings.Cut(word, "=")
 		for _, id := range strings.Split(ids, ",") {
 			name, at, dated := strings.Cut(id, "@")
-			if _, ok := checkOf(name); !ok {
+			if !ofHost(name) {
 				continue
 			}
 			seconds, err := strconv.ParseInt(at, 10, 64)

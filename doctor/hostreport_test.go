@@ -95,8 +95,8 @@ func FuzzReadHead(f *testing.F) {
 			warn = append(warn, id)
 		}
 		for _, id := range warn {
-			if _, ok := checkOf(id); !ok {
-				t.Errorf("%q is no check", id)
+			if !ofHost(id) {
+				t.Errorf("%q is no check of a host", id)
 			}
 		}
 	})
@@ -146,6 +146,11 @@ func TestProof(t *testing.T) {
 		{"nor is a log line", func(c *clinic) {
 			alarm(c)
 			set(c.node("n1"), "SomebodysLog", corev1.ConditionTrue, c.Now.Add(-time.Hour))
+		}, false},
+		{"nor does a host speak for the kubelet, the cloud and the pods", func(c *clinic) {
+			alarm(c)
+			at := c.Now.Add(-2 * time.Hour)
+			c.says(time.Minute, failing("root-read-only", at), failing("lease", at), failing("instance-stopped", at), failing("system-pods", at), failing("gpus", at))
 		}, false},
 	} {
 		t.Run(x.name, func(t *testing.T) {

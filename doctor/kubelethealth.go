@@ -74,12 +74,19 @@ var kubeletHealth = Check{
 	// Two looks of the usual interval: a kubelet that is being restarted is away for
 	// seconds.
 	Confirm: time.Minute,
-	Action:  ActionNone,
+	// Its own word that its loop stands still is one witness, on a node that is
+	// Ready: a restart may follow once it has been seen three times, and nothing
+	// that destroys.
+	Action: ActionReboot, ByVerdict: true,
 	Run: kubeletCheck(func(_ context.Context, p Patient, v *KubeletView) Finding {
 		var away *unreachable
 		switch {
 		case v.HealthErr == nil && v.Healthy:
 			return pass("ok")
+		case v.HealthErr == nil && !strings.Contains(v.Health, "[-]"):
+			// A kubelet that is unwell names what fails. Whoever answers otherwise may be
+			// somebody on the way.
+			return Finding{State: Warn, Reason: "KubeletAnswersOddly", Message: "its /healthz neither is well nor says what is not: " + unwell(v.Health)}
 		case v.HealthErr == nil:
 			return Finding{State: Fail, Reason: "KubeletUnhealthy", Message: "its /healthz says: " + unwell(v.Health)}
 		case !errors.As(v.HealthErr, &away):

@@ -154,7 +154,7 @@ func repairable(c Case) (asks Finding, found bool) {
 	var weakest Action
 	for _, f := range c.failures() {
 		check, _ := checkOf(f.Check)
-		if check.Action == ActionNone || check.Evidence != EvidenceLevel || f.Since.IsZero() {
+		if check.Action == ActionNone || check.Evidence != EvidenceLevel || !dated(c, f, check) {
 			continue
 		}
 		if !found || check.First > weakest {
@@ -162,6 +162,17 @@ func repairable(c Case) (asks Finding, found bool) {
 		}
 	}
 	return asks, found
+}
+
+// dated is whether the cluster says since when the check fails, be it by the
+// verdict that was written for it: a restarted daemon then waits no longer and no
+// less than this one.
+func dated(c Case, f Finding, check Check) bool {
+	if !f.Since.IsZero() {
+		return true
+	}
+	stands := c.Patient.Node.Condition(v1alpha1.NodeConditionProblem)
+	return check.ByVerdict && stands != nil && stands.Status == corev1.ConditionTrue && stands.Reason == Camel(f.Check)
 }
 
 // dueAt is when the node has been broken for long enough for an action: both the
