@@ -27,6 +27,8 @@ type Subnet struct {
 	Name string
 	// Zones are those of the placements that use it.
 	Zones []cloudprovider.Zone
+	// Pods is whether it is for pods alone.
+	Pods bool
 	// Free is how many addresses nobody has; PerNode how many a node takes, those of
 	// its pods included where they come from here.
 	Free, PerNode int
@@ -113,19 +115,29 @@ func orRegion(z cloudprovider.Zone) string {
 }
 
 // addressed is how many nodes the subnets have addresses for. Where placements have
-// subnets of their own, nodes may land in any of them.
+// subnets of their own, nodes may land in any of them, and pods take theirs from any
+// of the pods'; a node needs both.
 func (f *preflight) addressed() bottleneck {
-	b := bottleneck{what: "no subnet is known"}
+	nodes, pods := f.addresses(false), f.addresses(true)
+	switch {
+	case nodes.what == "" && pods.what == "":
+		return bottleneck{what: "no subnet is known"}
+	case pods.what == "" || nodes.what != "" && nodes.nodes <= pods.nodes:
+		return nodes
+	}
+	return pods
+}
+
+func (f *preflight) addresses(pods bool) bottleneck {
+	var b bottleneck
 	var parts []string
 	for _, s := range f.asked.Subnets {
-		if s.PerNode > 0 {
+		if s.PerNode > 0 && s.Pods == pods {
 			b.nodes += max(s.Free, 0) / s.PerNode
 			parts = append(parts, fmt.Sprintf("subnet %s has %d free and a node takes %d", s.Name, max(s.Free, 0), s.PerNode))
 		}
 	}
-	if len(parts) > 0 {
-		b.what = strings.Join(parts, ", ")
-	}
+	b.what = strings.Join(parts, ", ")
 	return b
 }
 

@@ -60,8 +60,10 @@ func TestPrefly(t *testing.T) {
 		"quota enough":           {asked: Asked{Limits: []Limit{{"cores", "", 4, 4}, {"cores", "elsewhere", 0, 4}}}, want: Fine, check: "quota", verdict: Fine},
 		"quota none in place":    {asked: Asked{Limits: []Limit{{"cores", "", 0, 4}}}, edit: func(_ *worldtest.World, p *v1alpha1.Pool) { p.Spec.Cycle.Strategy = v1alpha1.StrategyInPlace }, want: Fine, check: "quota", verdict: Fine},
 		"quota is not told":      {asked: Asked{LimitsErr: cloudprovider.ErrUnauthorized}, want: Mind, check: "quota", verdict: Mind},
-		"addresses for none":     {asked: Asked{Subnets: []Subnet{{"nodes", nil, 31, 32}}}, want: Never, check: "addresses", verdict: Never},
-		"addresses elsewhere":    {asked: Asked{Subnets: []Subnet{{"a", nil, 31, 32}, {"b", nil, 40, 32}}}, want: Fine, check: "addresses", verdict: Fine},
+		"addresses for none":     {asked: Asked{Subnets: []Subnet{{"nodes", nil, false, 31, 32}}}, want: Never, check: "addresses", verdict: Never},
+		"addresses elsewhere":    {asked: Asked{Subnets: []Subnet{{"a", nil, false, 31, 32}, {"b", nil, false, 40, 32}}}, want: Fine, check: "addresses", verdict: Fine},
+		"addresses for no pods":  {asked: Asked{Subnets: []Subnet{{"nodes", nil, false, 200, 1}, {"pods", nil, true, 31, 32}}}, want: Never, check: "addresses", verdict: Never},
+		"addresses for all":      {asked: Asked{Subnets: []Subnet{{"nodes", nil, false, 200, 1}, {"pods", nil, true, 400, 32}}}, want: Fine, check: "addresses", verdict: Fine},
 		"addresses are not told": {asked: Asked{SubnetsErr: cloudprovider.ErrNotSupported}, want: Mind, check: "addresses", verdict: Mind},
 		"a volume of a zone that the pool has left": {edit: func(w *worldtest.World, _ *v1alpha1.Pool) {
 			(&teller{w: w}).addVolume(&w.Objects.Pods[0], "Z")

@@ -72,6 +72,7 @@ type Provider struct {
 	// Separate clients keep a pile of slow reads from standing before a write.
 	reads, writes containerengine.ContainerEngineClient
 	compute       core.ComputeClient
+	network       core.VirtualNetworkClient
 	limits        limits.LimitsClient
 
 	mu     sync.Mutex // guards the maps; what they hold guards itself
@@ -174,6 +175,12 @@ func (p *Provider) connect(config common.ConfigurationProvider, o Options) error
 		return fmt.Errorf("make compute client: %w", err)
 	}
 	if err := settle(&p.compute.BaseClient, o, o.ComputeEndpoint); err != nil {
+		return err
+	}
+	if p.network, err = core.NewVirtualNetworkClientWithConfigurationProvider(config); err != nil {
+		return fmt.Errorf("make network client: %w", err)
+	}
+	if err := settle(&p.network.BaseClient, o, o.ComputeEndpoint); err != nil { // the same host
 		return err
 	}
 	if p.limits, err = limits.NewLimitsClientWithConfigurationProvider(config); err != nil {

@@ -30,6 +30,8 @@ var permissions = map[string]string{
 	"ListShapes":                   "read instance-family",
 	"CreateComputeCapacityReport":  "manage compute-capacity-reports",
 	"GetResourceAvailability":      "read resource-availability",
+	"GetSubnet":                    "inspect subnets",
+	"ListPrivateIps":               "inspect private-ips",
 
 	"ListInstanceMaintenanceEvents": "read instance-family",
 	"CaptureConsoleHistory":         "manage console-histories",
@@ -62,6 +64,9 @@ func (p *Provider) explain(op string, err error, r *http.Response) error {
 			where := "compartment id " + p.compartment
 			if op == "CreateComputeCapacityReport" || op == "GetResourceAvailability" {
 				where = "tenancy"
+			}
+			if op == "GetSubnet" || op == "ListPrivateIps" {
+				where = "the subnet's compartment"
 			}
 			e.hint += fmt.Sprintf("; it takes the statement: Allow %s to %s in %s%s", p.who.grantee, grant, where, p.who.where)
 		}

@@ -82,6 +82,8 @@ func drive(t *testing.T, optional bool) map[string]int {
 		must("capacity", err)
 		_, err = w.Limits(ctx, id)
 		must("limits", err)
+		_, err = w.Subnets(ctx, id)
+		must("subnets", err)
 	})
 	// Work requests are read where the pool's own entries do not say enough, which
 	// they do here; TestMissingEntriesSayWhy has a pool whose entries do not.

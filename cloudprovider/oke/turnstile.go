@@ -29,7 +29,8 @@ const (
 const turnstileLimit = 5 * time.Minute
 
 var computeOps = map[string]bool{"GetInstance": true, "ListInstances": true, "ListShapes": true, "GetImage": true, "ListImages": true, "CreateComputeCapacityReport": true,
-	"ListInstanceMaintenanceEvents": true, "CaptureConsoleHistory": true, "GetConsoleHistory": true, "GetConsoleHistoryContent": true, "DeleteConsoleHistory": true}
+	"ListInstanceMaintenanceEvents": true, "CaptureConsoleHistory": true, "GetConsoleHistory": true, "GetConsoleHistoryContent": true, "DeleteConsoleHistory": true,
+	"GetSubnet": true, "ListPrivateIps": true}
 
 func (p *Provider) turnstileOf(op string) *turnstile {
 	if computeOps[op] {

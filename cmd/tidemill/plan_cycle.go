@@ -120,6 +120,11 @@ func asked(ctx context.Context, s *world.Snapshot, p *world.Pool, to string, fle
 	for _, l := range limits {
 		a.Limits = append(a.Limits, cycle.Limit(l))
 	}
+	subnets, err := fleet.Subnets(ctx, p.Cloud.ID)
+	a.SubnetsErr = err
+	for _, s := range subnets {
+		a.Subnets = append(a.Subnets, cycle.Subnet(s))
+	}
 	a.Evictions = map[string]drain.Answer{}
 	for _, pod := range cycle.Samples(s, p) {
 		a.Evictions[cycle.Workload(pod)] = d.Try(ctx, pod, cycle.Around(s))

@@ -1,5 +1,5 @@
-// Package okesim is an Oracle cloud small enough to live in a test: the REST APIs of Container Engine, and of Compute, Identity and Limits
-// what belongs to node pools, over a state machine in memory. The real OCI SDK talks to it and cannot tell, over HTTP or TLS ([Sim] is an
+// Package okesim is an Oracle cloud small enough to live in a test: the REST APIs of Container Engine, and of Compute, Network, Identity and
+// Limits what belongs to node pools, over a state machine in memory. The real OCI SDK talks to it and cannot tell, over HTTP or TLS ([Sim] is an
 // http.Handler), or without a socket in the caller's own goroutine ([Sim.Do]), with its API key, as an instance, or as a workload.
 //
 // It exists because the hard part of scaling and cycling node pools is how the service misbehaves: a resize is accepted

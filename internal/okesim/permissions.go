@@ -87,6 +87,9 @@ var needs = map[string]need{
 	"DeleteConsoleHistory":          {own: []string{"CONSOLE_HISTORY_DELETE"}},
 	"ListInstanceMaintenanceEvents": {own: []string{"INSTANCE_READ"}},
 
+	"GetSubnet":      {own: []string{"SUBNET_READ"}},
+	"ListPrivateIps": {own: []string{"PRIVATE_IP_READ"}},
+
 	"ListLimitValues":         {own: []string{"LIMIT_INSPECT"}, root: true},
 	"GetResourceAvailability": {own: []string{"RESOURCE_AVAILABILITY_READ"}, root: true},
 

@@ -146,7 +146,8 @@ var resources = map[string][][]string{
 	"compute-capacity-reports":  {{}, {}, {}, {"COMPUTE_CAPACITY_REPORT_CREATE"}},
 	"volumes":                   {{"VOLUME_INSPECT"}, {}, {}, {}},
 	"volume-attachments":        {{"VOLUME_ATTACHMENT_INSPECT"}, {}, {}, {}},
-	"subnets":                   {{"SUBNET_INSPECT"}, {"SUBNET_READ"}, {"SUBNET_ATTACH", "SUBNET_DETACH"}, {}},
+	"subnets":                   {{"SUBNET_READ"}, {}, {"SUBNET_ATTACH", "SUBNET_DETACH"}, {}},
+	"private-ips":               {{"PRIVATE_IP_READ"}, {}, {}, {}},
 	"vnics":                     {{}, {"VNIC_READ"}, {"VNIC_ATTACH", "VNIC_DETACH"}, {}},
 	"vnic-attachments":          {{}, {"VNIC_ATTACHMENT_READ"}, {}, {}},
 	"compartments":              {{"COMPARTMENT_INSPECT"}, {}, {}, {}},
@@ -158,8 +159,8 @@ var resources = map[string][][]string{
 var families = map[string][]string{
 	"cluster-family":         {"clusters", "cluster-node-pools", "cluster-virtualnode-pools", "cluster-work-requests"},
 	"instance-family":        {"instances", "instance-images", "console-histories", "volume-attachments"},
-	"virtual-network-family": {"subnets", "vnics", "vnic-attachments"},
+	"virtual-network-family": {"subnets", "private-ips", "vnics", "vnic-attachments"},
 	"volume-family":          {"volumes", "volume-attachments"},
 	"all-resources": {"clusters", "cluster-node-pools", "cluster-virtualnode-pools", "cluster-work-requests", "instances", "instance-images", "console-histories",
-		"compute-capacity-reports", "volumes", "volume-attachments", "subnets", "vnics", "vnic-attachments", "compartments", "limits", "resource-availability"},
+		"compute-capacity-reports", "volumes", "volume-attachments", "subnets", "private-ips", "vnics", "vnic-attachments", "compartments", "limits", "resource-availability"},
 }

@@ -67,6 +67,10 @@ var routes = []route{
 	{"GetImage", "GET", corePath + "/images/{image}", (*Sim).serveGetImage},
 	{"CreateComputeCapacityReport", "POST", corePath + "/computeCapacityReports", (*Sim).serveCreateComputeCapacityReport},
 
+	// Network
+	{"GetSubnet", "GET", corePath + "/subnets/{subnet}", (*Sim).serveGetSubnet},
+	{"ListPrivateIps", "GET", corePath + "/privateIps", (*Sim).serveListPrivateIPs},
+
 	// Limits
 	{"ListLimitValues", "GET", limitPath + "/limitValues", (*Sim).serveListLimitValues},
 	{"GetResourceAvailability", "GET", limitPath + "/services/{service}/limits/{limit}/resourceAvailability", (*Sim).serveGetResourceAvailability},

@@ -93,6 +93,7 @@ type Sim struct {
 	capacity    map[hostKey]int      // free hosts; absent means unlimited
 	limits      map[limitKey]int     // shape → most instances; absent means unlimited
 	quotas      map[string]int       // the same as the administrator sets it
+	subnets     map[string]string    // their ranges, where one was set
 	cores       map[limitKey]int     // limit name → most OCPUs or GPUs; absent means unlimited
 	broken      []*brokenLaunches
 	keys        map[string]credential // keyId → key
@@ -128,6 +129,7 @@ func New(opt Options) *Sim {
 		limits:      map[limitKey]int{},
 		quotas:      map[string]int{},
 		cores:       map[limitKey]int{},
+		subnets:     map[string]string{},
 		keys:        map[string]credential{},
 		evictions:   map[string]*evicting{},
 		answers:     map[string]rendered{},
