@@ -89,10 +89,14 @@ func (c *Cluster) kubeletConfig() (kwok.Config, error) {
 		PodPlayStageParallelism:      4,
 		PodsOnNodeSyncParallelism:    1,
 		NodeLeaseParallelism:         2,
-		// Renewed every quarter of this.
-		NodeLeaseDurationSeconds: uint(c.opts.NodeMonitorGrace / time.Second),
+		// Renewed every quarter of this. However patient the control plane is, others
+		// judge a kubelet by its lease too.
+		NodeLeaseDurationSeconds: uint(min(c.opts.NodeMonitorGrace, leaseDuration) / time.Second),
 	}, err
 }
+
+// leaseDuration is the kubelet's default.
+const leaseDuration = 40 * time.Second
 
 // nodeHasFault answers from kwok's own cache of Nodes whether a Node is under a
 // fault: a stage of a pod sees the pod only.

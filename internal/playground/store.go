@@ -2,12 +2,17 @@ package playground
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
+	"strconv"
+	"strings"
+	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer/protobuf"
@@ -31,6 +36,10 @@ const perTransaction = 128
 // would have written: it and everybody who watches it see them come. Nobody has
 // admitted or checked them, which is why a hundred thousand are a matter of
 // seconds. What stands at a path already is replaced.
+//
+// It writes no faster than the API server takes up what it wrote: a watcher of etcd
+// that has fallen behind gets what it has missed in ever larger portions, and
+// stays behind for minutes.
 func (c *Cluster) Store(ctx context.Context, objects ...Stored) error {
 	etcd := v3client.New(c.etcd.Server)
 	codec := protobuf.NewSerializer(scheme.Scheme, scheme.Scheme)
@@ -50,11 +59,61 @@ func (c *Cluster) Store(ctx context.Context, objects ...Stored) error {
 			}
 			puts = append(puts, clientv3.OpPut("/registry/"+o.Path, b.String()))
 		}
-		if _, err := etcd.Txn(ctx).Then(puts...).Commit(); err != nil {
+		done, err := etcd.Txn(ctx).Then(puts...).Commit()
+		if err != nil {
 			return fmt.Errorf("store %s and what follows: %w", batch[0].Path, err)
+		}
+		if err := c.takenUp(ctx, batch[len(batch)-1], done.Header.Revision); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// takenUp waits until the API server knows the revision at which the object was
+// stored.
+func (c *Cluster) takenUp(ctx context.Context, o Stored, revision int64) error {
+	path, err := servedAt(o)
+	if err != nil {
+		return err
+	}
+	for begin := time.Now(); ; {
+		// It waits for three seconds itself, and then says so. What was stored together
+		// has one revision, and the last of it may come a moment after the first.
+		err := c.client.RESTClient().Get().AbsPath(path).Param("resourceVersion", strconv.FormatInt(revision, 10)).Do(ctx).Error()
+		switch {
+		case err == nil:
+			return nil
+		case apierrors.IsNotFound(err):
+			time.Sleep(5 * time.Millisecond)
+		case !apierrors.IsTimeout(err):
+			return fmt.Errorf("wait until %s at revision %d is served: %w", o.Path, revision, err)
+		}
+		if time.Since(begin) > time.Minute {
+			return fmt.Errorf("wait until %s at revision %d is served: %w", o.Path, revision, err)
+		}
+	}
+}
+
+// served are the resources that are stored under another name than they are served.
+var served = map[string]string{"minions": "nodes", "controllers": "replicationcontrollers"}
+
+// servedAt is where the API server serves what is stored at a path.
+func servedAt(o Stored) (string, error) {
+	kind, err := apiutil.GVKForObject(o.Object, scheme.Scheme)
+	if err != nil {
+		return "", fmt.Errorf("store %s: %w", o.Path, err)
+	}
+	api := "/apis/" + kind.Group + "/" + kind.Version
+	if kind.Group == "" {
+		api = "/api/" + kind.Version
+	}
+	parts := strings.Split(o.Path, "/")
+	resource, name := cmp.Or(served[parts[0]], parts[0]), parts[len(parts)-1]
+	if len(parts) == 2 {
+		return api + "/" + resource + "/" + name, nil
+	}
+	return api + "/namespaces/" + parts[1] + "/" + resource + "/" + name, nil
 }
 
 // Registered is the Node that an instance becomes, Ready, with no kubelet behind

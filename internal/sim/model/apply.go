@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/managedfields"
 	"k8s.io/client-go/applyconfigurations"
 	"k8s.io/kube-openapi/pkg/validation/spec"
+	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 	"sigs.k8s.io/yaml"
 
 	"github.com/tidemill/tidemill/internal/kube"
@@ -31,6 +32,9 @@ func (s *Server) manage(crd []byte) error {
 		{"pools", c.pools, s.custom},
 	} {
 		sh := s.shelves[m.resource]
+		if m.resource == "pools" {
+			sh.rules = c.rules
+		}
 		if sh.owners, err = m.build(m.types, sh.GroupVersionKind, ""); err != nil {
 			return fmt.Errorf("manage fields of %s: %w", m.resource, err)
 		}
@@ -43,7 +47,10 @@ func (s *Server) manage(crd []byte) error {
 
 // typeConverters know the schemas. They are read once for all Servers: to read them
 // takes longer than many a simulation.
-type typeConverters struct{ nodes, pools managedfields.TypeConverter }
+type typeConverters struct {
+	nodes, pools managedfields.TypeConverter
+	rules        *rulebook
+}
 
 var readSchemas sync.Map // typeConverters by the text of the CRD
 
@@ -51,7 +58,15 @@ func converters(crd []byte) (typeConverters, error) {
 	if c, ok := readSchemas.Load(string(crd)); ok {
 		return c.(typeConverters), nil
 	}
-	pools, err := poolConverter(crd)
+	definition, err := readDefinition(crd)
+	if err != nil {
+		return typeConverters{}, err
+	}
+	rules, err := readRules(definition)
+	if err != nil {
+		return typeConverters{}, err
+	}
+	pools, err := poolConverter(definition)
 	if err != nil {
 		return typeConverters{}, err
 	}
@@ -59,24 +74,38 @@ func converters(crd []byte) (typeConverters, error) {
 	if err != nil {
 		return typeConverters{}, err
 	}
-	c := typeConverters{gardener{applyconfigurations.NewTypeConverter(scheme)}, gardener{pools}}
+	c := typeConverters{gardener{applyconfigurations.NewTypeConverter(scheme)}, gardener{pools}, rules}
 	readSchemas.Store(string(crd), c)
 	return c, nil
 }
 
+// resets are the fields that a write by this path cannot change, so that nobody
+// comes to own them by it.
+func resets(k schema.GroupVersionKind, paths ...string) map[fieldpath.APIVersion]fieldpath.Filter {
+	set := fieldpath.NewSet()
+	for _, p := range paths {
+		set.Insert(fieldpath.MakePathOrDie(p))
+	}
+	return map[fieldpath.APIVersion]fieldpath.Filter{fieldpath.APIVersion(k.GroupVersion().String()): fieldpath.NewExcludeSetFilter(set)}
+}
+
 func (s *Server) builtin(t managedfields.TypeConverter, k schema.GroupVersionKind, sub string) (*managedfields.FieldManager, error) {
-	c := converter{s.scheme}
-	return managedfields.NewDefaultFieldManager(t, c, c, c, k, k.GroupVersion(), sub, nil)
+	c, fixed := converter{s.scheme}, resets(k, "status")
+	if sub == "status" {
+		fixed = resets(k, "spec")
+	}
+	return managedfields.NewDefaultFieldManager(t, c, c, c, k, k.GroupVersion(), sub, fixed)
 }
 
 func (s *Server) custom(t managedfields.TypeConverter, k schema.GroupVersionKind, sub string) (*managedfields.FieldManager, error) {
-	c := converter{s.scheme}
-	return managedfields.NewDefaultCRDFieldManager(t, c, c, c, k, k.GroupVersion(), sub, nil)
+	c, fixed := converter{s.scheme}, resets(k, "status")
+	if sub == "status" {
+		fixed = resets(k, "metadata", "spec")
+	}
+	return managedfields.NewDefaultCRDFieldManager(t, c, c, c, k, k.GroupVersion(), sub, fixed)
 }
 
-// poolConverter reads the schema out of the CRD's manifest, as the API server
-// does: lists that are maps, and lists that are one value, come from there.
-func poolConverter(manifest []byte) (managedfields.TypeConverter, error) {
+func readDefinition(manifest []byte) (*apiextensionsv1.CustomResourceDefinition, error) {
 	var crd apiextensionsv1.CustomResourceDefinition
 	if err := yaml.Unmarshal(manifest, &crd); err != nil {
 		return nil, fmt.Errorf("read custom resource definition: %w", err)
@@ -84,6 +113,12 @@ func poolConverter(manifest []byte) (managedfields.TypeConverter, error) {
 	if len(crd.Spec.Versions) == 0 || crd.Spec.Versions[0].Schema == nil {
 		return nil, fmt.Errorf("read custom resource definition %s: it has no schema", crd.Name)
 	}
+	return &crd, nil
+}
+
+// poolConverter reads the schema out of the CRD's manifest, as the API server
+// does: lists that are maps, and lists that are one value, come from there.
+func poolConverter(crd *apiextensionsv1.CustomResourceDefinition) (managedfields.TypeConverter, error) {
 	text, err := json.Marshal(crd.Spec.Versions[0].Schema.OpenAPIV3Schema)
 	if err != nil {
 		return nil, fmt.Errorf("write schema of %s: %w", crd.Name, err)
@@ -94,5 +129,32 @@ func poolConverter(manifest []byte) (managedfields.TypeConverter, error) {
 	}
 	schema.AddExtension("x-kubernetes-group-version-kind", []any{map[string]any{
 		"group": crd.Spec.Group, "version": crd.Spec.Versions[0].Name, "kind": crd.Spec.Names.Kind}})
+	schema.Properties["metadata"] = metadataSchema()
 	return managedfields.NewTypeConverter(map[string]*spec.Schema{"pool": &schema}, true)
+}
+
+// metadataSchema is what the server puts into every published schema, as far as
+// merging goes by it.
+func metadataSchema() spec.Schema {
+	texts := spec.MapProperty(spec.StringProperty())
+	finalizers := spec.ArrayProperty(spec.StringProperty())
+	finalizers.AddExtension("x-kubernetes-list-type", "set")
+	owner := spec.Schema{SchemaProps: spec.SchemaProps{Type: []string{"object"}, Properties: map[string]spec.Schema{}}}
+	for _, p := range []string{"apiVersion", "kind", "name", "uid"} {
+		owner.Properties[p] = *spec.StringProperty()
+	}
+	for _, p := range []string{"controller", "blockOwnerDeletion"} {
+		owner.Properties[p] = *spec.BooleanProperty()
+	}
+	owners := spec.ArrayProperty(&owner)
+	owners.AddExtension("x-kubernetes-list-type", "map")
+	owners.AddExtension("x-kubernetes-list-map-keys", []any{"uid"})
+	m := spec.Schema{SchemaProps: spec.SchemaProps{Type: []string{"object"}, Properties: map[string]spec.Schema{"labels": *texts, "annotations": *texts, "finalizers": *finalizers, "ownerReferences": *owners}}}
+	for _, p := range []string{"name", "namespace", "generateName", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "selfLink"} {
+		m.Properties[p] = *spec.StringProperty()
+	}
+	for _, p := range []string{"generation", "deletionGracePeriodSeconds"} {
+		m.Properties[p] = *spec.Int64Property()
+	}
+	return m
 }

@@ -12,13 +12,13 @@
 //
 // What it takes from the real one is borrowed, not imitated, where imitation
 // would be a guess: server-side apply is apimachinery's field manager over the
-// published schemas and over the schema of the product's own CRD; merge patches
-// are the same library's. The rest (409 on an old resourceVersion, 404, 410 after
-// compaction, 429 from a budget, generation, deletionTimestamp and finalizers,
-// status as a subresource) is written here and compared with a real API server
-// by a test that plays the same trace to both.
+// published schemas and over the schema of the product's own CRD, strategic and JSON
+// patches are the same libraries', what a custom resource may say is judged by the
+// API server's own validation. The rest (409 on an old resourceVersion, 404, 410
+// after compaction, 429 from a budget, generation, grace, finalizers, status as a
+// subresource, lists in parts) is written here, and internal/playground's
+// TestModelIsFaithful plays random traces to both and compares every answer.
 //
-// Left out: admission beyond a few defaults, validation, protobuf, field
-// selectors other than name, namespace and spec.nodeName, strategic and JSON
-// patches, resumable lists.
+// Left out: validation and defaults of published kinds, admission but for the taint
+// of a new Node, field selectors other than name, namespace and spec.nodeName.
 package model

@@ -2,6 +2,7 @@ package model
 
 import (
 	"encoding/json"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -26,10 +27,7 @@ func (s *Server) evict(t target, r *Request) (Response, error) {
 	if options == nil {
 		options = &metav1.DeleteOptions{}
 	}
-	if err := checkPreconditions(t, old, options.Preconditions); err != nil {
-		return Response{}, err
-	}
-	done := Response{Status: 201, ContentType: formJSON, Body: encode(metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusSuccess})}
+	done := Response{Status: 201, ContentType: formJSON, Body: encode(metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusSuccess, Code: 201})}
 	pod := old.Object.(*corev1.Pod)
 	free := pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodPending || pod.DeletionTimestamp != nil
 	if !free {
@@ -37,8 +35,25 @@ func (s *Server) evict(t target, r *Request) (Response, error) {
 			return Response{}, err
 		}
 	}
-	s.delete(t, old, options.GracePeriodSeconds)
+	if err := checkPreconditions(t, old, options.Preconditions); err != nil { // the budget is spent all the same
+		return Response{}, err
+	}
+	s.delete(t, s.disrupted(t, old), options.GracePeriodSeconds)
 	return done, nil
+}
+
+// disrupted is the pod with the condition that says why it goes.
+func (s *Server) disrupted(t target, old *object) *object {
+	next := old.DeepCopyObject().(*corev1.Pod)
+	for i := range next.Status.Conditions {
+		if next.Status.Conditions[i].Type == corev1.DisruptionTarget {
+			return old
+		}
+	}
+	now := metav1.NewTime(time.Now().Truncate(time.Second))
+	next.Status.Conditions = append(next.Status.Conditions, corev1.PodCondition{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue,
+		Reason: "EvictionByEvictionAPI", Message: "Eviction API: evicting", LastTransitionTime: now})
+	return s.commit(t.shelf, old, next)
 }
 
 // budgets are the PDBs that select the pod, by name.
@@ -64,11 +79,14 @@ func (s *Server) spend(pod *corev1.Pod) error {
 		return apierrors.NewGenericServerResponse(500, "create", schemaPods, pod.Name, "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.", 0, true)
 	}
 	b := budgets[0]
-	if b.Status.ObservedGeneration < b.Generation {
-		return tooMany(b, "The disruption budget "+b.Name+" is still being processed by the server.", 10)
+	if p := b.Spec.UnhealthyPodEvictionPolicy; !healthy(pod) && p != nil && *p == policyv1.AlwaysAllow {
+		return nil
 	}
 	if !healthy(pod) && b.Status.CurrentHealthy >= b.Status.DesiredHealthy && b.Status.DesiredHealthy > 0 {
 		return nil // a pod that is not Ready does not count anyway
+	}
+	if b.Status.ObservedGeneration < b.Generation {
+		return tooMany(b, "The disruption budget "+b.Name+" is still being processed by the server.", 10)
 	}
 	if b.Status.DisruptionsAllowed <= 0 {
 		return tooMany(b, "Cannot evict pod as it would violate the pod's disruption budget.", 0)

@@ -59,14 +59,14 @@ func envelope(kind schema.GroupVersionKind, raw []byte) []byte {
 // listBinary is a list of these: metadata is field 1 of every list, items are field 2.
 func listBinary(kind schema.GroupVersionKind, meta metav1.ListMeta, items [][]byte) []byte {
 	kind.Kind += "List"
-	b := field(nil, 1, marshal(&meta))
+	b := appendField(nil, 1, marshal(&meta))
 	for _, i := range items {
-		b = field(b, 2, i)
+		b = appendField(b, 2, i)
 	}
 	return envelope(kind, b)
 }
 
-func field(b []byte, number byte, value []byte) []byte {
+func appendField(b []byte, number byte, value []byte) []byte {
 	b = append(b, number<<3|2)
 	b = binary.AppendUvarint(b, uint64(len(value)))
 	return append(b, value...)
@@ -98,7 +98,7 @@ func (w *Stream) bookmark(rv uint64, initial bool) []byte {
 		m.Annotations = map[string]string{metav1.InitialEventsAnnotationKey: "true"}
 	}
 	if w.binary { // an object of any kind begins with its metadata
-		return frame("BOOKMARK", envelope(w.kind.GroupVersionKind, field(nil, 1, marshal(&m.ObjectMeta))))
+		return frame("BOOKMARK", envelope(w.kind.GroupVersionKind, appendField(nil, 1, marshal(&m.ObjectMeta))))
 	}
 	return event("BOOKMARK", encode(m))
 }

@@ -19,24 +19,29 @@ type Kind struct {
 	Namespaced bool
 	// Status is whether status is a subresource that plain writes leave alone.
 	Status bool
+	// Counts is whether the server counts the versions of the spec: generation.
+	Counts bool
+	// Strict is whether an update must say which version it replaces, Upsert whether
+	// it may make what is not there.
+	Strict, Upsert bool
 }
 
 // Kinds are all that the daemon reads or writes.
 var Kinds = []Kind{
-	{gvk("", "v1", "Node"), "nodes", false, true},
-	{gvk("", "v1", "Pod"), "pods", true, true},
-	{gvk("", "v1", "Namespace"), "namespaces", false, true},
-	{gvk("", "v1", "ConfigMap"), "configmaps", true, false},
-	{gvk("", "v1", "PersistentVolume"), "persistentvolumes", false, true},
-	{gvk("", "v1", "PersistentVolumeClaim"), "persistentvolumeclaims", true, true},
-	{gvk("apps", "v1", "DaemonSet"), "daemonsets", true, true},
-	{gvk("policy", "v1", "PodDisruptionBudget"), "poddisruptionbudgets", true, true},
-	{gvk("storage.k8s.io", "v1", "StorageClass"), "storageclasses", false, false},
-	{gvk("storage.k8s.io", "v1", "CSINode"), "csinodes", false, false},
-	{gvk("storage.k8s.io", "v1", "VolumeAttachment"), "volumeattachments", false, true},
-	{gvk("", "v1", "Service"), "services", true, true},
-	{gvk("coordination.k8s.io", "v1", "Lease"), "leases", true, false},
-	{gvk("tidemill.dev", "v1alpha1", "Pool"), "pools", false, true},
+	{GroupVersionKind: gvk("", "v1", "Node"), Resource: "nodes", Status: true},
+	{GroupVersionKind: gvk("", "v1", "Pod"), Resource: "pods", Namespaced: true, Status: true, Counts: true},
+	{GroupVersionKind: gvk("", "v1", "Namespace"), Resource: "namespaces", Status: true},
+	{GroupVersionKind: gvk("", "v1", "ConfigMap"), Resource: "configmaps", Namespaced: true},
+	{GroupVersionKind: gvk("", "v1", "PersistentVolume"), Resource: "persistentvolumes", Status: true},
+	{GroupVersionKind: gvk("", "v1", "PersistentVolumeClaim"), Resource: "persistentvolumeclaims", Namespaced: true, Status: true},
+	{GroupVersionKind: gvk("apps", "v1", "DaemonSet"), Resource: "daemonsets", Namespaced: true, Status: true, Counts: true},
+	{GroupVersionKind: gvk("policy", "v1", "PodDisruptionBudget"), Resource: "poddisruptionbudgets", Namespaced: true, Status: true, Counts: true, Strict: true},
+	{GroupVersionKind: gvk("storage.k8s.io", "v1", "StorageClass"), Resource: "storageclasses"},
+	{GroupVersionKind: gvk("storage.k8s.io", "v1", "CSINode"), Resource: "csinodes"},
+	{GroupVersionKind: gvk("storage.k8s.io", "v1", "VolumeAttachment"), Resource: "volumeattachments", Status: true, Strict: true},
+	{GroupVersionKind: gvk("", "v1", "Service"), Resource: "services", Namespaced: true, Status: true},
+	{GroupVersionKind: gvk("coordination.k8s.io", "v1", "Lease"), Resource: "leases", Namespaced: true, Strict: true, Upsert: true},
+	{GroupVersionKind: gvk("tidemill.dev", "v1alpha1", "Pool"), Resource: "pools", Status: true, Counts: true, Strict: true},
 }
 
 func gvk(g, v, k string) schema.GroupVersionKind {
@@ -65,6 +70,7 @@ type shelf struct {
 	// owners is the field manager of the main resource, of status the other one;
 	// nil where nobody applies.
 	owners, statusOwners *managedfields.FieldManager
+	rules                *rulebook // of a custom resource
 }
 
 // object is one version of one thing; it is never changed once committed.
@@ -94,22 +100,24 @@ func part(o client.Object, name string) reflect.Value {
 	return reflect.ValueOf(o).Elem().FieldByName(name)
 }
 
-// keepStatus gives next the status of old, or the rest of old and the status of
-// next: which half a write may touch depends on the path it came by.
-func keepStatus(next, old client.Object, subresource bool) client.Object {
-	if !part(next, "Status").IsValid() {
-		return next
-	}
-	if !subresource {
+// keep gives next what a write by its path cannot change: the main one leaves the
+// status alone, that of the status the spec and, of a custom resource, all the rest.
+func (t target) keep(next, old client.Object) client.Object {
+	switch {
+	case !t.Kind.Status || !part(next, "Status").IsValid():
+	case t.sub != "status":
 		part(next, "Status").Set(part(old, "Status"))
-		return next
+	case t.binary:
+		part(next, "Spec").Set(part(old, "Spec"))
+	default:
+		copied := reflect.New(reflect.TypeOf(old).Elem()) // what is below is shared: no version is changed once committed
+		copied.Elem().Set(reflect.ValueOf(old).Elem())
+		out := copied.Interface().(client.Object)
+		part(out, "Status").Set(part(next, "Status"))
+		out.SetManagedFields(next.GetManagedFields())
+		return out
 	}
-	copied := reflect.New(reflect.TypeOf(old).Elem()) // what is below is shared: no version is changed once committed
-	copied.Elem().Set(reflect.ValueOf(old).Elem())
-	out := copied.Interface().(client.Object)
-	part(out, "Status").Set(part(next, "Status"))
-	out.SetManagedFields(next.GetManagedFields())
-	return out
+	return next
 }
 
 // converter lets the field managers work on the one version that there is.
@@ -131,4 +139,6 @@ func (c converter) ConvertFieldLabel(_ schema.GroupVersionKind, label, value str
 func (c converter) Default(runtime.Object) {}
 
 // New implements runtime.ObjectCreater: an empty object that says what it is.
-func (c converter) New(kind schema.GroupVersionKind) (runtime.Object, error) { return seed(kind), nil }
+func (c converter) New(kind schema.GroupVersionKind) (runtime.Object, error) {
+	return c.seed(kind), nil
+}

@@ -1,11 +1,8 @@
 package model
 
 import (
-	"bytes"
-	"encoding/json"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -120,7 +117,8 @@ func (s *Server) resolve(path string) (target, bool) {
 	if len(parts) > 2 {
 		t.sub = parts[2]
 	}
-	return t, true
+	known := t.sub == "" || t.sub == "status" && t.Kind.Status || t.sub == "eviction" && t.Resource == "pods"
+	return t, known && len(parts) <= 3
 }
 
 // reply is the object, in the form that was asked for.
@@ -186,50 +184,4 @@ func (sel selection) has(o client.Object) bool {
 		return false
 	}
 	return sel.fields.Empty() || sel.fields.Matches(fieldsOf(o))
-}
-
-// list answers the present truth, whatever version was asked for.
-func (s *Server) list(t target, r *Request) (Response, error) {
-	sel, err := selectionOf(t, r.Query)
-	if err != nil {
-		return Response{}, err
-	}
-	var items [][]byte
-	binary := t.wants(r)
-	partial := strings.Contains(r.Accept, "as=PartialObjectMetadataList")
-	for _, k := range t.names {
-		switch o := t.objects[k]; {
-		case !sel.has(o.Object):
-		case binary:
-			items = append(items, o.raw())
-		default:
-			items = append(items, o.body(partial))
-		}
-	}
-	if binary {
-		body := listBinary(t.GroupVersionKind, metav1.ListMeta{ResourceVersion: strconv.FormatUint(s.rv, 10)}, items)
-		return Response{Status: 200, Body: body, ContentType: formBinary}, nil
-	}
-	kind, version := t.Kind.Kind+"List", t.GroupVersion().String()
-	if partial {
-		kind, version = "PartialObjectMetadataList", "meta.k8s.io/v1"
-	}
-	var b bytes.Buffer
-	b.WriteString(`{"kind":"` + kind + `","apiVersion":"` + version + `","metadata":{"resourceVersion":"` + strconv.FormatUint(s.rv, 10) + `"},"items":[`)
-	b.Write(bytes.Join(items, []byte(",")))
-	b.WriteString("]}")
-	return Response{Status: 200, Body: b.Bytes(), ContentType: formJSON}, nil
-}
-
-// body is the object's JSON, or its metadata alone.
-func (o *object) body(partial bool) []byte {
-	if !partial {
-		return o.json()
-	}
-	var m metav1.PartialObjectMetadata
-	if err := json.Unmarshal(o.json(), &m); err != nil {
-		panic(err) // it is our own text
-	}
-	m.TypeMeta = metav1.TypeMeta{Kind: "PartialObjectMetadata", APIVersion: "meta.k8s.io/v1"}
-	return encode(m)
 }

@@ -27,6 +27,9 @@ type Server struct {
 	log       []change
 	first     int // sequence number of log[0]
 	compacted uint64
+	// pages are the rests of lists that were cut, from the token firstPage on.
+	pages     []page
+	firstPage int
 	// OnCommit, if set, is told of each write: old or next is nil at birth and death.
 	OnCommit func(Commit)
 	writer   string // who makes the present write
@@ -100,8 +103,8 @@ func (s *Server) commit(sh *shelf, old *object, o client.Object) *object {
 	return next
 }
 
-// drop ends an object's life.
-func (s *Server) drop(sh *shelf, old *object) {
+// drop ends an object's life, and returns the last of it.
+func (s *Server) drop(sh *shelf, old *object) *object {
 	s.rv++
 	last := old.DeepCopyObject().(client.Object)
 	last.SetResourceVersion(strconv.FormatUint(s.rv, 10))
@@ -110,8 +113,10 @@ func (s *Server) drop(sh *shelf, old *object) {
 	if i, found := slices.BinarySearch(sh.names, k); found {
 		sh.names = slices.Delete(sh.names, i, i+1)
 	}
-	s.log = append(s.log, change{kind: sh.Resource, event: "DELETED", object: &object{Object: last, rv: s.rv}})
+	end := &object{Object: last, rv: s.rv}
+	s.log = append(s.log, change{kind: sh.Resource, event: "DELETED", object: end})
 	s.tell(old, nil)
+	return end
 }
 
 func (s *Server) tell(old *object, next client.Object) {
@@ -134,11 +139,14 @@ func encode(o any) []byte {
 }
 
 // birth fills in what the server decides.
-func (s *Server) birth(o client.Object) {
+func (s *Server) birth(sh *shelf, o client.Object) {
 	s.uids++
 	o.SetUID(types.UID(fmt.Sprintf("00000000-0000-4000-8000-%012d", s.uids)))
 	o.SetCreationTimestamp(metav1.NewTime(time.Now().Truncate(time.Second)))
-	o.SetGeneration(1)
+	o.SetGeneration(0)
+	if sh.Counts {
+		o.SetGeneration(1)
+	}
 }
 
 // Create, Update, Delete, Get and List are the owner's own hands: no checks, no
@@ -150,7 +158,7 @@ func (s *Server) Create(o client.Object) {
 	if sh.objects[key(o.GetNamespace(), o.GetName())] != nil {
 		panic("there is already a " + sh.Kind.Kind + " " + o.GetName())
 	}
-	s.birth(o)
+	s.birth(sh, o)
 	s.commit(sh, nil, o)
 }
 
@@ -167,7 +175,7 @@ func (s *Server) Edit(o client.Object, change func(client.Object)) bool {
 	if equality.Semantic.DeepEqual(old.Object, next) {
 		return false
 	}
-	if specChanged(old.Object, next) {
+	if sh.Counts && specChanged(old.Object, next) {
 		next.SetGeneration(old.GetGeneration() + 1)
 	}
 	s.commit(sh, old, next)
@@ -206,6 +214,8 @@ func (s *Server) Compact() {
 	s.first += len(s.log)
 	s.log = nil
 	s.compacted = s.rv
+	s.firstPage += len(s.pages)
+	s.pages = nil
 }
 
 func specChanged(old, next client.Object) bool {

@@ -37,6 +37,9 @@ func plant(kind schema.GroupVersionKind, o client.Object) *sapling {
 	if err != nil {
 		panic(fmt.Sprintf("plant %T: %v", o, err)) // API types always convert
 	}
+	if _, published := o.(marshaler); !published && bare(tree["status"]) {
+		delete(tree, "status") // a custom resource has none before somebody writes it
+	}
 	s := &sapling{tree: tree}
 	s.SetGroupVersionKind(kind)
 	s.ManagedFields = book
@@ -58,7 +61,7 @@ func (s *Server) grown(t target, r runtime.Object) (client.Object, error) {
 		return nil, apierrors.NewBadRequest(err.Error())
 	}
 	o.GetObjectKind().SetGroupVersionKind(t.GroupVersionKind)
-	o.SetManagedFields(got.ManagedFields)
+	o.SetManagedFields(dated(got.ManagedFields))
 	return o, nil
 }
 
@@ -85,8 +88,32 @@ func (g gardener) TypedToObject(v *typed.TypedValue) (runtime.Object, error) {
 	return s, nil
 }
 
-// seed is an empty one.
-func seed(kind schema.GroupVersionKind) *sapling {
+// bare is whether there is nothing but zeros.
+func bare(v any) bool {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, x := range v {
+			if !bare(x) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		return len(v) == 0
+	case int64:
+		return v == 0
+	}
+	return v == nil || v == "" || v == false
+}
+
+// seed is an empty one: of a published kind it has a spec and a status, if empty
+// ones.
+func (c converter) seed(kind schema.GroupVersionKind) *sapling {
+	o, err := c.Scheme.New(kind)
+	if _, published := o.(marshaler); err == nil && published {
+		o.GetObjectKind().SetGroupVersionKind(kind)
+		return plant(kind, o.(client.Object))
+	}
 	s := &sapling{tree: map[string]any{"apiVersion": kind.GroupVersion().String(), "kind": kind.Kind}}
 	s.SetGroupVersionKind(kind)
 	return s

@@ -2,7 +2,6 @@ package model
 
 import (
 	"encoding/json"
-	"fmt"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
@@ -31,25 +30,26 @@ func (s *Server) watch(t target, r *Request) (Response, error) {
 	if err != nil {
 		return Response{}, err
 	}
-	from := s.rv
+	from, begin := s.rv, r.Query.Get("sendInitialEvents") == "true"
 	if v := r.Query.Get("resourceVersion"); v != "" && v != "0" {
 		if from, err = strconv.ParseUint(v, 10, 64); err != nil {
 			return Response{}, apierrors.NewBadRequest("invalid resourceVersion " + v)
 		}
 	}
-	begin := r.Query.Get("sendInitialEvents") == "true"
-	if begin {
+	some := r.Query.Get("resourceVersion") // none, or any: what there is comes first
+	anew := begin || some == "" || some == "0"
+	if anew {
 		from = s.rv
 	}
-	if from < s.compacted {
-		return Response{}, apierrors.NewResourceExpired(fmt.Sprintf("too old resource version: %d (%d)", from, s.compacted))
-	}
 	w := &Stream{server: s, kind: t.Kind, sel: sel, next: s.first, at: from, binary: t.wants(r)}
-	for w.next < s.first+len(s.log) && s.log[w.next-s.first].object.rv <= from {
+	if from < s.compacted { // said by the watch's first event, which is its last
+		w.next--
+	}
+	for w.next >= s.first && w.next < s.first+len(s.log) && s.log[w.next-s.first].object.rv <= from {
 		w.next++
 	}
-	if begin {
-		w.initial = w.present(t)
+	if anew {
+		w.initial = w.present(t, begin)
 	}
 	form := formJSON
 	if w.binary {
@@ -58,16 +58,19 @@ func (s *Server) watch(t target, r *Request) (Response, error) {
 	return Response{Status: 200, Watch: w, ContentType: form}, nil
 }
 
-// present is the list as a watch tells it: everything as ADDED, and a bookmark
-// that says that this was all.
-func (w *Stream) present(t target) []byte {
+// present is the list as a watch tells it: everything as ADDED and, where that was
+// asked for, a bookmark that says that this was all.
+func (w *Stream) present(t target, end bool) []byte {
 	var out []byte
 	for _, k := range t.names {
 		if o := t.objects[k]; w.sel.has(o.Object) {
 			out = append(out, w.line("ADDED", o)...)
 		}
 	}
-	return append(out, w.bookmark(w.server.rv, true)...)
+	if end {
+		out = append(out, w.bookmark(w.server.rv, true)...)
+	}
+	return out
 }
 
 // skip moves over what does not concern the watch, and says whether something

@@ -3,16 +3,15 @@ package model
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
+	"slices"
 	"time"
 
-	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -29,33 +28,100 @@ func (s *Server) decode(t target, text []byte) (client.Object, error) {
 }
 
 func (s *Server) create(t target, r *Request) (Response, error) {
+	if t.name != "" && t.binary { // of a custom resource the server takes it
+		return Response{}, apierrors.NewMethodNotSupported(t.resource(), "create")
+	}
 	o, err := s.decode(t, r.Body)
 	if err != nil {
 		return Response{}, err
+	}
+	return s.bear(t, o, r)
+}
+
+// bear commits a new object.
+func (s *Server) bear(t target, o client.Object, r *Request) (Response, error) {
+	if o.GetResourceVersion() != "" {
+		return Response{}, &apierrors.StatusError{ErrStatus: metav1.Status{Status: metav1.StatusFailure, Code: 500, Message: "resourceVersion should not be set on objects to be created"}}
 	}
 	o.SetNamespace(t.namespace)
 	if t.objects[key(t.namespace, o.GetName())] != nil {
 		return Response{}, apierrors.NewAlreadyExists(t.resource(), o.GetName())
 	}
-	s.birth(o)
-	if t.Kind.Status { // nobody is born with a status
-		if f := part(o, "Status"); f.IsValid() {
-			f.SetZero()
-		}
+	s.birth(t.shelf, o)
+	reset(t, o)
+	if err := t.valid(o, nil); err != nil {
+		return Response{}, err
 	}
+	if r.ContentType != string(types.ApplyPatchType) {
+		s.book(t, nil, o, r)
+	}
+	admit(o)
 	return t.reply(r, 201, s.commit(t.shelf, nil, o)), nil
 }
 
+// reset takes the status of what is born: nobody has one but Nodes, which say it
+// themselves, and Pods wait.
+func reset(t target, o client.Object) {
+	switch o := o.(type) {
+	case *corev1.Node:
+		return
+	case *corev1.Pod:
+		o.Status = corev1.PodStatus{Phase: corev1.PodPending}
+		return
+	}
+	if f := part(o, "Status"); t.Kind.Status && f.IsValid() {
+		f.SetZero()
+	}
+}
+
+// admit is admission: a Node takes no Pods before it is Ready. Nobody owns what it
+// adds.
+func admit(o client.Object) {
+	n, ok := o.(*corev1.Node)
+	notReady := corev1.Taint{Key: corev1.TaintNodeNotReady, Effect: corev1.TaintEffectNoSchedule}
+	if ok && !slices.ContainsFunc(n.Spec.Taints, func(x corev1.Taint) bool { return x.MatchTaint(&notReady) }) {
+		n.Spec.Taints = append(n.Spec.Taints, notReady)
+	}
+}
+
 func (s *Server) update(t target, r *Request) (Response, error) {
-	old, err := s.get(t)
-	if err != nil {
-		return Response{}, err
+	if t.name == "" {
+		return Response{}, apierrors.NewMethodNotSupported(t.resource(), "update")
 	}
 	next, err := s.decode(t, r.Body)
 	if err != nil {
 		return Response{}, err
 	}
+	old, err := s.get(t)
+	if apierrors.IsNotFound(err) && t.Kind.Upsert && t.sub == "" {
+		if next.GetUID() != "" {
+			return Response{}, apierrors.NewConflict(t.resource(), t.name, fmt.Errorf("precondition failed: UID in precondition: %s, and there is none", next.GetUID()))
+		}
+		next.SetName(t.name)
+		next.SetResourceVersion("")
+		return s.bear(t, next, r)
+	}
+	if err != nil {
+		return Response{}, err
+	}
+	if err := checkUID(t, next, old); err != nil {
+		return Response{}, apierrors.NewConflict(t.resource(), t.name, err)
+	}
+	if next.GetResourceVersion() == "" && t.Kind.Strict {
+		return Response{}, invalid(t, "metadata.resourceVersion", "must be specified for an update")
+	}
 	return s.replace(t, old, next, r)
+}
+
+func checkUID(t target, next client.Object, old *object) error {
+	if uid := next.GetUID(); uid != "" && uid != old.GetUID() {
+		return fmt.Errorf("precondition failed: UID in precondition: %s, UID in object meta: %s", uid, old.GetUID())
+	}
+	return nil
+}
+
+func invalid(t target, path, why string) error {
+	return apierrors.NewInvalid(t.GroupVersionKind.GroupKind(), t.name, field.ErrorList{field.Invalid(field.NewPath(path), nil, why)})
 }
 
 // replace commits next over old, after the checks that every write passes.
@@ -63,194 +129,64 @@ func (s *Server) replace(t target, old *object, next client.Object, r *Request) 
 	if rv := next.GetResourceVersion(); rv != "" && rv != old.GetResourceVersion() {
 		return Response{}, apierrors.NewConflict(t.resource(), t.name, fmt.Errorf("the object has been modified; please apply your changes to the latest version and try again"))
 	}
-	if uid := next.GetUID(); uid != "" && uid != old.GetUID() {
-		return Response{}, apierrors.NewConflict(t.resource(), t.name, fmt.Errorf("precondition failed: UID in precondition: %s, UID in object meta: %s", uid, old.GetUID()))
-	}
-	if t.Kind.Status {
-		next = keepStatus(next, old.Object, t.sub == "status")
-	}
+	next = t.keep(next, old.Object)
 	next.SetUID(old.GetUID())
 	next.SetCreationTimestamp(old.GetCreationTimestamp())
 	next.SetDeletionTimestamp(old.GetDeletionTimestamp())
 	next.SetGeneration(old.GetGeneration())
 	next.SetName(old.GetName())
 	next.SetNamespace(old.GetNamespace())
-	next = t.track(old.Object, next, r)
-	if specChanged(old.Object, next) && t.sub != "status" {
+	next.SetDeletionGracePeriodSeconds(old.GetDeletionGracePeriodSeconds())
+	if old.GetDeletionTimestamp() != nil && slices.ContainsFunc(next.GetFinalizers(), func(f string) bool { return !slices.Contains(old.GetFinalizers(), f) }) {
+		return Response{}, invalid(t, "metadata.finalizers", "no new finalizers can be added if the object is being deleted")
+	}
+	if err := t.valid(next, old.Object); err != nil {
+		return Response{}, err
+	}
+	if r.ContentType != string(types.ApplyPatchType) {
+		s.book(t, old.Object, next, r)
+	}
+	if t.Kind.Counts && specChanged(old.Object, next) && t.sub != "status" {
 		next.SetGeneration(old.GetGeneration() + 1)
 	}
 	next.SetResourceVersion(old.GetResourceVersion())
 	if equality.Semantic.DeepEqual(old.Object, next) {
 		return t.reply(r, 200, old), nil // nothing changed: no new version
 	}
-	if next.GetDeletionTimestamp() != nil && len(next.GetFinalizers()) == 0 && len(old.GetFinalizers()) > 0 {
-		s.drop(t.shelf, old)
-		return t.reply(r, 200, old), nil
+	if grace := next.GetDeletionGracePeriodSeconds(); next.GetDeletionTimestamp() != nil && len(next.GetFinalizers()) == 0 && (grace == nil || *grace == 0) {
+		return t.reply(r, 200, s.drop(t.shelf, &object{Object: next})), nil // the last that held it has let go
 	}
 	return t.reply(r, 200, s.commit(t.shelf, old, next)), nil
 }
 
-// track notes who owns which field, so that a later apply can tell.
-func (t target) track(old, next client.Object, r *Request) client.Object {
+// book notes who owns which field, so that a later apply can tell.
+func (s *Server) book(t target, old, next client.Object, r *Request) {
 	owners := t.owners
 	if t.sub == "status" {
 		owners = t.statusOwners
 	}
-	if owners == nil || r.ContentType == string(types.ApplyPatchType) {
-		return next
+	if owners == nil {
+		next.SetManagedFields(nil)
+		return
 	}
 	manager := r.Query.Get("fieldManager")
 	if manager == "" {
 		manager = "unknown"
 	}
-	after := owners.UpdateNoErrors(plant(t.GroupVersionKind, old), plant(t.GroupVersionKind, next), manager).(*sapling)
-	next.SetManagedFields(after.ManagedFields)
-	return next
+	before := converter{s.scheme}.seed(t.GroupVersionKind)
+	if old != nil {
+		before = plant(t.GroupVersionKind, old)
+	}
+	after := owners.UpdateNoErrors(before, plant(t.GroupVersionKind, next), manager).(*sapling)
+	next.SetManagedFields(dated(after.ManagedFields))
 }
 
-func (s *Server) patch(t target, r *Request) (Response, error) {
-	if r.ContentType == string(types.ApplyPatchType) {
-		return s.apply(t, r)
-	}
-	old, err := s.get(t)
-	if err != nil {
-		return Response{}, err
-	}
-	if r.ContentType != string(types.MergePatchType) {
-		return Response{}, apierrors.NewGenericServerResponse(415, "patch", t.resource(), t.name, "the model knows merge patches and apply, not "+r.ContentType, 0, true)
-	}
-	text, err := jsonpatch.MergePatch(old.json(), r.Body)
-	if err != nil {
-		return Response{}, apierrors.NewBadRequest(err.Error())
-	}
-	next, err := s.decode(t, text)
-	if err != nil {
-		return Response{}, err
-	}
-	return s.replace(t, old, next, r)
-}
-
-// apply is server-side apply. It makes the object if there is none, as the API
-// does, unless a UID or a status was applied.
-func (s *Server) apply(t target, r *Request) (Response, error) {
-	owners := t.owners
-	if t.sub == "status" {
-		owners = t.statusOwners
-	}
-	old, err := s.get(t)
-	if err != nil {
-		return Response{}, err
-	}
-	if owners == nil {
-		return Response{}, apierrors.NewGenericServerResponse(415, "patch", t.resource(), t.name, "the model applies Nodes and Pools only", 0, true)
-	}
-	var u unstructured.Unstructured
-	if err := json.Unmarshal(r.Body, &u.Object); err != nil {
-		return Response{}, apierrors.NewBadRequest(err.Error())
-	}
-	if rv := u.GetResourceVersion(); rv != "" && rv != old.GetResourceVersion() {
-		return Response{}, apierrors.NewConflict(t.resource(), t.name, fmt.Errorf("the object has been modified"))
-	}
-	if uid := u.GetUID(); uid != "" && uid != old.GetUID() {
-		return Response{}, apierrors.NewConflict(t.resource(), t.name, fmt.Errorf("UID mismatch: the provided object specified uid %s, and no existing object was found", uid))
-	}
-	unstructured.RemoveNestedField(u.Object, "metadata", "resourceVersion")
-	unstructured.RemoveNestedField(u.Object, "metadata", "uid")
-	out, err := owners.Apply(plant(t.GroupVersionKind, old.Object), &u, r.Query.Get("fieldManager"), r.Query.Get("force") == "true")
-	if err != nil {
-		return Response{}, err
-	}
-	next, err := s.grown(t, out)
-	if err != nil {
-		return Response{}, err
-	}
-	if sameButOwners(old.Object, next) { // an apply that changes nothing leaves the old timestamps
-		next.SetManagedFields(old.GetManagedFields())
-	}
-	next.SetUID("")
-	next.SetResourceVersion("")
-	return s.replace(t, old, next, r)
-}
-
-// sameButOwners is whether two versions differ in the times of managed fields at
-// most.
-func sameButOwners(a, b client.Object) bool {
-	x, y := a.GetManagedFields(), b.GetManagedFields()
-	if len(x) != len(y) {
-		return false
-	}
-	for i := range x {
-		one, other := x[i], y[i]
-		one.Time, other.Time = nil, nil
-		if !equality.Semantic.DeepEqual(one, other) {
-			return false
+// dated cuts the times to what JSON knows of them.
+func dated(book []metav1.ManagedFieldsEntry) []metav1.ManagedFieldsEntry {
+	for i := range book {
+		if t := book[i].Time; t != nil {
+			book[i].Time = &metav1.Time{Time: t.Truncate(time.Second)}
 		}
 	}
-	a.SetManagedFields(nil)
-	b.SetManagedFields(nil)
-	same := equality.Semantic.DeepEqual(a, b)
-	a.SetManagedFields(x)
-	b.SetManagedFields(y)
-	return same
-}
-
-func (s *Server) remove(t target, r *Request) (Response, error) {
-	old, err := s.get(t)
-	if err != nil {
-		return Response{}, err
-	}
-	var options metav1.DeleteOptions
-	if len(r.Body) > 0 {
-		if err := json.Unmarshal(r.Body, &options); err != nil {
-			return Response{}, apierrors.NewBadRequest(err.Error())
-		}
-	}
-	if err := checkPreconditions(t, old, options.Preconditions); err != nil {
-		return Response{}, err
-	}
-	s.delete(t, old, options.GracePeriodSeconds)
-	return t.reply(r, 200, old), nil
-}
-
-func checkPreconditions(t target, old *object, p *metav1.Preconditions) error {
-	if p == nil {
-		return nil
-	}
-	if p.UID != nil && *p.UID != old.GetUID() || p.ResourceVersion != nil && *p.ResourceVersion != old.GetResourceVersion() {
-		return apierrors.NewConflict(t.resource(), t.name, fmt.Errorf("the preconditions do not hold"))
-	}
-	return nil
-}
-
-// delete marks what takes time to die and drops the rest.
-func (s *Server) delete(t target, old *object, grace *int64) {
-	pod, isPod := old.Object.(*corev1.Pod)
-	if !isPod && len(old.GetFinalizers()) == 0 || isPod && pod.Spec.NodeName == "" {
-		s.drop(t.shelf, old)
-		return
-	}
-	if old.GetDeletionTimestamp() != nil {
-		return
-	}
-	seconds := int64(0)
-	if isPod {
-		seconds = 30
-		if pod.Spec.TerminationGracePeriodSeconds != nil {
-			seconds = *pod.Spec.TerminationGracePeriodSeconds
-		}
-	}
-	if grace != nil {
-		seconds = *grace
-	}
-	next := old.DeepCopyObject().(client.Object)
-	at := metav1.NewTime(time.Now().Add(time.Duration(seconds) * time.Second).Truncate(time.Second))
-	next.SetDeletionTimestamp(&at)
-	next.SetDeletionGracePeriodSeconds(&seconds)
-	s.commit(t.shelf, old, next)
-}
-
-// Writes is whether a path of this method and resource belongs to leader
-// election rather than to the work.
-func Electing(r *Request) bool {
-	return strings.Contains(r.Path, "/leases/") || strings.HasSuffix(r.Path, "/leases")
+	return book
 }
