@@ -111,6 +111,13 @@ func (r *recorder) Fatalf(format string, args ...any) {
 
 // inBubble runs f under synctest's clock and gives what it found to rapid.
 func inBubble(t *testing.T, rt *rapid.T, f func(tester)) {
+	if said := bubble(t, f); len(said) > 0 {
+		rt.Fatalf("%s", strings.Join(said[:min(len(said), 5)], "\n"))
+	}
+}
+
+// bubble runs f under synctest's clock and gives what it found.
+func bubble(t *testing.T, f func(tester)) []string {
 	r := &recorder{}
 	synctest.Test(t, func(*testing.T) {
 		defer func() {
@@ -120,9 +127,7 @@ func inBubble(t *testing.T, rt *rapid.T, f func(tester)) {
 		}()
 		f(r)
 	})
-	if len(r.said) > 0 {
-		rt.Fatalf("%s", strings.Join(r.said[:min(len(r.said), 5)], "\n"))
-	}
+	return r.said
 }
 
 // anySetting draws a pool, a budget, a load and a lag.
