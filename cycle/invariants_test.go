@@ -15,6 +15,7 @@ import (
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/internal/kube"
+	"github.com/tidemill/tidemill/internal/world"
 )
 
 // campaign lets the long tests enumerate everything; without it they take every
@@ -30,6 +31,7 @@ type plot struct {
 	capacity      int // of the first zone; negative is unlimited
 	restore       int // the tick at which it is unlimited again
 	version       string
+	plain         bool // all nodes once, whatever they run
 	brakes, edits bool
 	duds          int // new machines that never become nodes, the first of them
 	loses         int // the tick at which a machine is lost, and the next another; 0 is never
@@ -81,6 +83,7 @@ func anyPlot(t *rapid.T) plot {
 	if rapid.IntRange(0, 19).Draw(t, "version") == 0 {
 		p.version = "v1.35.0"
 	}
+	p.plain = rapid.IntRange(0, 4).Draw(t, "plain") == 0
 	p.duds = rapid.SampledFrom([]int{0, 0, 0, 1, 2}).Draw(t, "duds")
 	p.loses = rapid.SampledFrom([]int{0, 0, 1}).Draw(t, "loses") * rapid.IntRange(1, 60).Draw(t, "losesAt")
 	if p.loses > 0 {
@@ -109,9 +112,12 @@ func (p plot) play(t tester) map[string]int {
 		s.cloud.SetCapacity("ZONE-1", p.capacity)
 	}
 	s.set.edit = func(s *simulation, tick int) { p.meddle(s, tick) }
-	request := v1alpha1.AnnotationUpgradeTo + "=" + p.version
-	b := s.budget(p.set.size)
-	s.ask(v1alpha1.AnnotationUpgradeTo, p.version)
+	key, value := v1alpha1.AnnotationUpgradeTo, p.version
+	if p.plain {
+		key, value = v1alpha1.AnnotationCycle, "go"
+	}
+	request, b, began := key+"="+value, s.budget(p.set.size), time.Now()
+	s.ask(key, value)
 	s.town.killAt, s.town.after, s.flaky = p.killAt, p.after, p.flaky
 	s.duds = p.duds
 	if p.loses > 0 {
@@ -121,18 +127,34 @@ func (p plot) play(t tester) map[string]int {
 		return (s.ended(request) || s.moot()) && (p.loses == 0 || s.whole() && s.ticks > p.loses+1)
 	})
 	outcome, version := Succeeded, newRelease.Kubernetes
-	if b.Surge+b.Unavailable == 0 || p.version != "v1.34.1" {
+	if b.Surge+b.Unavailable == 0 || p.version != "v1.34.1" && !p.plain {
 		outcome, version = Refused, oldRelease.Kubernetes
+	}
+	if p.plain {
+		version = oldRelease.Kubernetes
 	}
 	s.kept[invDeadline]++
 	s.kept[invNoDeadlock]++
 	s.checkEnd(outcome, version)
+	if p.plain && outcome == Succeeded {
+		s.promise(invSize, s.allSince(began), "a node is older than the request")
+	}
 	if p.killAt > 0 && s.town.changes >= p.killAt {
 		s.kept[invIdempotent]++
 	}
 	writes := len(s.writes())
 	s.promise(invRate, writes <= 12*p.set.size+60, "%d writes to the cloud for %d nodes", writes, p.set.size)
 	return s.kept
+}
+
+// allSince is whether every node was made, or given a new boot volume, since then.
+func (s *simulation) allSince(began time.Time) bool {
+	for _, n := range s.look().Nodes {
+		if n.Created().Before(began) && n.Object.Status.NodeInfo.BootID == "first" {
+			return false
+		}
+	}
+	return true
 }
 
 // moot is whether the places of lost machines were filled with the new release
@@ -169,7 +191,7 @@ func (p plot) meddle(s *simulation, tick int) {
 		// Half of the pool is away for ten minutes.
 		for i, n := range s.look().Nodes {
 			if n.Object == nil || len(n.Object.Status.Conditions) < 2 || s.down[n.Name()] ||
-				tick == 30 && (i%2 > 0 || n.Kubernetes() == newRelease.Kubernetes) {
+				tick == 30 && (i%2 > 0 || p.renewed(s, n)) {
 				continue
 			}
 			s.edit(n.Name(), func(o *corev1.Node) {
@@ -180,6 +202,15 @@ func (p plot) meddle(s *simulation, tick int) {
 			})
 		}
 	}
+}
+
+// renewed is whether the run is done with the node, or there is none to be braked.
+func (p plot) renewed(s *simulation, n *world.Node) bool {
+	if !p.plain {
+		return n.Kubernetes() == newRelease.Kubernetes
+	}
+	run := s.town.pool.Status.Cycle
+	return run == nil || !n.Created().Before(run.StartedAt.Time) || n.Object.Status.NodeInfo.BootID != "first"
 }
 
 // invariants are the promises of a run, by name.
