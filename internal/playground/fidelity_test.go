@@ -169,6 +169,10 @@ func (d realDoor) watch(r model.Request) (int, []byte, func(int) [][]byte) {
 		defer cancel()
 		defer a.Body.Close()
 		body, _ := io.ReadAll(a.Body)
+		if bytes.Contains(body, []byte("initializing")) { // a server that has just started
+			time.Sleep(20 * time.Millisecond)
+			return d.watch(r)
+		}
 		return a.StatusCode, body, nil
 	}
 	return a.StatusCode, nil, func(n int) [][]byte {

@@ -32,6 +32,9 @@ func (w *World) drawMix() {
 	if w.opt.Gentle {
 		w.mix.replicas = 1
 		w.mix.people = 6
+		if w.opt.Story != nil { // which is played many times
+			w.mix.still = 3 * time.Minute
+		}
 		return
 	}
 	w.mix.parts = swarms[w.tape.Pick(len(swarms))]
@@ -109,8 +112,7 @@ func (w *World) quiet() ([]*op, []*feed) {
 				continue
 			}
 			kept = append(kept, f)
-			held := w.opt.Hold != "" && f.stream.Resource() == w.opt.Hold && now.Before(w.held)
-			if f.stream.Behind() && len(f.lines) == 0 && !held {
+			if f.stream.Behind() && len(f.lines) == 0 && !w.stale(f, now) {
 				feeds = append(feeds, f)
 			}
 		}
@@ -150,11 +152,8 @@ func (w *World) grant(o *op, f *fault) {
 		o.answer <- answer{}
 		return
 	}
-	if o.writes() && !electing(o) {
+	if o.writes() && !electing(o) && !o.question() {
 		w.writes++
-		if w.opt.HoldAt == w.writes {
-			w.held = time.Now().Add(2 * time.Minute)
-		}
 		if w.opt.CrashAt == w.writes && w.opt.Crash != NoCrash {
 			w.crashAt(o)
 			return
@@ -215,8 +214,20 @@ func (w *World) crash(p *process) {
 	p.kill()
 }
 
+// stale is whether the watch is kept from its event.
+func (w *World) stale(f *feed, now time.Time) bool {
+	return w.late == f && w.writes < w.opt.UntilWrite && now.Sub(w.since) < 5*time.Minute
+}
+
 // deliver hands one event to one watch.
 func (w *World) deliver(f *feed) {
+	if w.late == nil && w.told+1 == w.opt.StaleAt {
+		w.late, w.since = f, time.Now()
+		w.note("stale %s", f.key)
+		return
+	}
+	w.told++
+	w.seen = append(w.seen, w.writes)
 	line, ended := f.stream.Next()
 	w.note("event %s", f.key)
 	f.lines <- line

@@ -10,7 +10,7 @@ import (
 	"github.com/tidemill/tidemill/api/v1alpha1"
 )
 
-var stride = flag.Int("stride", 0, "TestCrashes kills at every so many-th write: 1 is all of them, 0 is one in the middle")
+var stride = flag.Int("stride", 0, "TestCrashes kills at every so many-th write, TestStale plays every so many-th pair: 1 is all of them, 0 is one in the middle")
 
 // stories are the reference stories: one thing is asked for in a world where
 // nothing else goes wrong.
@@ -43,7 +43,7 @@ func TestCrashes(t *testing.T) {
 	for _, s := range stories {
 		t.Run(s.name, func(t *testing.T) {
 			o := options(1)
-			o.Gentle, o.Story = true, s.tell
+			o.Gentle, o.Nodes, o.Story = true, 4, s.tell
 			whole := Run(t, o)
 			if whole.Violation != nil {
 				t.Fatalf("without a crash: %s", whole.Violation)
@@ -66,4 +66,51 @@ func TestCrashes(t *testing.T) {
 			fmt.Printf("%s: %d writes, %d deaths, every %d. write\n", s.name, whole.Writes, runs, step)
 		})
 	}
+}
+
+// TestStale keeps one event from its watch until one of the daemon's own writes has
+// landed that was made after it: what was decided in between was decided on a cache
+// that is behind, of others' doings or of its own. Each story must end as it does
+// without.
+func TestStale(t *testing.T) {
+	for _, s := range stories {
+		t.Run(s.name, func(t *testing.T) {
+			o := options(1)
+			o.Gentle, o.Nodes, o.Story = true, 4, s.tell
+			whole := Run(t, o)
+			if whole.Violation != nil {
+				t.Fatalf("with every event in time: %s", whole.Violation)
+			}
+			pairs := stalePairs(whole)
+			step := *stride
+			if step == 0 {
+				step = len(pairs)/2 + 1
+			}
+			runs := 0
+			for i := step - 1; i < len(pairs); i += step {
+				o.StaleAt, o.UntilWrite = pairs[i].event, pairs[i].write
+				runs++
+				if r := Run(t, o); r.Violation != nil {
+					t.Errorf("event %d kept until write %d of %d: %s", o.StaleAt, o.UntilWrite, whole.Writes, r.Violation)
+				}
+			}
+			fmt.Printf("%s: %d events, %d writes, %d of %d stale pairs\n", s.name, len(whole.Events), whole.Writes, runs, len(pairs))
+			if runs == 0 {
+				t.Error("nothing was played")
+			}
+		})
+	}
+}
+
+type stalePair struct{ event, write int }
+
+// stalePairs are all events with each write that came after them.
+func stalePairs(r Result) []stalePair {
+	var out []stalePair
+	for i, before := range r.Events {
+		for write := before + 1; write <= r.Writes; write++ {
+			out = append(out, stalePair{i + 1, write})
+		}
+	}
+	return out
 }

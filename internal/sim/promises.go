@@ -271,7 +271,7 @@ func (w *World) sample(now time.Time) {
 // about to do must be right now.
 func (w *World) beforeCloud(o *op) {
 	w.countReads()
-	if !o.writes() || strings.Contains(o.cloud.URL.Path, "computeCapacityReports") {
+	if !o.writes() || o.question() {
 		return
 	}
 	w.leads(o.p.name, o.cloud.Method+" "+o.cloud.URL.Path)

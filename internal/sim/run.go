@@ -31,7 +31,8 @@ type Result struct {
 	Tape      []uint32
 	Steps     int
 	Ops       int
-	Writes    int // of the daemon, elections aside
+	Writes    int   // of the daemon, elections aside
+	Events    []int // handed to watches, each with the writes before it
 	Faults    int
 	Crashes   int
 	Kinds     map[string]int
@@ -79,7 +80,7 @@ func Run(t *testing.T, opt Options) (result Result) {
 			t.Fatal(err)
 		}
 		w.mu.Lock()
-		result = Result{Seed: opt.Seed, Hash: w.hash, Violation: w.failed, Tape: w.tape.Used(), Steps: w.step, Ops: w.stats.ops, Writes: w.writes, Faults: w.stats.faults,
+		result = Result{Seed: opt.Seed, Hash: w.hash, Violation: w.failed, Tape: w.tape.Used(), Events: w.seen, Steps: w.step, Ops: w.stats.ops, Writes: w.writes, Faults: w.stats.faults,
 			Crashes: w.stats.crashes, Kinds: w.stats.kinds, Kept: w.books.kept, Lasted: time.Since(w.began)}
 		w.mu.Unlock()
 		if result.Violation != nil {

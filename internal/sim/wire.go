@@ -43,6 +43,11 @@ func (o *op) writes() bool {
 	return o.kube != nil && o.kube.Mutating() || o.cloud != nil && o.cloud.Method != http.MethodGet
 }
 
+// question is a POST that changes nothing.
+func (o *op) question() bool {
+	return o.cloud != nil && strings.Contains(o.cloud.URL.Path, "computeCapacityReports")
+}
+
 // gate is whether it is a look into the cache: it can be late but not fail.
 func (o *op) gate() bool { return o.kube == nil && o.cloud == nil }
 

@@ -40,10 +40,10 @@ type Options struct {
 	// after it but before the answer, or after the answer.
 	CrashAt int
 	Crash   CrashKind
-	// HoldAt keeps, from the n-th write on, the watch of Hold from showing anything
-	// for two minutes.
-	HoldAt int
-	Hold   string
+	// StaleAt is an event, counted from 1 over all watches, that is kept from its
+	// watch, with all that follow there, until the write UntilWrite has landed, five
+	// minutes at most.
+	StaleAt, UntilWrite int
 	// Credentials is an OCI configuration file; see Credentials.
 	Credentials string
 	// CRD is the manifest of the Pool resource.
@@ -131,7 +131,11 @@ type World struct {
 	amiss    bool
 	looked   time.Time // when the world was last seen not to be as it should
 	writes   int       // of the daemon: what CrashAt counts
-	held     time.Time
+	// told is how many events were handed out, seen the writes that each came after.
+	told  int
+	seen  []int
+	late  *feed // whose next event is StaleAt
+	since time.Time
 }
 
 type stats struct {

@@ -154,7 +154,8 @@ func (s *Server) replace(t target, old *object, next client.Object, r *Request) 
 		return t.reply(r, 200, old), nil // nothing changed: no new version
 	}
 	if grace := next.GetDeletionGracePeriodSeconds(); next.GetDeletionTimestamp() != nil && len(next.GetFinalizers()) == 0 && (grace == nil || *grace == 0) {
-		return t.reply(r, 200, s.drop(t.shelf, &object{Object: next})), nil // the last that held it has let go
+		s.drop(t.shelf, &object{Object: next}) // the last that held it has let go
+		return t.reply(r, 200, &object{Object: next}), nil
 	}
 	return t.reply(r, 200, s.commit(t.shelf, old, next)), nil
 }
