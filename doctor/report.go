@@ -38,7 +38,8 @@ type Report struct {
 // NodeReport is one node, or machine that has not become one, or host.
 type NodeReport struct {
 	Node string `json:"node"`
-	// Pool is "" for a host and for nodes of no pool.
+	// Pool is the Pool's name, or the node pool's where there is no Pool; "" for a
+	// host and for nodes of no pool.
 	Pool string `json:"pool,omitempty"`
 	// Release is what the node runs: the kubelet's version and its image; "" when it
 	// does not say.
@@ -147,7 +148,7 @@ func reportOf(s *world.Snapshot, cases []Case, plan Plan) Report {
 	for _, c := range cases {
 		n := NodeReport{Node: c.Patient.Name(), Verdict: c.Verdict, Findings: c.Findings}
 		if c.Patient.Pool != nil {
-			n.Pool = c.Patient.Pool.Name
+			n.Pool = poolName(c.Patient.Pool)
 		}
 		if o := c.Patient.Node.Object; o != nil {
 			n.Release = strings.TrimSpace(o.Status.NodeInfo.KubeletVersion + " " + o.Status.NodeInfo.OSImage)
@@ -167,6 +168,14 @@ func reportOf(s *world.Snapshot, cases []Case, plan Plan) Report {
 		r.Brakes = append(r.Brakes, BrakeReport{b.Pool.Name, b.Closed, b.Reason, b.Message})
 	}
 	return r
+}
+
+// poolName is the Pool's, or where there is none OKE's own for the node pool.
+func poolName(p *world.Pool) string {
+	if p.Object == nil && p.Cloud.Name != "" {
+		return p.Cloud.Name
+	}
+	return p.Name
 }
 
 // Visited adds what a visit found on a node, or why it found nothing.

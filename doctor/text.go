@@ -23,16 +23,20 @@ func (r Report) WriteText(w io.Writer, o TextOptions) error {
 	if r.Err != "" {
 		fmt.Fprintf(&b, "could not look: %s\n", r.Err)
 	}
-	var blind []group
+	var blind, shown []group
 	for _, g := range r.groups() {
 		if g.state == Unknown && len(g.findings) == len(r.Nodes) && len(r.Nodes) > 1 && !o.Verbose {
 			blind = append(blind, g)
 			continue
 		}
+		shown = append(shown, g)
+	}
+	for _, g := range alike(shown) {
 		g.write(&b, len(r.Nodes), o.Verbose)
 	}
 	writeBlind(&b, blind, len(r.Nodes))
 	r.writeUnseen(&b)
+	r.writeJoining(&b)
 	r.writeUnvisited(&b)
 	r.writeRepairs(&b)
 	if o.Verbose {
@@ -48,6 +52,31 @@ type group struct {
 	state    State
 	check    string
 	findings []Finding
+	others   []string // checks that are in the dark for the same reason
+}
+
+// alike puts checks together that could not look at the same nodes for the same
+// reason: a door that is closed is one thing, whatever is behind it.
+func alike(groups []group) []group {
+	at := map[string]int{}
+	var out []group
+	for _, g := range groups {
+		if g.state != Unknown {
+			out = append(out, g)
+			continue
+		}
+		key := g.findings[0].Reason
+		for _, f := range g.findings {
+			key += "\x00" + f.Node
+		}
+		if i, known := at[key]; known {
+			out[i].others = append(out[i].others, g.check)
+			continue
+		}
+		at[key] = len(out)
+		out = append(out, g)
+	}
+	return out
 }
 
 // groups gathers like findings, most urgent first, then in order of the checks.
@@ -112,13 +141,27 @@ func (r Report) writeUnseen(b *strings.Builder) {
 	}
 }
 
+// writeJoining names those who are in the grace of their first boot: what is not
+// known of them yet is not listed.
+func (r Report) writeJoining(b *strings.Builder) {
+	var names []string
+	for _, n := range r.Nodes {
+		if n.Verdict.Reason == ReasonJoining {
+			names = append(names, n.Node)
+		}
+	}
+	if len(names) > 0 {
+		fmt.Fprintf(b, "JOINING %d %s, in the time that a first boot may take: %s\n\n", len(names), plural(len(names), "node"), some(names))
+	}
+}
+
 // shownNodes is how many nodes of a group are listed; a fleet view of 2,000
 // nodes must fit a screen.
 const shownNodes = 5
 
 func (g group) write(b *strings.Builder, nodes int, verbose bool) {
 	first := g.findings[0]
-	fmt.Fprintf(b, "%-7s %s: %s, on %d of %d %s%s\n", strings.ToUpper(g.state.String()), g.check, first.Reason, len(g.findings), nodes, plural(nodes, "node"), g.news())
+	fmt.Fprintf(b, "%-7s %s: %s, on %d of %d %s%s\n", strings.ToUpper(g.state.String()), strings.Join(append([]string{g.check}, g.others...), ", "), first.Reason, len(g.findings), nodes, plural(nodes, "node"), g.news())
 	for i, f := range g.findings {
 		if i == shownNodes && !verbose {
 			fmt.Fprintf(b, "        … and %d more (--verbose lists all)\n", len(g.findings)-shownNodes)
