@@ -144,11 +144,8 @@ func idle(ctx context.Context, c client.Client, namespace string, now time.Time)
 	if err != nil {
 		return blind(fmt.Errorf("get Lease tidemill in %s: %w", namespace, err))
 	}
-	if l.Spec.HolderIdentity == nil || *l.Spec.HolderIdentity == "" || l.Spec.RenewTime == nil || l.Spec.LeaseDurationSeconds == nil {
-		return nil
-	}
-	if now.Before(l.Spec.RenewTime.Add(time.Duration(*l.Spec.LeaseDurationSeconds) * time.Second)) {
-		return &failure{exitNo, fmt.Errorf("the daemon runs: %s holds the Lease tidemill in %s", *l.Spec.HolderIdentity, namespace),
+	if t, held := holder(&l, now); held {
+		return &failure{exitNo, fmt.Errorf("the daemon runs: %s holds the Lease tidemill in %s", t.identity, namespace),
 			[]string{"stop it first: kubectl -n " + namespace + " scale deployment tidemill --replicas 0"}}
 	}
 	return nil

@@ -134,7 +134,7 @@ func callable(root *cobra.Command, args []string) string {
 		return ""
 	}
 	c, _, err := root.Find(args)
-	if err != nil || c == root && !strings.HasPrefix(args[0], "-") {
+	if err != nil || c == root && !strings.HasPrefix(args[0], "-") && args[0] != "[flags]" {
 		return "there is no command " + args[0]
 	}
 	c.InitDefaultHelpFlag()

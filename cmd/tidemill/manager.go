@@ -11,6 +11,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -36,22 +37,30 @@ func newManager(c *cluster, h *charter, f runFlags, log *slog.Logger) (manager.M
 		metrics.FilterProvider = filters.WithAuthenticationAndAuthorization
 	}
 	end := endWithin
+	var signed resourcelock.Interface
+	if f.elect {
+		var err error
+		if signed, err = lock(c, f); err != nil {
+			return nil, err
+		}
+	}
 	mgr, err := manager.New(c.config, manager.Options{
 		Scheme: c.client.Scheme(),
 		Logger: logr.FromSlogHandler(log.With("from", "manager").Handler()),
 		// Most of what the API server sends of a pod nobody reads.
-		Cache:                         cache.Options{DefaultTransform: lean.Transform()},
-		NewCache:                      newPartialCache(h),
-		Metrics:                       metrics,
-		HealthProbeBindAddress:        f.healthAddress,
-		LeaderElection:                f.elect,
-		LeaderElectionID:              leaseName,
-		LeaderElectionNamespace:       f.namespace,
-		LeaderElectionReleaseOnCancel: true, // safe: the process ends when the manager does
-		LeaseDuration:                 &f.lease,
-		RenewDeadline:                 &f.renewDeadline,
-		RetryPeriod:                   &f.retries,
-		GracefulShutdownTimeout:       &end,
+		Cache:                               cache.Options{DefaultTransform: lean.Transform()},
+		NewCache:                            newPartialCache(h),
+		Metrics:                             metrics,
+		HealthProbeBindAddress:              f.healthAddress,
+		LeaderElection:                      f.elect,
+		LeaderElectionID:                    leaseName,
+		LeaderElectionNamespace:             f.namespace,
+		LeaderElectionResourceLockInterface: signed,
+		LeaderElectionReleaseOnCancel:       true, // safe: the process ends when the manager does
+		LeaseDuration:                       &f.lease,
+		RenewDeadline:                       &f.renewDeadline,
+		RetryPeriod:                         &f.retries,
+		GracefulShutdownTimeout:             &end,
 	})
 	if err != nil {
 		return nil, blind(fmt.Errorf("set up the manager: %w", err), "is another process listening on --metrics-address or --health-address?")

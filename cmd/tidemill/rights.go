@@ -42,7 +42,7 @@ func (r right) vital() bool {
 	case "pools", "nodes", "pods":
 		return r.verb == "list" || r.verb == "watch"
 	case "leases":
-		return r.verb != "list" // those are the kubelets' heartbeats
+		return r.verb != "list" // those are the kubelets' heartbeats, and other installations
 	}
 	return false
 }
@@ -82,7 +82,7 @@ var without = map[string]string{
 	"events":                      "reasons are in the log and the status, and not in kubectl describe",
 	"tokenreviews":                "/metrics lets nobody in",
 	"subjectaccessreviews":        "/metrics lets nobody in",
-	"leases":                      "nobody can lead, or heartbeats of kubelets are not seen",
+	"leases":                      "nobody can lead, or heartbeats of kubelets are not seen, or a second installation in another namespace is not",
 	"configmaps":                  "prices and priorities of your own are not read, or the status ConfigMap is not written",
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -117,13 +118,13 @@ func (g *globals) daemon(ctx context.Context, f runFlags) error {
 	}
 	routeLogs(log)
 	fitMemory(log, cgroupLimits)
-	options := kube.ConfigOptions{}
+	options, others := kube.ConfigOptions{}, &neighbours{own: f.namespace, every: f.lease, log: log}
 	switch {
 	case f.dryRun:
 		options.Wrap = kube.DryRun
 		f.elect = false
 	case f.elect:
-		fence := kube.NewFence(kube.FenceOptions{Namespace: f.namespace, Lease: leaseName, Valid: f.renewDeadline})
+		fence := kube.NewFence(kube.FenceOptions{Namespace: f.namespace, Lease: leaseName, Valid: f.renewDeadline, Also: others.Check})
 		options.Wrap, g.oci.guard = fence.Wrap, fence.Check
 	}
 	if err := serveDebug(ctx, f.debugAddress, log); err != nil {
@@ -149,11 +150,16 @@ func (g *globals) daemon(ctx context.Context, f runFlags) error {
 	if err := fleet.Register(ctrlmetrics.Registry); err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
-	return serve(ctx, c, fleet, f, log)
+	if others.client = c.client; f.elect {
+		if err := meet(ctx, c.client, f.namespace, thisBuild().Version, log); err != nil {
+			return err
+		}
+	}
+	return serve(ctx, c, fleet, f, others, log)
 }
 
 // serve builds the manager and everything that runs in it.
-func serve(ctx context.Context, c *cluster, fleet *cloudprovider.Fleet, f runFlags, log *slog.Logger) error {
+func serve(ctx context.Context, c *cluster, fleet *cloudprovider.Fleet, f runFlags, others *neighbours, log *slog.Logger) error {
 	rights, err := openCharter(ctx, c, f, log)
 	if err != nil {
 		return err
@@ -183,7 +189,15 @@ func serve(ctx context.Context, c *cluster, fleet *cloudprovider.Fleet, f runFla
 	if err := mgr.Add(&leading{log: log, gauge: leaderGauge()}); err != nil {
 		return fmt.Errorf("add leader gauge: %w", err)
 	}
+	if f.elect {
+		if err := mgr.Add(others); err != nil {
+			return fmt.Errorf("add the look at other installations: %w", err)
+		}
+	}
 	if err := mgr.Start(ctx); err != nil {
+		if said := (*failure)(nil); errors.As(err, &said) {
+			return err
+		}
 		return &failure{exitNo, fmt.Errorf("run: %w", err), []string{"nothing is lost: whoever starts or leads next goes on from what the cluster shows"}}
 	}
 	log.Info("stopped")

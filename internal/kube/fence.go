@@ -50,6 +50,9 @@ type FenceOptions struct {
 	// Valid is for how long after a renewal writes may be sent: the renew deadline
 	// of the election, which must be shorter than the Lease's duration.
 	Valid time.Duration
+	// Also, if set, is asked before each write beside: an error keeps it from being
+	// sent, as if the Lease were not held.
+	Also func() error
 }
 
 // NewFence makes a fence that is shut until the Lease is acquired.
@@ -65,6 +68,11 @@ func (f *Fence) Check() error {
 // until is when the right to write ends.
 func (f *Fence) until() (time.Time, error) {
 	end, err := f.held()
+	if err == nil && f.o.Also != nil {
+		if not := f.o.Also(); not != nil {
+			return end, fmt.Errorf("%w: %w", ErrDeposed, not)
+		}
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err == nil && f.returned {

@@ -114,3 +114,24 @@ func TestFence(t *testing.T) {
 		}
 	})
 }
+
+// TestFenceAsksBeside: a Lease that is held is not enough where something else keeps
+// from writing; reading, events and the election itself go on.
+func TestFenceAsksBeside(t *testing.T) {
+	w, not := &wire{}, errors.New("not alone")
+	fence := kube.NewFence(kube.FenceOptions{Namespace: "tidemill-system", Lease: "tidemill", Valid: 10 * time.Second, Also: func() error { return not }})
+	f := fence.Wrap(w)
+	if err := send(t, f, "POST", "/apis/coordination.k8s.io/v1/namespaces/tidemill-system/leases", lease("me")); err != nil {
+		t.Fatal(err)
+	}
+	if err := send(t, f, "PATCH", "/api/v1/nodes/n", "{}"); !errors.Is(err, kube.ErrDeposed) || !errors.Is(err, not) {
+		t.Errorf("a write got %v", err)
+	}
+	if err := send(t, f, "GET", "/api/v1/nodes", ""); err != nil {
+		t.Errorf("a read got %v", err)
+	}
+	not = nil
+	if err := send(t, f, "PATCH", "/api/v1/nodes/n", "{}"); err != nil || fence.Check() != nil {
+		t.Errorf("a write got %v, check %v", err, fence.Check())
+	}
+}
