@@ -85,7 +85,13 @@ func subnetsOf(pool containerengine.NodePool) []subnetUse {
 		pods = *native.MaxPodsPerNode
 	}
 	takes := pods + (pods+podsPerCard-1)/podsPerCard // each card has an address of its own
-	for _, id := range native.PodSubnetIds {
+	from := native.PodSubnetIds
+	if len(from) == 0 { // the nodes' own
+		for _, u := range list {
+			from = append(from, u.id)
+		}
+	}
+	for _, id := range from {
 		u := at(id)
 		u.Pods = u.PerNode == 0
 		u.PerNode += takes

@@ -64,10 +64,15 @@ func TestSubnetForAll(t *testing.T) {
 	id := w.addPool(okesim.Pool{Size: 1, Placements: []okesim.Placement{{AD: w.sim.AvailabilityDomains()[0], SubnetID: all}}, CNI: "OCI_VCN_IP_NATIVE", MaxPods: 31,
 		Opaque: map[string]json.RawMessage{"nodeConfigDetails.nodePoolPodNetworkOptionDetails.podSubnetIds": text}})
 	w.running(id)
-	got, err := w.Subnets(t.Context(), id)
-	want := []cloudprovider.Subnet{{Name: "all", Zones: []cloudprovider.Zone{"US-ASHBURN-AD-1"}, Free: 65536 - 3 - 33, PerNode: 33}}
-	if diff := cmp.Diff(want, got); diff != "" || err != nil {
-		t.Errorf("subnets (-want +got):\n%s%v", diff, err)
+	// A pool that names no subnet for its pods takes the machines' own.
+	other := w.addPool(okesim.Pool{Size: 1, Placements: []okesim.Placement{{AD: w.sim.AvailabilityDomains()[0], SubnetID: all}}, CNI: "OCI_VCN_IP_NATIVE", MaxPods: 31})
+	w.running(other)
+	want := []cloudprovider.Subnet{{Name: "all", Zones: []cloudprovider.Zone{"US-ASHBURN-AD-1"}, Free: 65536 - 3 - 2*33, PerNode: 33}}
+	for _, id := range []cloudprovider.PoolID{id, other} {
+		got, err := w.Subnets(t.Context(), id)
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("subnets (-want +got):\n%s%v", diff, err)
+		}
 	}
 }
 
