@@ -71,17 +71,24 @@ func same(t *testing.T, path string, want []byte) {
 	}
 }
 
-// TestEveryAlertHasARunbook: the link in the page leads to a paragraph, and every
-// paragraph belongs to an alert.
+// TestEveryAlertHasARunbook: the link in the page leads to what it means, what to
+// look at and what to do, and every runbook belongs to an alert.
 func TestEveryAlertHasARunbook(t *testing.T) {
 	text, err := os.ReadFile("../../docs/runbooks.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	headings := map[string]bool{}
-	for line := range strings.Lines(string(text)) {
-		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "## Tidemill"); ok {
-			headings["Tidemill"+name] = true
+	for _, part := range strings.Split(string(text), "\n## ")[1:] {
+		name, body, _ := strings.Cut(part, "\n")
+		if !strings.HasPrefix(name, "Tidemill") {
+			continue
+		}
+		headings[name] = true
+		for _, item := range []string{"\n- **Means**: ", "\n- **Look at**: ", "\n- **Do**: "} {
+			if strings.Count(body, item) != 1 {
+				t.Errorf("docs/runbooks.md, %s: not one %q", name, strings.Trim(item, "\n- *: "))
+			}
 		}
 	}
 	for _, a := range Alerts() {
