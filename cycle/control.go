@@ -10,6 +10,7 @@ import (
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/cloudprovider"
+	"github.com/tidemill/tidemill/internal/kube"
 	"github.com/tidemill/tidemill/internal/world"
 )
 
@@ -55,6 +56,22 @@ func (d *decision) leaveAsIs(run *v1alpha1.CycleStatus, end *ending) {
 	}
 	d.steps = nil
 	d.finishAs(run, end.outcome, message)
+}
+
+// abortedInPause gives back what a run has cordoned that is aborted while its pool
+// is paused: that takes nothing from anybody, and whoever does both wants it most. The
+// rest, which ends machines, waits for the pause to end; so it is said.
+func (d *decision) abortedInPause() string {
+	run := d.pool.Run()
+	if run == nil || d.annotation(v1alpha1.AnnotationAbort) == "" || d.annotation(v1alpha1.AnnotationAbort) == run.AbortSeen {
+		return ""
+	}
+	for _, n := range d.pool.Nodes {
+		if n.Object != nil && n.Mark != nil && n.MarkErr == nil && n.Mark.Acted == nil && n.Mark.Cause != kube.CauseScaleDown && !goingAway(n) {
+			d.giveBack(n, NoLongerWanted, "the run was aborted")
+		}
+	}
+	return "; the aborted run has given its nodes back, and ends when that is taken off"
 }
 
 // ends is nil while the run is wanted. What it has cordoned is given back before

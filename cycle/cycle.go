@@ -110,7 +110,7 @@ func (d *decision) decide() {
 	}
 	d.outOfService()
 	if d.pool.Paused() {
-		d.wait(Paused, "annotation tidemill.dev/pause is set")
+		d.wait(Paused, "annotation tidemill.dev/pause is set"+d.abortedInPause())
 		return
 	}
 	want := d.requests()

@@ -88,6 +88,44 @@ func TestAbortEndsWhateverRefuses(t *testing.T) {
 	})
 }
 
+// Who pauses a pool and aborts its run has the nodes back at once. Nothing else is
+// done before the pause is over.
+func TestAbortWhilePaused(t *testing.T) {
+	set := small
+	set.minAvailable = set.pods // nothing leaves
+	pass(t, set, func(t *testing.T, s *simulation) {
+		s.ask(v1alpha1.AnnotationCycle, "now")
+		held := func() int {
+			count := 0
+			for _, n := range s.town.nodes {
+				if n.Spec.Unschedulable || n.Annotations[v1alpha1.AnnotationDisruption] != "" {
+					count++
+				}
+			}
+			return count
+		}
+		s.until(func() bool { return held() > 0 })
+		s.ask(v1alpha1.AnnotationPause, "true")
+		s.minutes(5)
+		if held() == 0 {
+			t.Fatalf("a pause gives nodes back:\n%s", s.last)
+		}
+		s.ask(v1alpha1.AnnotationAbort, "enough")
+		s.minutes(1)
+		if held() > 0 || !strings.Contains(s.last, "the aborted run has given its nodes back") {
+			t.Errorf("%d nodes are held a minute after the abort:\n%s", held(), s.last)
+		}
+		calls := s.calls()
+		s.minutes(120)
+		if got := s.calls(); got != calls || s.town.pool.Status.Cycle == nil {
+			t.Errorf("in the pause the cloud was asked for %q, %q before", got, calls)
+		}
+		s.ask(v1alpha1.AnnotationPause, "")
+		s.until(func() bool { return s.ended(v1alpha1.AnnotationCycle + "=now") })
+		s.checkEnd(Aborted, "")
+	})
+}
+
 // An abort ends the requests of all nodes that the run was about. A new value on one
 // of them is a new request, and takes no other node with it.
 func TestAbortOfNodeRequests(t *testing.T) {
