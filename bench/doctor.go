@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -19,14 +20,18 @@ import (
 //
 //	look s, run ms   wall time of the command, median of five
 //	rss MiB          the most that one of them held
-//	rest_rss MiB     what the agent holds between two rounds
-//	cpu millicores   of the agent over half a minute, a round every five seconds
+//	rest_rss MiB     what the agent holds between two rounds: the median of a look
+//	                 each second
+//	peak_rss MiB     the most that such a look saw
+//	cpu millicores   of the agent over half a minute with a round every five seconds,
+//	                 or over ten minutes with one a minute, its start included
 //	binary MiB       of the agent, stripped
 func examinations() []workload {
 	return []workload{
 		{"doctor/fleet-2000", "tidemill doctor at 2,000 nodes and 60,000 pods", examineFleet},
 		{"doctor/host", "one examination of this machine by tidemill-doctor", examineHost},
-		{"doctor/agent", "tidemill-doctor as it stays on a node", examineForever},
+		{"doctor/agent", "tidemill-doctor as it stays on a node, twelve times as busy", examineForever(5*time.Second, 33*time.Second)},
+		{"doctor/agent-10m", "tidemill-doctor as it stays on a node, for ten minutes", examineForever(time.Minute, 10*time.Minute)},
 	}
 }
 
@@ -112,9 +117,14 @@ func nodeBinary(ctx context.Context) (path string, drop func(), err error) {
 	return path, drop, nil
 }
 
-// examineForever is seven rounds of the agent.
-func examineForever(ctx context.Context, b *bench, name string) error {
-	const apart, watched = 5 * time.Second, 33 * time.Second
+// examineForever is rounds of the agent, so far apart, for so long.
+func examineForever(apart, watched time.Duration) func(context.Context, *bench, string) error {
+	return func(ctx context.Context, b *bench, name string) error {
+		return b.agent(ctx, name, apart, watched)
+	}
+}
+
+func (b *bench) agent(ctx context.Context, name string, apart, watched time.Duration) error {
 	binary, drop, err := nodeBinary(ctx)
 	if err != nil {
 		return err
@@ -131,24 +141,27 @@ func examineForever(ctx context.Context, b *bench, name string) error {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	rest := 0
+	var held []int
 	for begin := time.Now(); time.Since(begin) < watched; {
 		select {
 		case err := <-ended:
 			return fmt.Errorf("the agent ended by itself: %w", err)
 		case <-time.After(time.Second):
 		}
-		// A look in the middle of a round sees the round: the least of all is the rest,
-		// and the most of these the figure.
-		if rss, err := resident(cmd.Process.Pid, "VmRSS"); err == nil && (rest == 0 || rss < rest) {
-			rest = rss
+		if rss, err := resident(cmd.Process.Pid, "VmRSS"); err == nil {
+			held = append(held, rss)
 		}
 	}
 	if err := errors.Join(cmd.Process.Signal(syscall.SIGTERM), <-ended); err != nil {
 		return err
 	}
 	cpu := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	b.figure(name, "rest_rss", fmt.Sprintf("%.1f", float64(rest)/1024), "MiB")
+	if len(held) == 0 {
+		return errors.New("the agent was never seen")
+	}
+	slices.Sort(held)
+	b.figure(name, "rest_rss", fmt.Sprintf("%.1f", float64(held[len(held)/2])/1024), "MiB")
+	b.figure(name, "peak_rss", fmt.Sprintf("%.1f", float64(held[len(held)-1])/1024), "MiB")
 	b.figure(name, "cpu", fmt.Sprintf("%.1f", 1000*cpu.Seconds()/watched.Seconds()), "millicores")
 	b.figure(name, "binary", fmt.Sprintf("%.1f", float64(info.Size())/(1<<20)), "MiB")
 	return nil
