@@ -176,6 +176,9 @@ func differ(copied, truth any, at string) []string {
 		}
 		return out
 	}
+	if at == "more" && copied == false {
+		return nil // the real one cuts a list before it looks at labels: the rest may be empty
+	}
 	if !reflect.DeepEqual(copied, truth) && !isExplained(at) {
 		return []string{fmt.Sprintf("%s: the model says %v, kube-apiserver %v", at, copied, truth)}
 	}

@@ -85,6 +85,7 @@ func (w *World) turn() {
 	}
 	w.ticked = now.Truncate(time.Second)
 	w.moved, w.due = false, now.Add(24*time.Hour)
+	w.tickNeighbours(now)
 	w.tickWorkloads()
 	w.tickScheduler()
 	w.tickKubelets(now)
@@ -157,10 +158,17 @@ func (w *World) hopeless(o *op, now time.Time) bool {
 
 // parts are what the Pools ask for. All loops run, as in the daemon: no node counts
 // before the doctor has passed it, and it is the cycle that empties nodes.
-type parts struct{ scale, cycle, repair bool }
+type parts struct {
+	scale, cycle, repair bool
+	// ills is how many permille of the steps make a machine ill; neighbours, whether
+	// other controllers are at work.
+	ills       int
+	neighbours bool
+}
 
 // swarms are which of it is in, all of it most often.
 var swarms = []parts{
-	{true, true, true}, {true, true, true}, {true, true, true},
+	{scale: true, cycle: true, repair: true}, {scale: true, cycle: true, repair: true, neighbours: true}, {scale: true, cycle: true, repair: true},
 	{scale: true, cycle: true}, {cycle: true, repair: true}, {cycle: true}, {scale: true},
+	{scale: true, cycle: true, repair: true, ills: 5}, {cycle: true, repair: true, ills: 8}, {scale: true, cycle: true, repair: true, ills: 3, neighbours: true},
 }

@@ -266,6 +266,9 @@ func (w *World) rough() {
 	case w.tape.Chance(w.mix.people):
 		w.person()
 		return
+	case w.tape.Chance(w.mix.parts.ills):
+		w.ail()
+		return
 	case w.tape.Chance(w.mix.crash) && len(w.procs) > 0:
 		w.crash(w.procs[w.tape.Pick(len(w.procs))])
 		return

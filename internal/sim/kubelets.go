@@ -26,6 +26,10 @@ type kubelet struct {
 	joinAt  time.Time
 	silent  time.Time // since when it has not been heard; zero while it is
 	booted  int
+	ill     illness
+	fell    time.Time // since when it is ill
+	again   time.Time // when it falls ill again
+	said    time.Time // when the host's agent last said what it found
 	removed bool
 }
 
@@ -49,7 +53,12 @@ func (w *World) takeEvents() {
 		case okesim.InstanceActive:
 			k.up, k.joinAt = true, time.Now().Add(3*time.Second)
 		case okesim.InstanceStarted:
-			k.up, k.booted, k.sick, k.dead = true, k.booted+1, false, false
+			k.up, k.booted = true, k.booted+1
+			if k.ill == well {
+				k.sick, k.dead = false, false
+			} else {
+				k.restarted()
+			}
 		case okesim.InstanceStopped, okesim.InstanceTerminating:
 			k.up = false
 		case okesim.InstanceTerminated:
@@ -110,6 +119,7 @@ func (w *World) tickKubelets(now time.Time) {
 			k.silent = now
 		}
 		w.tickNode(k, n, alive, now, pods[n.Name])
+		w.tickIll(k, n, now)
 		if alive {
 			w.tickPods(pods[n.Name], now)
 		}

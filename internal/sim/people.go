@@ -39,6 +39,9 @@ func (w *World) build() error {
 	w.addApp(&app{name: "web", replicas: size, cpu: 900, memory: 1500, budget: true})
 	w.addApp(&app{name: "jobs", replicas: size / 2, cpu: 1500, memory: 2000})
 	w.addApp(&app{name: "cache", replicas: 2, cpu: 500, memory: 6000, budget: true})
+	if w.mix.parts.neighbours {
+		w.moveIn()
+	}
 	return nil
 }
 
@@ -58,7 +61,7 @@ func (w *World) wishes(name, id string, size int) *v1alpha1.Pool {
 	p := &v1alpha1.Pool{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.PoolSpec{NodePoolID: id,
 		Scale:  &v1alpha1.ScaleSpec{MinSize: int32(max(size-2, 1)), MaxSize: int32(size + 4), Down: &v1alpha1.ScaleDownSpec{UnneededFor: minutes(1)}},
 		Cycle:  &v1alpha1.CycleSpec{Mode: v1alpha1.CycleOnDemand, MaxSurge: &surge, MaxUnavailable: &missing, Drain: &v1alpha1.DrainSpec{Timeout: minutes(3)}, JoinTimeout: minutes(3)},
-		Repair: &v1alpha1.RepairSpec{Mode: v1alpha1.RepairOn, After: minutes(2), Young: minutes(2)},
+		Repair: &v1alpha1.RepairSpec{Mode: v1alpha1.RepairOn, After: minutes(2), Young: minutes(2), Settle: minutes(3), Cooldown: minutes(10)},
 	}}
 	if !w.mix.parts.scale {
 		p.Spec.Scale = nil
@@ -146,6 +149,7 @@ var deeds = []struct {
 			}
 		}
 	}},
+	{"other autoscaler", func(w *World) { w.otherAutoscaler() }},
 }
 
 func (w *World) person() {
@@ -293,6 +297,8 @@ func (w *World) chaos() {
 func (w *World) heal() {
 	w.calm, w.calmAt, w.moved = true, time.Now(), true
 	w.recover()
+	w.cure()
+	w.untaint()
 	for _, id := range append([]string{""}, w.pools...) {
 		w.cloud.BreakLaunches(id, 0, okesim.LaunchFaultUnknown)
 		if p := w.poolObject(id); p != nil {

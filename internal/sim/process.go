@@ -219,5 +219,8 @@ func (g gatedReader) List(ctx context.Context, l client.ObjectList, opts ...clie
 type recorder struct{ w *World }
 
 func (r recorder) Eventf(regarding runtime.Object, _ runtime.Object, kind, reason, action, note string, args ...any) {
+	if r.w.opt.Trace != nil {
+		r.w.opt.Trace(fmt.Sprintf("%6s %-10s says %s: %s", "", time.Since(r.w.began).Round(time.Millisecond), reason, fmt.Sprintf(note, args...)))
+	}
 	r.w.watchEvent(reason, fmt.Sprintf(note, args...))
 }

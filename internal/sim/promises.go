@@ -7,6 +7,7 @@ import (
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -104,6 +105,10 @@ func (w *World) watchCommit(c model.Commit) {
 		if old, ok := c.Old.(*corev1.Node); ok {
 			w.watchNode(c.Verb, old, next)
 		}
+	case *v1alpha1.Pool:
+		if old, ok := c.Old.(*v1alpha1.Pool); ok {
+			w.countBrake(old, next)
+		}
 	case nil:
 		w.promise(keepEviction, false, "%s deleted %T %s", c.Writer, c.Old, c.Old.GetName())
 	}
@@ -122,8 +127,12 @@ func (w *World) leads(writer, what string) {
 	w.promise(keepLeader, holder == writer, "%s wrote %s, and %q leads", writer, what, holder)
 }
 
-// heartbeatOnly is a verdict of the doctor's that stands and is said again.
+// heartbeatOnly is a verdict of the doctor's that stands and is said again, or a
+// brake's sign that is still there.
 func heartbeatOnly(c model.Commit) bool {
+	if old, ok := c.Old.(*v1alpha1.Pool); ok && c.Next != nil {
+		return sameButSign(old, c.Next.(*v1alpha1.Pool))
+	}
 	old, ok := c.Old.(*corev1.Node)
 	if !ok || c.Verb != "PATCH nodes/status" {
 		return false
@@ -139,11 +148,22 @@ func heartbeatOnly(c model.Commit) bool {
 	return verdict(old) == verdict(c.Next.(*corev1.Node))
 }
 
+func sameButSign(a, b *v1alpha1.Pool) bool {
+	if a.Status.Repair == nil || b.Status.Repair == nil || a.Status.Repair.Brake == nil || b.Status.Repair.Brake == nil {
+		return false
+	}
+	x, y := a.Status.DeepCopy(), b.Status.DeepCopy()
+	y.Repair.Brake.LastSign = x.Repair.Brake.LastSign
+	return equality.Semantic.DeepEqual(x, y) && equality.Semantic.DeepEqual(a.Spec, b.Spec) && equality.Semantic.DeepEqual(a.Annotations, b.Annotations)
+}
+
 func (w *World) watchNode(verb string, old, next *corev1.Node) {
 	pool := next.Annotations[v1alpha1.AnnotationNodePoolID]
 	w.promise(keepUnmanaged, pool != "", "node %s of no pool was written by %q", next.Name, verb)
 	mark, _ := kube.MarkOf(next)
 	before, _ := kube.MarkOf(old)
+	w.promise(keepOwnMarks, foreignTaint(next) == foreignTaint(old), "the other autoscaler's taint of node %s was written", next.Name)
+	w.countRepair(old, next)
 	if old.Spec.Unschedulable && !next.Spec.Unschedulable {
 		w.promise(keepHuman, !w.books.cordoned[string(next.UID)], "node %s was uncordoned, a person's cordon", next.Name)
 		w.promise(keepOwnMarks, before != nil && before.Cordoned, "node %s was uncordoned without a mark that says who cordoned it", next.Name)
@@ -310,7 +330,7 @@ func (w *World) deletes(pool, instance string) {
 	mark, err := kube.MarkOf(n)
 	w.promise(keepDrained, err == nil && mark != nil, "instance of node %s is deleted without a mark", n.Name)
 	w.api.Each("pods", func(o client.Object) {
-		if p := o.(*corev1.Pod); p.Spec.NodeName == n.Name && !daemon(p) && p.DeletionTimestamp == nil && k.up && !k.sick {
+		if p := o.(*corev1.Pod); p.Spec.NodeName == n.Name && !daemon(p) && !ended(p) && p.DeletionTimestamp == nil && k.up && !k.sick {
 			w.promise(keepDrained, false, "instance of node %s is deleted with pod %s on it", n.Name, p.Name)
 		}
 	})

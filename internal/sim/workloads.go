@@ -17,10 +17,10 @@ import (
 type app struct {
 	name     string
 	replicas int
-	cpu      int64 // milli
-	memory   int64 // MiB
-	budget   bool  // has a PDB of maxUnavailable 1
-	local    bool  // its pods have data on the node, and no mind to lose it
+	cpu      int64         // milli
+	memory   int64         // MiB
+	budget   bool          // has a PDB of maxUnavailable 1
+	ends     time.Duration // its pods end after so long; 0 is never
 }
 
 func (w *World) addApp(a *app) {
@@ -36,7 +36,7 @@ func (w *World) addApp(a *app) {
 func (w *World) podsOf(name string) []*corev1.Pod {
 	var out []*corev1.Pod
 	w.api.Each("pods", func(o client.Object) {
-		if p := o.(*corev1.Pod); p.Labels["app"] == name && p.DeletionTimestamp == nil {
+		if p := o.(*corev1.Pod); p.Labels["app"] == name && p.DeletionTimestamp == nil && p.Status.Phase != corev1.PodSucceeded {
 			out = append(out, p)
 		}
 	})
@@ -108,6 +108,11 @@ func ready(p *corev1.Pod) bool {
 		}
 	}
 	return false
+}
+
+// ended is a pod that has nothing to lose any more.
+func ended(p *corev1.Pod) bool {
+	return p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
 }
 
 func daemon(p *corev1.Pod) bool {

@@ -132,10 +132,13 @@ type World struct {
 	looked   time.Time // when the world was last seen not to be as it should
 	writes   int       // of the daemon: what CrashAt counts
 	// told is how many events were handed out, seen the writes that each came after.
-	told  int
-	seen  []int
-	late  *feed // whose next event is StaleAt
-	since time.Time
+	told int
+	seen []int
+	late *feed // whose next event is StaleAt
+	// scaled is when the autoscaler of pods last did something, waves how often.
+	scaled time.Time
+	waves  int
+	since  time.Time
 }
 
 type stats struct {
