@@ -28,8 +28,10 @@ type Alert struct {
 
 // Runbook is where docs/runbooks.md says what to do.
 func (a Alert) Runbook() string {
-	return "https://github.com/tidemill/tidemill/blob/main/docs/runbooks.md#" + lower(a.Name)
+	return runbooks + "#" + lower(a.Name)
 }
+
+const runbooks = "https://github.com/tidemill/tidemill/blob/main/docs/runbooks.md"
 
 // at is what keeps two clusters, or two installations, apart in one Prometheus.
 // cluster is empty where nobody sets it, which is fine.

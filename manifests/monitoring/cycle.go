@@ -5,10 +5,10 @@ func cycle() Dashboard {
 		{"Runs", []Panel{
 			one("Nodes still to replace", "It falls while a run goes on.", Count, Lines, `max by (pool) (tidemill_cycle_stale_nodes{pool=~"$pool"})`, "{{pool}}"),
 			one("Why a run does not go on", "WaitingForSurge and Finishing pass; docs/cycle.md has the rest.", YesNo, States,
-				`max by (pool, reason) (tidemill_cycle_waiting{pool=~"$pool"}) or vector(0)`, "{{pool}} {{reason}}"),
+				`max by (pool, reason) (tidemill_cycle_waiting{pool=~"$pool"}) or vector(0)`, "{{pool}} {{reason}}").amiss("orange"),
 			one("Machines replaced, by cause", "Per hour.", Count, Stack, `sum by (cause) (rate(tidemill_cycle_replaced_total{pool=~"$pool"}[$__rate_interval])) * 3600 or vector(0)`, "{{cause}}"),
 			one("Rung of the capacity ladder", "A run that the cloud has no room for goes down rung by rung.", YesNo, States,
-				`max by (pool, rung) (tidemill_cycle_ladder_rung{pool=~"$pool"}) or vector(0)`, "{{pool}} {{rung}}"),
+				`max by (pool, rung) (tidemill_cycle_ladder_rung{pool=~"$pool"}) or vector(0)`, "{{pool}} {{rung}}").amiss("orange"),
 			one("Steps", "What was done, per minute.", Count, Stack, `sum by (step) (rate(tidemill_cycle_steps_total[$__rate_interval])) * 60`, "{{step}}"),
 		}},
 		{"Drains", []Panel{

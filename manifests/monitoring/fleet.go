@@ -3,13 +3,13 @@ package monitoring
 func fleet() Dashboard {
 	return Dashboard{UID: "tidemill-fleet", Title: "tidemill / fleet", About: "How the pools are: the first page to look at.", Rows: []Row{
 		{"Now", []Panel{
-			one("Leads", "One replica leads. 0 for longer than a change of leader: nothing is done.", YesNo, Number, `max(tidemill_leader)`, "leader"),
+			one("Leads", "One replica leads. 0 for longer than a change of leader: nothing is done.", YesNo, Number, `max(tidemill_leader)`, "leader").fine(),
 			one("Nodes asked for", "What the cloud was asked for, over all chosen pools.", Count, Number, `sum(tidemill_pool_nodes{pool=~"$pool", kind="size"})`, "size"),
 			one("Nodes in service", "Ready, examined, not on their way out.", Count, Number, `sum(tidemill_pool_nodes{pool=~"$pool", kind="ready"})`, "ready"),
-			one("Pods without a node", "All of them, helped or not.", Count, Number, `max(tidemill_pending_pods)`, "pending"),
-			one("Broken nodes", "Nodes that the doctor found a problem on.", Count, Number, `max(tidemill_doctor_nodes{verdict="True"})`, "broken"),
+			one("Pods without a node", "All of them, helped or not.", Count, Number, `max(tidemill_pending_pods)`, "pending").amiss("orange"),
+			one("Broken nodes", "Nodes that the doctor found a problem on.", Count, Number, `max(tidemill_doctor_nodes{verdict="True"})`, "broken").amiss("red"),
 			one("Age of the look at OKE", "Seconds when all is well. Minutes: see the page cloud.", Seconds, Number,
-				`time() - max(tidemill_cloud_last_good_look_timestamp_seconds)`, "age"),
+				`time() - max(tidemill_cloud_last_good_look_timestamp_seconds)`, "age").from(120, 600),
 		}},
 		{"Pools", []Panel{
 			one("Size", "What was asked for, by pool.", Count, Stack, `sum by (pool) (tidemill_pool_nodes{pool=~"$pool", kind="size"})`, "{{pool}}"),
@@ -18,7 +18,7 @@ func fleet() Dashboard {
 				`sum by (kind) (tidemill_pool_nodes{pool=~"$pool", kind=~"coming|failed|broken|draining"})`, "{{kind}}"),
 			one("Outdated", "Nodes that do not run what a new one would run.", Count, Stack, `sum by (pool) (tidemill_pool_nodes{pool=~"$pool", kind="outdated"})`, "{{pool}}"),
 			one("Readable", "0 with the reason: the Pool has no node pool of its own, or the cloud does not answer for it.", YesNo, States,
-				`min by (pool, reason) (tidemill_pool_ready{pool=~"$pool"})`, "{{pool}} {{reason}}"),
+				`min by (pool, reason) (tidemill_pool_ready{pool=~"$pool"})`, "{{pool}} {{reason}}").fine(),
 			one("Pods without a node", "", Count, Lines, `max(tidemill_pending_pods)`, "pending"),
 		}},
 		{"The daemon", []Panel{

@@ -26,7 +26,9 @@ func (d Dashboard) JSON() ([]byte, error) {
 		"templating":  object{"list": d.variables()},
 		"annotations": object{"list": []any{}},
 		"links": []object{{"type": "dashboards", "tags": []string{"tidemill"}, "title": "tidemill", "asDropdown": false, "includeVars": true, "keepTime": true,
-			"icon": "external link", "targetBlank": false, "tooltip": "", "url": ""}},
+			"icon": "external link", "targetBlank": false, "tooltip": "", "url": ""},
+			{"type": "link", "title": "runbooks", "icon": "doc", "targetBlank": true, "includeVars": false, "keepTime": false, "asDropdown": false, "tags": []string{},
+				"tooltip": "for each alert: what it means, what to look at, what to do", "url": runbooks}},
 	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -97,6 +99,21 @@ func (p Panel) grafana(id int, at object) object {
 	case Lines:
 		defaults["min"] = 0
 	}
+	if len(p.Steps) > 0 {
+		defaults["thresholds"] = thresholds(p.Steps)
+		if look == Lines { // a line across the picture; the colours tell the lines apart
+			defaults["custom"] = object{"thresholdsStyle": object{"mode": "line"}}
+		} else {
+			defaults["color"] = object{"mode": "thresholds"}
+		}
+		if p.Look == Number {
+			options["colorMode"] = "background"
+		}
+	}
+	links := []object{}
+	for _, a := range p.runbooks() {
+		links = append(links, object{"title": a.Name, "url": a.Runbook(), "targetBlank": true})
+	}
 	if look == Lines {
 		options = object{"legend": object{"displayMode": "list", "placement": "bottom"}, "tooltip": object{"mode": "multi", "sort": "desc"}}
 	}
@@ -110,6 +127,6 @@ func (p Panel) grafana(id int, at object) object {
 	}
 	return object{
 		"id": id, "type": string(look), "title": p.Title, "description": p.About, "datasource": source, "gridPos": at,
-		"fieldConfig": object{"defaults": defaults, "overrides": []any{}}, "options": options, "targets": targets,
+		"fieldConfig": object{"defaults": defaults, "overrides": []any{}}, "options": options, "targets": targets, "links": links,
 	}
 }

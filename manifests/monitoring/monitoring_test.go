@@ -3,6 +3,7 @@ package monitoring
 import (
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -228,5 +229,52 @@ func (p grafanaPage) check(t *testing.T, file, text string) {
 		if len(letters) == 0 || one.Datasource.Type != "prometheus" || one.FieldConfig == nil {
 			t.Errorf("%s: %q has %d queries, data source %+v", file, one.Title, len(letters), one.Datasource)
 		}
+	}
+}
+
+// TestColoursSayGoodOrBad: a state without a colour of its own is painted green by
+// Grafana, a closed brake as well.
+func TestColoursSayGoodOrBad(t *testing.T) {
+	for _, d := range Dashboards() {
+		for _, r := range d.Rows {
+			for _, p := range r.Panels {
+				if p.Look == States && len(p.Steps) == 0 {
+					t.Errorf("%s, %s: which state is bad?", d.UID, p.Title)
+				}
+				for i := 1; i < len(p.Steps); i++ {
+					if p.Steps[i].From <= p.Steps[i-1].From {
+						t.Errorf("%s, %s: steps %v", d.UID, p.Title, p.Steps)
+					}
+				}
+			}
+		}
+	}
+	text := Panel{Look: States, Queries: []Query{{"tidemill_doctor_braked", ""}}}.amiss("red").grafana(1, nil)
+	if fmt.Sprint(text["fieldConfig"]) != "map[defaults:map[color:map[mode:thresholds] custom:map[] thresholds:map[mode:absolute steps:[map[color:green value:<nil>] map[color:red value:1]]] unit:] overrides:[]]" {
+		t.Errorf("a closed brake is painted by %v", text["fieldConfig"])
+	}
+}
+
+// TestPanelsLeadToRunbooks: whoever sees that a number is bad finds what to do, for
+// every alert but the one on a daemon that says nothing.
+func TestPanelsLeadToRunbooks(t *testing.T) {
+	led := map[string]bool{"TidemillPluginDataOld": true} // of the plugin, which has no page
+	for _, d := range Dashboards() {
+		for _, r := range d.Rows {
+			for _, p := range r.Panels {
+				for _, a := range p.runbooks() {
+					led[a.Name] = true
+				}
+			}
+		}
+	}
+	for _, a := range Alerts() {
+		if !led[a.Name] {
+			t.Errorf("no panel shows what %s judges: %v", a.Name, numbers(judged(a.Expr)))
+		}
+	}
+	brake := Panel{Queries: []Query{{"tidemill_doctor_braked", ""}}}.runbooks()
+	if len(brake) != 1 || brake[0].Name != "TidemillBrakeClosed" {
+		t.Errorf("the brake's panel leads to %v", brake)
 	}
 }

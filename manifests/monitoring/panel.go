@@ -21,6 +21,8 @@ type Panel struct {
 	Unit    Unit
 	Look    Look
 	Queries []Query
+	// Steps colour what is good and bad; none for numbers that are neither.
+	Steps []Step
 }
 
 // Query is a line, or a family of lines, of a panel.
