@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -214,32 +215,72 @@ func TestSkipsGrowApart(t *testing.T) {
 	})
 }
 
-// Machines of a blue-green run are lost while the cloud has no room: others are made
-// as soon as it has, beside the blue ones that stand empty.
+// The process of a blue-green run dies when it has cordoned some of the blue nodes
+// and not all, and green machines are lost while the cloud has no room: the rest is
+// held by the floor, and what is empty stands until the rest is. Others are made as
+// soon as there is room, beside the blue ones that stand.
 func TestBlueGreenLosesMachines(t *testing.T) {
-	for _, at := range []int{12, 18, 24, 30, 40} {
+	met := 0
+	for kill := 14; kill < 50; kill += 3 {
 		set := with(v1alpha1.StrategyBlueGreen, blueGreen)
 		set.size, set.zones, set.pods, set.minAvailable = 5, 2, 6, 0
 		pass(t, set, func(t *testing.T, s *simulation) {
 			s.change(func(p *v1alpha1.Pool) { p.Spec.Repair = &v1alpha1.RepairSpec{Mode: v1alpha1.RepairOn} })
 			s.ask(v1alpha1.AnnotationUpgradeTo, "v1.34.1")
+			s.town.killAt = s.town.changes + kill
+			room := func(hosts int) {
+				s.cloud.SetCapacity("ZONE-1", hosts)
+				s.cloud.SetCapacity("ZONE-2", hosts)
+			}
+			lostAt := 0
 			s.set.edit = func(s *simulation, tick int) {
-				if tick == at {
-					s.cloud.SetCapacity("ZONE-1", 0)
-					s.cloud.SetCapacity("ZONE-2", 0)
-					for _, n := range s.look().Nodes[len(s.town.nodes)-2:] { // the youngest
-						s.lose(n.Name())
-					}
+				blue, green := s.colours()
+				if lostAt == 0 && blue > 0 && blue < 5 && len(green) == 5 {
+					lostAt = tick
+					met++
+					room(0)
+					s.lose(green[0])
+					s.lose(green[1])
 				}
-				if tick == at+60 {
-					s.cloud.SetCapacity("ZONE-1", -1)
-					s.cloud.SetCapacity("ZONE-2", -1)
+				if lostAt > 0 && tick == lostAt+60 {
+					room(-1)
 				}
 			}
 			if took := s.until(func() bool { return s.ended(upgradeRequest) }); took > 4*time.Hour {
-				t.Errorf("machines lost at %d: it took %s", at, took)
+				t.Errorf("killed at %d: it took %s", kill, took)
 			}
 			s.checkEnd(Succeeded, newRelease.Kubernetes)
 		})
 	}
+	if met == 0 {
+		t.Error("no run was between two cordons when it died")
+	}
+}
+
+// The last blue node is held by its zone's floor alone, and all others stand empty:
+// nothing is on its way, and the zone's floor yields. Found by TestInvariants.
+func TestBlueGreenBehindAZonesFloor(t *testing.T) {
+	p := plot{
+		set:      setting{size: 7, zones: 3, surge: intstr.FromString("59%"), unavailable: intstr.FromInt32(3), pods: 9, prepare: somebodys},
+		capacity: -1, killAt: 4, edits: true, duds: 2, loses: 55, version: newRelease.Kubernetes,
+	}
+	p.set.spec = func(s *v1alpha1.CycleSpec) {
+		s.Strategy, s.Ramp = v1alpha1.StrategyBlueGreen, &v1alpha1.RampSpec{}
+		s.BlueGreen, s.Fallback = &v1alpha1.BlueGreenSpec{Soak: minutesLong(10)}, &v1alpha1.FallbackSpec{}
+	}
+	synctest.Test(t, func(t *testing.T) { p.play(t) })
+}
+
+// colours are how many old nodes are cordoned, and the new ones.
+func (s *simulation) colours() (blue int, green []string) {
+	for name, n := range s.town.nodes {
+		switch {
+		case n.Status.NodeInfo.KubeletVersion == newRelease.Kubernetes:
+			green = append(green, name)
+		case n.Spec.Unschedulable:
+			blue++
+		}
+	}
+	slices.Sort(green)
+	return blue, green
 }
