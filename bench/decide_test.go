@@ -32,7 +32,7 @@ func TestADecisionIsMeasured(t *testing.T) {
 }
 
 // TestAPlanHolds: once the nodes of a plan are there, every pod has a place on one
-// of them, and next to nothing more is asked for. What is cheap for the wrong reason is not.
+// of them, and nothing more is asked for. What is cheap for the wrong reason is not.
 func TestAPlanHolds(t *testing.T) {
 	for name, make := range map[string]func() *worldtest.World{
 		"uniform": func() *worldtest.World { return uniform(500, 5) },
@@ -45,22 +45,21 @@ func TestAPlanHolds(t *testing.T) {
 		}
 		for _, g := range plan.Grows {
 			for i := range g.To - g.From {
-				w.AddNode(g.Pool, fmt.Sprintf("%s-%d", g.Pool, i))
+				n := w.AddNode(g.Pool, fmt.Sprintf("%s-%d", g.Pool, i))
+				n.CreationTimestamp.Time = w.Now
+				in := w.Cloud.Instances[worldtest.PoolID(g.Pool)]
+				in[len(in)-1].Created = w.Now
 			}
 		}
 		again, err := engine.Decide(w.Snapshot(), noFuse)
 		if err != nil {
 			t.Fatal(err)
 		}
-		// This look knows nothing of what the first one put where, as after a
-		// restart, and packs anew: one node in two hundred is what that may cost.
-		added, _ := bill(w.Snapshot(), plan)
-		more, _ := bill(w.Snapshot(), again)
-		if len(plan.Grows) == 0 || more > added/200 {
+		if len(plan.Grows) == 0 || len(again.Grows) > 0 {
 			t.Errorf("%s: after %v also %v", name, plan.Grows, again.Grows)
 		}
 		for _, v := range again.Verdicts {
-			if v.Help != engine.HelpExisting && (v.Help != engine.HelpGrowth || more == 0) {
+			if v.Help != engine.HelpExisting {
 				t.Errorf("%s: with all nodes there: %s", name, v)
 				break
 			}

@@ -2,10 +2,13 @@ package scale
 
 import (
 	"slices"
+	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/tidemill/tidemill/cloudprovider"
+	"github.com/tidemill/tidemill/internal/world"
 )
 
 // A machine takes minutes to join, and a look is made every few seconds. What was
@@ -15,17 +18,178 @@ import (
 //	look 2   pods ─► first fit ─► 34 nodes are coming, 29 pods are left over ─► Resize?
 //
 // The second look sees the nodes coming and not what they were bought for, and no
-// simple rule packs as tightly as the search that chose them. So a look hands on
-// which pods it put together on which kind of new node, and the next one tries
-// that first. It is tried, not trusted: a pod is put only where the scheduler's
-// rules let it, and whoever begins with nothing, after a restart or for a person
-// who asks for a plan, packs anew and may ask for some nodes more.
+// simple rule packs as tightly as the search that chose them. Nobody remembers it:
+// what one process remembers the next one does not know. It is found out again. A
+// look that would ask for more while nodes are on their way rehearses those that
+// asked for these, in the world as it was: the same pods before the same pools are
+// put together on the same nodes. That is tried, not trusted: a pod is put only
+// where the scheduler's rules let it, and what comes out counts if it is better.
 
-// berth is a node on its way, or one that has just come and is still being filled,
-// and the pods that it was found good for.
+// berth is a node on its way, or one that has just come and is still empty, and the
+// pods that it was found good for.
 type berth struct {
 	place
 	pods []types.UID
+}
+
+// rehearsal is a decision in an earlier world; the zero value is none.
+type rehearsal struct {
+	// asOf is when it plays: machines that were made since are not there, and pods
+	// that were made since neither. Zero is now.
+	asOf time.Time
+	// capped leaves out all nodes on their way, and lets a pool have as many again
+	// and no more.
+	capped bool
+}
+
+// recall is growth, by what is known of a look.
+type recall func(r rehearsal, bought []berth) (*decision, []*waiting, error)
+
+// remember is growth that knows what the nodes on their way are for.
+func remember(s *world.Snapshot, p Policy, m *Memo, leave map[string]string) (*decision, []*waiting, error) {
+	grow := recall(func(r rehearsal, bought []berth) (*decision, []*waiting, error) {
+		return growth(s, p, m, leave, func(d *decision) { d.rehearsal, d.bought = r, slices.Clone(bought) })
+	})
+	d, left, err := grow(rehearsal{}, nil)
+	if err != nil || !d.forgetful() {
+		return d, left, err
+	}
+	var bought []berth
+	for _, asOf := range d.pasts() {
+		past, _, err := grow(rehearsal{asOf: asOf}, nil)
+		if err == nil {
+			past, _, err = grow.better(past, nil, asOf, bought)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		bought = past.purchase()
+	}
+	return grow.better(d, left, time.Time{}, bought)
+}
+
+// better is a decision, or the same look with what was bought for whom, or with
+// the nodes on their way filled anew by the search that chooses new ones, if that
+// is better.
+func (grow recall) better(d *decision, left []*waiting, asOf time.Time, bought []berth) (*decision, []*waiting, error) {
+	for _, capped := range []bool{false, true} {
+		if !d.forgetful() {
+			break
+		}
+		if capped {
+			act, _, err := grow(rehearsal{asOf, true}, nil)
+			if err != nil {
+				return nil, nil, err
+			}
+			bought = act.purchase()
+		}
+		if len(bought) == 0 {
+			continue
+		}
+		other, rest, err := grow(rehearsal{asOf: asOf}, bought)
+		if err != nil {
+			return nil, nil, err
+		}
+		if other.better(rest, d, left) {
+			d, left = other, rest
+		}
+	}
+	return d, left, nil
+}
+
+// forgetful is whether nodes are asked for by pods that others may be on their way
+// for: pods that were there before one of these was made.
+func (d *decision) forgetful() bool {
+	if len(d.owner) == 0 || len(d.made) == 0 {
+		return false
+	}
+	last := slices.MaxFunc(d.made, time.Time.Compare)
+	return slices.ContainsFunc(d.promised, func(w *waiting) bool {
+		return d.owner[w.node] != nil && !w.pod.CreationTimestamp.After(last)
+	})
+}
+
+// maxPasts bounds how many looks are rehearsed, the last ones.
+const maxPasts = 4
+
+// pasts are when looks asked for the nodes on their way, as the times of these and
+// of the pods that wait tell: pods came, machines were made, pods came, machines
+// were made.
+func (d *decision) pasts() []time.Time {
+	machines := slices.SortedFunc(slices.Values(d.made), time.Time.Compare)
+	var pods, out []time.Time
+	for _, pod := range d.s.Pending {
+		pods = append(pods, pod.CreationTimestamp.Time)
+	}
+	slices.SortFunc(pods, time.Time.Compare)
+	for len(machines) > 0 && len(pods) > 0 {
+		n := 0
+		for n < len(pods) && !pods[n].After(machines[0]) {
+			n++
+		}
+		if n > 0 {
+			out = append(out, pods[n-1])
+		}
+		for pods = pods[n:]; len(machines) > 0 && (len(pods) == 0 || machines[0].Before(pods[0])); {
+			machines = machines[1:]
+		}
+	}
+	return out[max(0, len(out)-maxPasts):]
+}
+
+// came are the pods that there are in a rehearsal.
+func (d *decision) came(pods []*corev1.Pod) []*corev1.Pod {
+	asOf := d.rehearsal.asOf
+	if asOf.IsZero() {
+		return pods
+	}
+	var out []*corev1.Pod
+	for _, pod := range pods {
+		if !pod.CreationTimestamp.After(asOf) {
+			out = append(out, pod)
+		}
+	}
+	return out
+}
+
+// purchase is which pods are for which nodes on their way, those that a rehearsal
+// would buy and those before them.
+func (d *decision) purchase() []berth {
+	d.award()
+	var out []berth
+	for _, name := range d.quay {
+		if b := d.berths[name]; len(b.pods) > 0 {
+			out = append(out, *b)
+		}
+	}
+	return out
+}
+
+// absent is whether a rehearsal leaves a machine on its way out; the pool is
+// smaller by it then. n is nil when the cloud does not list it yet.
+func (d *decision) absent(p *pool, n *world.Node) bool {
+	made := d.s.Now
+	if n != nil && !n.Created().IsZero() {
+		made = n.Created()
+	}
+	r := d.rehearsal
+	since := !r.asOf.IsZero() && !made.Before(r.asOf)
+	if !since {
+		d.made = append(d.made, made)
+	}
+	if !since && !r.capped {
+		return false
+	}
+	if since != r.capped { // what it may buy again
+		p.spare++
+	}
+	p.absent++
+	p.base, p.size = max(0, p.base-1), max(0, p.size-1)
+	if n != nil {
+		p.zones[n.Zone()]--
+	}
+	d.purse.spent()
+	return true
 }
 
 // place is what tells nodes on their way apart: their names come later.
@@ -50,10 +214,10 @@ func (d *decision) board(w *waiting, node string) {
 	}
 }
 
-// takeUp puts pods on these nodes as an earlier look has put them, and returns the
+// takeUp puts pods on these nodes as a rehearsal has put them, and returns the
 // others. Which of several like nodes has whose pods does not matter.
 func (d *decision) takeUp(pods []*waiting, among []string, h Help) []*waiting {
-	if len(d.earlier) == 0 || len(among) == 0 {
+	if len(d.bought) == 0 || len(among) == 0 {
 		return pods
 	}
 	left, taken := make(map[types.UID]*waiting, len(pods)), map[*waiting]bool{}
@@ -77,23 +241,14 @@ func (d *decision) takeUp(pods []*waiting, among []string, h Help) []*waiting {
 	return slices.DeleteFunc(pods, func(w *waiting) bool { return taken[w] })
 }
 
-// match is the pods of an earlier look's berth of the same pool and zone, which
-// nobody is matched with again.
+// match is the pods of a rehearsed berth of the same pool and zone, which nobody is
+// matched with again.
 func (d *decision) match(now *berth) []types.UID {
-	at := slices.IndexFunc(d.earlier, func(b berth) bool { return now != nil && b.place == now.place })
+	at := slices.IndexFunc(d.bought, func(b berth) bool { return now != nil && b.place == now.place })
 	if at < 0 {
 		return nil
 	}
-	pods := d.earlier[at].pods
-	d.earlier = slices.Delete(d.earlier, at, at+1)
+	pods := d.bought[at].pods
+	d.bought = slices.Delete(d.bought, at, at+1)
 	return pods
-}
-
-// handOn is what the next look is told.
-func (d *decision) handOn() {
-	for _, name := range d.quay {
-		if b := d.berths[name]; len(b.pods) > 0 {
-			d.plan.berths = append(d.plan.berths, *b)
-		}
-	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -23,14 +24,14 @@ import (
 //
 // A group of pods that is of use only whole is helped wholly or not at all: when
 // a plan helps a part of one, the look is decided anew without it.
-func Decide(s *world.Snapshot, p Policy) (Plan, error) { return decideKnowing(s, p, nil, nil) }
+func Decide(s *world.Snapshot, p Policy) (Plan, error) { return decideKnowing(s, p, nil) }
 
-// decideKnowing is Decide with what is known of the pods, and what the look before
-// this one has put on nodes on their way.
-func decideKnowing(s *world.Snapshot, p Policy, m *Memo, earlier []berth) (Plan, error) {
+// decideKnowing is Decide with what is known of the pods.
+func decideKnowing(s *world.Snapshot, p Policy, m *Memo) (Plan, error) {
 	without := map[string]string{}
+	m.begin()
 	for again := 0; ; again++ {
-		plan, err := decideWithout(s, p, m, earlier, without)
+		plan, err := decideWithout(s, p, m, without)
 		if err != nil {
 			return plan, err
 		}
@@ -44,14 +45,13 @@ func decideKnowing(s *world.Snapshot, p Policy, m *Memo, earlier []berth) (Plan,
 
 // decideWithout is Decide with these groups of pods left out, for what is said
 // of each.
-func decideWithout(s *world.Snapshot, p Policy, m *Memo, earlier []berth, without map[string]string) (Plan, error) {
-	d, left, err := growth(s, p, m, earlier, without)
+func decideWithout(s *world.Snapshot, p Policy, m *Memo, without map[string]string) (Plan, error) {
+	d, left, err := remember(s, p, m, without)
 	if err != nil {
 		return Plan{}, fmt.Errorf("decide on scaling: %w", err)
 	}
 	d.answerPods(left)
 	d.shrink()
-	d.handOn()
 	d.conclude()
 	return d.plan, nil
 }
@@ -60,14 +60,15 @@ func decideWithout(s *world.Snapshot, p Policy, m *Memo, earlier []berth, withou
 // the arithmetic finds cheapest knows nothing of spread and affinity, and the
 // scheduler's rules may make it dear: where pods mind each other the pools are
 // chosen one by one as well, and the plan that helps more pods counts, or as many
-// for less.
-func growth(s *world.Snapshot, p Policy, m *Memo, earlier []berth, without map[string]string) (*decision, []*waiting, error) {
+// for less. set sets a decision up before it begins.
+func growth(s *world.Snapshot, p Policy, m *Memo, without map[string]string, set func(*decision)) (*decision, []*waiting, error) {
 	try := func(unmixed bool) (*decision, []*waiting, error) {
 		d, err := newDecision(s, p, m, without)
 		if err != nil {
 			return nil, nil, err
 		}
-		d.unmixed, d.earlier = unmixed, slices.Clone(earlier)
+		d.unmixed = unmixed
+		set(d)
 		return d, d.helpPods(), nil
 	}
 	d, left, err := try(false)
@@ -75,14 +76,19 @@ func growth(s *world.Snapshot, p Policy, m *Memo, earlier []berth, without map[s
 		return d, left, err
 	}
 	other, rest, err := try(true)
-	if err == nil && (len(rest) < len(left) || len(rest) == len(left) && other.bill() < d.bill()) {
+	if err == nil && other.better(rest, d, left) {
 		return other, rest, nil
 	}
 	return d, left, err
 }
 
+// better is whether a decision that leaves these pods is better than another.
+func (d *decision) better(left []*waiting, than *decision, rest []*waiting) bool {
+	return len(left) < len(rest) || len(left) == len(rest) && d.bill() < than.bill()
+}
+
 func newDecision(s *world.Snapshot, p Policy, m *Memo, without map[string]string) (*decision, error) {
-	sim, err := fit.Recall(s, m.begin())
+	sim, err := fit.Recall(s, m.ofFit())
 	if err != nil {
 		return nil, err
 	}
@@ -106,9 +112,10 @@ func newDecision(s *world.Snapshot, p Policy, m *Memo, without map[string]string
 // to be made, and says why where there is none.
 func (d *decision) helpPods() []*waiting {
 	d.furnish()
-	waiting := d.leaveOut(d.sieve(d.s.Pending))
-	waiting = d.place(d.takeUp(waiting, d.young, HelpExisting), d.there, HelpExisting)
-	waiting = d.place(d.takeUp(waiting, d.coming, HelpJoining), d.coming, HelpJoining)
+	waiting := d.leaveOut(d.sieve(d.came(d.s.Pending)))
+	waiting = d.takeUp(d.takeUp(waiting, d.young, HelpExisting), d.coming, HelpJoining)
+	waiting = d.place(waiting, d.there, HelpExisting)
+	waiting = d.place(waiting, d.coming, HelpJoining)
 	waiting = d.hold(waiting)
 	d.judgePools()
 	waiting = d.keep(waiting)
@@ -148,6 +155,8 @@ type decision struct {
 	there, coming []string
 	// young are those there that have not been there for long.
 	young []string
+	// made is when machines on their way were made, and those that are empty yet.
+	made []time.Time
 	// grown are the new nodes of each pool.
 	grown map[*pool][]newNode
 	// models are what new nodes are made like, by template.
@@ -164,10 +173,12 @@ type decision struct {
 	promised []*waiting
 	owner    map[string]*pool
 	// berths are nodes on their way, coming and grown, quay their names in order;
-	// earlier are those of the look before.
-	berths  map[string]*berth
-	quay    []string
-	earlier []berth
+	// bought are those that a rehearsal has made, and what for.
+	berths map[string]*berth
+	quay   []string
+	bought []berth
+	// rehearsal is what becomes of nodes on their way, see remember.
+	rehearsal rehearsal
 }
 
 // pool is a world.Pool with what this plan makes of it.
@@ -198,6 +209,9 @@ type pool struct {
 	// have for now, while like pools are balanced.
 	purse  *purse
 	atMost int
+	// absent are the nodes on their way that a rehearsal leaves out, spare those of
+	// them that it may ask for in any case.
+	absent, spare int
 }
 
 func newPool(wp *world.Pool) *pool {
@@ -241,9 +255,21 @@ func (p *pool) limit() int {
 
 // room is how many more nodes the pool may get in this plan.
 func (p *pool) room() int {
-	if p.reason != "" || p.spec == nil {
+	if p.spec == nil {
 		return 0
 	}
+	spare := max(0, p.spare-(p.size-p.base))
+	if p.atMost >= 0 {
+		spare = max(0, min(spare, p.atMost-p.size))
+	}
+	if p.reason != "" || p.purse != nil && p.purse.d.rehearsal.capped {
+		return spare
+	}
+	return max(spare, p.allowed())
+}
+
+// allowed is what bounds and limits leave.
+func (p *pool) allowed() int {
 	most := p.limit()
 	if p.atMost >= 0 {
 		most = min(most, p.atMost)

@@ -43,7 +43,6 @@ type Loop struct {
 
 	metrics   *metrics
 	memo      *Memo
-	berths    []berth               // what the last look has put on nodes on their way
 	seen      map[types.UID]bool    // pending pods of the last look
 	told      map[types.UID]string  // what was last said of a pod that is not helped
 	toldNodes map[types.UID]telling // what was last said of a node that stays
@@ -135,9 +134,7 @@ func (l *Loop) decide(s *world.Snapshot) (Plan, error) {
 	if l.memo == nil {
 		l.memo = NewMemo()
 	}
-	plan, err := decideKnowing(s, l.Policy, l.memo, l.berths)
-	l.berths = plan.berths
-	return plan, err
+	return decideKnowing(s, l.Policy, l.memo)
 }
 
 // gather waits while pods that nobody has seen pending are still coming.

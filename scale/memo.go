@@ -26,7 +26,7 @@ type Memo struct {
 func NewMemo() *Memo { return &Memo{fit: fit.NewMemo()} }
 
 // Decide is [Decide] with what is known; nil knows nothing.
-func (m *Memo) Decide(s *world.Snapshot, p Policy) (Plan, error) { return decideKnowing(s, p, m, nil) }
+func (m *Memo) Decide(s *world.Snapshot, p Policy) (Plan, error) { return decideKnowing(s, p, m) }
 
 // crew is the pods of one node, added up.
 type crew struct {
@@ -43,11 +43,16 @@ type crew struct {
 }
 
 // begin forgets what the last look did not ask for.
-func (m *Memo) begin() *fit.Memo {
+func (m *Memo) begin() {
+	if m != nil {
+		m.before, m.crews = m.crews, make(map[**corev1.Pod]*crew, len(m.crews))
+	}
+}
+
+func (m *Memo) ofFit() *fit.Memo {
 	if m == nil {
 		return nil
 	}
-	m.before, m.crews = m.crews, make(map[**corev1.Pod]*crew, len(m.crews))
 	return m.fit
 }
 

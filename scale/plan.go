@@ -36,7 +36,6 @@ type Plan struct {
 	Nodes    []NodeVerdict `json:"nodes,omitempty"`
 
 	emptied []emptied
-	berths  []berth
 }
 
 // TakeBack lowers a pool by entries that will not become machines.

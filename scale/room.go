@@ -36,9 +36,10 @@ func (d *decision) furnishNode(p *pool, n *world.Node) {
 	late := d.late(n)
 	switch {
 	case n.Object == nil:
-		if (stage == world.StageLaunching || stage == world.StageJoining) && !late {
+		if (stage == world.StageLaunching || stage == world.StageJoining) && !late && !d.absent(p, n) {
 			d.expect(p, n.Zone(), string(n.ID()))
 		}
+	case stage == world.StageAvailable && !late && idle(n.Pods) && d.absent(p, n):
 	case stage == world.StageAvailable && !shedding(n.Object) && !d.unequipped(p, n):
 		d.real(n, n.Object)
 		d.there = append(d.there, n.Name())
@@ -46,6 +47,7 @@ func (d *decision) furnishNode(p *pool, n *world.Node) {
 			d.young = append(d.young, n.Name())
 			d.await(n.Name(), p, n.Zone())
 		}
+	case (stage == world.StageGated || stage == world.StageJoining && !late) && idle(n.Pods) && d.absent(p, n):
 	case stage == world.StageAvailable, stage == world.StageGated, stage == world.StageJoining && !late:
 		d.real(n, grownUp(n.Object, p.template(n.Zone())))
 		d.sim.Equip(n.Name(), p.Slices)
@@ -91,9 +93,12 @@ func (d *decision) furnishMissing(p *pool) {
 			listed++
 		}
 	}
-	for range max(p.Cloud.Size, p.base) - listed {
+	for range max(p.Cloud.Size, p.base+p.absent) - listed {
 		if len(p.Cloud.Placements) == 0 {
 			return
+		}
+		if d.absent(p, nil) {
+			continue
 		}
 		zone := p.nextZone()
 		p.zones[zone]++

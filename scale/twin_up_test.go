@@ -105,7 +105,7 @@ func throngPod(rt *rapid.T, i int) func(*corev1.Pod) {
 func TestPlanIsTheSchedulersOwn(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s := throng(rt).Snapshot()
-		d, left, err := growth(s, Policy{}, nil, nil, nil)
+		d, left, err := remember(s, Policy{}, nil, nil)
 		if err != nil {
 			rt.Fatal(err)
 		}
