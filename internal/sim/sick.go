@@ -33,7 +33,7 @@ const (
 
 // ail makes one machine ill.
 func (w *World) ail() {
-	k, ill := w.anyKubelet(), illness(1+w.tape.Pick(4))
+	k, ill := w.anyKubelet(), []illness{hangs, broken, relapses, hangs, broken, relapses, faulty}[w.tape.Pick(7)]
 	alone := !w.tape.Chance(150) // several of a pool close its brake
 	if k == nil || k.ill != well || alone && w.othersIll(k) {
 		return

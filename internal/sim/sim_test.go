@@ -14,13 +14,13 @@ import (
 
 var (
 	seed       = flag.Uint64("seed", 0, "TestSeed plays this one, with its trace with -v")
-	seeds      = flag.Int("seeds", 3, "how many seeds TestSeeds plays")
+	seeds      = flag.Int("seeds", 100, "how many seeds TestSeeds plays")
 	from       = flag.Uint64("from", 1, "the first of them")
 	same       = flag.Int("same", 1, "how many of the seeds TestDeterminism plays")
 	repeats    = flag.Int("repeats", 2, "how often TestDeterminism plays each seed")
 	nodes      = flag.Int("nodes", 0, "nodes at the start; 0 lets the tape choose")
 	procs      = flag.Int("procs", 1, "GOMAXPROCS")
-	jobs       = flag.Int("jobs", 1, "TestSeeds plays in so many processes side by side, every other one with GOMAXPROCS 2")
+	jobs       = flag.Int("jobs", 2, "TestSeeds plays in so many processes side by side, every other one with GOMAXPROCS 2")
 	ledger     = flag.String("ledger", "", "TestSeeds adds a line to this file")
 	commit     = flag.String("commit", "", "what is played: goes into the ledger")
 	tapeFile   = flag.String("tape", "", "TestTape plays this case")
