@@ -2,8 +2,10 @@ package doctor
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -72,7 +74,6 @@ func TestKubeletsOfAllKinds(t *testing.T) {
 	var sent atomic.Int64
 	w, k, nodes := newSickbay(t, "well", "ill", "forbids", "never", "drips", "garbage", "endless", "away", "breaks")
 	t.Cleanup(func() { close(hang) })
-	k.Timeout = 300 * time.Millisecond
 	w.says["ill"] = func(rw http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/healthz" {
 			rw.WriteHeader(http.StatusInternalServerError)
@@ -122,10 +123,18 @@ func TestKubeletsOfAllKinds(t *testing.T) {
 			c.Close()
 		}
 	}
+	// Those that hang are given a moment, and the others as long as a busy machine
+	// may take.
+	hanging := func(n *corev1.Node) bool { return n.Name == "never" || n.Name == "drips" }
+	k.Timeout, k.Budget = time.Minute, time.Minute
+	views := maps.Clone(k.Ask(t.Context(), slices.DeleteFunc(slices.Clone(nodes), hanging), time.Now()))
+	k.Timeout = 300 * time.Millisecond
 	began := time.Now()
-	views := k.Ask(t.Context(), nodes, began)
-	if took := time.Since(began); took > 5*time.Second {
-		t.Errorf("it took %s", took)
+	for name, v := range k.Ask(t.Context(), slices.DeleteFunc(slices.Clone(nodes), func(n *corev1.Node) bool { return !hanging(n) }), began) {
+		views[name] = v
+	}
+	if took := time.Since(began); took > 30*time.Second {
+		t.Errorf("to be given no answer took %s", took)
 	}
 	if n := sent.Load(); n > maxMetrics+8<<20 {
 		t.Errorf("%d bytes were taken from one that does not end", n)

@@ -67,6 +67,14 @@ func TestIllKubeletMayBeRestarted(t *testing.T) {
 	}{
 		{"three times", func(c *clinic) { unseen(c); seen(c) }, ActRequest, ""},
 		{"once", unseen, ActNone, ReasonNotProven},
+		{"once, and the host says so too", func(c *clinic) {
+			unseen(c)
+			c.says(time.Minute, failing("disk-space", c.Now.Add(-time.Hour)))
+		}, ActRequest, ""},
+		{"once, and a line of the host's log", func(c *clinic) {
+			unseen(c)
+			c.says(time.Minute, failing("kernel-disk", c.Now.Add(-10*time.Minute)), failing("nic-errors", c.Now.Add(-10*time.Minute)))
+		}, ActNone, ReasonNotProven},
 		{"not for long", func(c *clinic) { c.ache("n1", 4*time.Minute) }, ActNone, ReasonTooEarly},
 		{"the verdict is another's", func(c *clinic) { c.condemnFor("n1", "image-pulls", time.Hour) }, ActNone, ReasonNotRepairable},
 		{"it was restarted, in vain", func(c *clinic) {
