@@ -7,12 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	"github.com/tidemill/tidemill/manifests"
@@ -28,26 +25,11 @@ const (
 // process here, with the Deployment's rights.
 func (e *Env) install(ctx context.Context) error {
 	for _, text := range [][]byte{manifests.CRD(), manifests.Namespace(), manifests.RBAC(), manifests.Admission()} {
-		objects, err := documents(text)
-		if err != nil {
-			return fmt.Errorf("read manifests: %w", err)
-		}
-		for _, o := range objects {
-			if err := e.Client.Create(ctx, o); err != nil {
-				return fmt.Errorf("create %s %s: %w", o.GetKind(), o.GetName(), err)
-			}
+		if err := e.Cluster.Apply(ctx, text); err != nil {
+			return fmt.Errorf("install manifests: %w", err)
 		}
 	}
-	return Until(ctx, "the API server to serve Pools", 20*time.Second, nil, func(ctx context.Context) (bool, string, error) {
-		var crd apiextensionsv1.CustomResourceDefinition
-		err := e.Client.Get(ctx, client.ObjectKey{Name: "pools.tidemill.dev"}, &crd)
-		for _, c := range crd.Status.Conditions {
-			if c.Type == apiextensionsv1.Established && c.Status == apiextensionsv1.ConditionTrue {
-				return true, "", err
-			}
-		}
-		return false, "the resource is not established", err
-	})
+	return nil
 }
 
 // documents splits YAML into objects; a document without one is passed over.

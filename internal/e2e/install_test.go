@@ -32,19 +32,7 @@ var foreign = map[string]bool{"cert-manager.io": true, "monitoring.coreos.com": 
 // the pods are judged as a user's cluster judges them.
 func TestInstall(t *testing.T) {
 	ctx := within(t, 3*time.Minute)
-	cluster, err := playground.Start(ctx, playground.Options{Pools: OnePool(0)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(cluster.Stop)
-	scheme, err := kube.NewScheme()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := client.New(cluster.RESTConfig(), client.Options{Scheme: scheme})
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, c := bare(ctx, t, 0)
 	c = client.WithFieldValidation(c, metav1.FieldValidationStrict)
 	for _, name := range shipped(t) {
 		t.Run(name, func(t *testing.T) { applyAll(ctx, t, c, read(t, name)) })
@@ -70,6 +58,26 @@ func TestInstall(t *testing.T) {
 	if err := c.Create(ctx, misspelt, client.DryRunAll); err == nil || !strings.Contains(err.Error(), "maxSice") {
 		t.Errorf("a misspelt field: %v, want it to be named", err)
 	}
+}
+
+// bare is a cluster without tidemill, for tests of what is shipped, with a pool of
+// so many nodes; and its administrator's client.
+func bare(ctx context.Context, t *testing.T, nodes int) (*playground.Cluster, client.Client) {
+	t.Helper()
+	cluster, err := playground.Start(ctx, playground.Options{Pools: OnePool(nodes)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Stop)
+	scheme, err := kube.NewScheme()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.New(cluster.RESTConfig(), client.Options{Scheme: scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cluster, c
 }
 
 // shipped are the base, the overlays, and what the chart renders.
@@ -114,6 +122,8 @@ func read(t *testing.T, path string) []*unstructured.Unstructured {
 	return objects
 }
 
+// applyAll is stricter than [playground.Cluster.Apply], which installs: a misspelt
+// field is an error, and the pods that workloads would make are judged too.
 func applyAll(ctx context.Context, t *testing.T, c client.Client, objects []*unstructured.Unstructured) {
 	t.Helper()
 	applied, pods := 0, 0

@@ -20,8 +20,6 @@ import (
 	"github.com/tidemill/tidemill/doctor"
 	"github.com/tidemill/tidemill/doctor/agent"
 	"github.com/tidemill/tidemill/doctor/deep"
-	"github.com/tidemill/tidemill/internal/kube"
-	"github.com/tidemill/tidemill/internal/playground"
 )
 
 const wards = deep.DefaultNamespace
@@ -32,19 +30,7 @@ const wards = deep.DefaultNamespace
 // them, and gives their log.
 func TestDoctorWithin(t *testing.T) {
 	ctx := within(t, 8*time.Minute)
-	cluster, err := playground.Start(ctx, playground.Options{Pools: OnePool(2)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(cluster.Stop)
-	scheme, err := kube.NewScheme()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := client.New(cluster.RESTConfig(), client.Options{Scheme: scheme})
-	if err != nil {
-		t.Fatal(err)
-	}
+	cluster, c := bare(ctx, t, 2)
 	applyAll(ctx, t, c, read(t, "../../manifests/overlays/doctor"))
 	set, err := kubernetes.NewForConfig(cluster.RESTConfig())
 	if err != nil {
