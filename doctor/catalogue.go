@@ -49,19 +49,21 @@ func (c Check) entry(looks string) Entry {
 	return e
 }
 
-// WriteCatalogue writes the catalogue as text, json or markdown.
+// WriteCatalogue writes the catalogue as text, json, yaml or markdown.
 func WriteCatalogue(w io.Writer, format string) error {
 	switch format {
 	case "json":
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
 		return e.Encode(Catalogue())
+	case "yaml":
+		return asYAML(w, func(w io.Writer) error { return WriteCatalogue(w, "json") })
 	case "markdown":
 		return writeCatalogueMarkdown(w)
 	case "text", "wide":
 		return writeCatalogueText(w, format == "wide")
 	}
-	return fmt.Errorf("write checks: there is no format %q; it is one of text, wide, json, markdown", format)
+	return fmt.Errorf("write checks: there is no format %q; it is one of text, wide, json, yaml, markdown", format)
 }
 
 func writeCatalogueText(w io.Writer, wide bool) error {

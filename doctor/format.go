@@ -1,17 +1,20 @@
 package doctor
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/tidemill/tidemill/internal/plain"
 )
 
 // Formats are the shapes in which a report can be written, for people and for
 // what reads reports in pipelines.
 func Formats() []string {
-	return []string{"text", "wide", "json", "jsonl", "sarif", "junit", "markdown", "prometheus"}
+	return []string{"text", "wide", "json", "yaml", "jsonl", "sarif", "junit", "markdown", "prometheus"}
 }
 
 // Write writes the report in one of [Formats]. The same report gives the same
@@ -24,6 +27,8 @@ func (r Report) Write(w io.Writer, format string) error {
 		return r.WriteText(w, TextOptions{Verbose: true})
 	case "json":
 		return r.WriteJSON(w)
+	case "yaml":
+		return asYAML(w, r.WriteJSON)
 	case "jsonl":
 		return r.writeLines(w)
 	case "sarif":
@@ -36,6 +41,20 @@ func (r Report) Write(w io.Writer, format string) error {
 		return r.writePrometheus(w)
 	}
 	return fmt.Errorf("write report: there is no format %q; it is one of %s", format, strings.Join(Formats(), ", "))
+}
+
+// asYAML writes what write writes as JSON: the same names in the same shape.
+func asYAML(w io.Writer, write func(io.Writer) error) error {
+	var b bytes.Buffer
+	if err := write(&b); err != nil {
+		return err
+	}
+	text, err := plain.YAML(b.Bytes())
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(text)
+	return err
 }
 
 // Line is one finding as a line of its own, for logs and for jq without a path.

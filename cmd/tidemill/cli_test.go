@@ -123,3 +123,13 @@ func TestEveryCommandHasHelp(t *testing.T) {
 		return nil
 	})
 }
+
+// TestEveryCommandHasAnExample that begins with how the command was called.
+func TestEveryCommandHasAnExample(t *testing.T) {
+	_ = eachCommand(newRoot("kubectl-tidemill", io.Discard, io.Discard), func(c *cobra.Command) error {
+		if !strings.Contains(c.Example, "kubectl tidemill ") {
+			t.Errorf("%s shows no call: %q", c.CommandPath(), c.Example)
+		}
+		return nil
+	})
+}

@@ -41,7 +41,7 @@ func TestTabNamesWhatIsThere(t *testing.T) {
 		"status --kubeconfig nowhere |":           {":4"},
 		"status --kubeconfig HERE --context |":    {"c", ":4"},
 		"status -o |":                             {"text", "wide", "json", "yaml", ":4"},
-		"doctor -o |":                             {"text", "wide", "json", "jsonl", "sarif", "junit", "markdown", "prometheus", ":4"},
+		"doctor -o |":                             {"text", "wide", "json", "yaml", "jsonl", "sarif", "junit", "markdown", "prometheus", ":4"},
 		"doctor --privilege |":                    {"read", "log", "runtime", "full", ":4"},
 		"run --log-level |":                       {"debug", "info", "warn", "error", ":4"},
 		"status --kubeconfig |":                   {":0"},

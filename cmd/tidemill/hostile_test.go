@@ -102,6 +102,7 @@ func TestHostileNamesAreShown(t *testing.T) {
 	commands := map[string]func(*globals) error{
 		"status":      func(g *globals) error { return g.writeStatus(g.stdout, status) },
 		"status json": func(g *globals) error { return json.NewEncoder(g.stdout).Encode(status) },
+		"status yaml": func(g *globals) error { g.output = "yaml"; return g.print(status) },
 		"plan": func(g *globals) error {
 			return plans{Scale: scale.Plan{Verdicts: []scale.Verdict{{Pod: evil, Help: scale.HelpNone, Message: evil}}, Nodes: []scale.NodeVerdict{{Node: evil, Pool: evil, Message: evil}}}}.write(g.stdout)
 		},

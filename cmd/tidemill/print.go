@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"sigs.k8s.io/yaml"
+	"github.com/tidemill/tidemill/internal/plain"
 )
 
 // structured is whether the answer is for programs.
@@ -13,11 +13,13 @@ func (g *globals) structured() bool { return g.output == "json" || g.output == "
 // print writes v for programs: the same names in JSON and in YAML.
 func (g *globals) print(v any) error {
 	if g.output == "yaml" {
-		text, err := yaml.Marshal(v)
+		text, err := json.Marshal(v)
 		if err != nil {
 			return fmt.Errorf("write yaml: %w", err)
 		}
-		_, err = g.stdout.Write(text)
+		if text, err = plain.YAML(text); err == nil {
+			_, err = g.stdout.Write(text)
+		}
 		return err
 	}
 	return g.json(v)

@@ -79,6 +79,7 @@ func buildInfo() prometheus.Collector {
 func newVersion(g *globals) *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "print the version", Args: cobra.NoArgs,
+		Example: fmt.Sprintf("  %[1]s version\n  %[1]s version -o json | jq -r .revision", g.name),
 		RunE: func(*cobra.Command, []string) error {
 			b := thisBuild()
 			if g.structured() {
