@@ -114,6 +114,9 @@ func (w *World) checkPool(id string) {
 	}
 	w.promise(keepEnd, p.Status.Cycle == nil || w.outgrown(id), "pool %s: the run %v has not ended: %s", p.Name, p.Status.Cycle, conditions(p))
 	w.checkIll(id, p)
+	if stuck(p) {
+		return
+	}
 	joined, _ := w.available(id)
 	want := v.Size
 	if !w.mix.parts.scale { // a person's resize whose launches fail is the person's to mend

@@ -47,7 +47,7 @@ func (w *World) ail() {
 
 func (w *World) othersIll(k *kubelet) bool {
 	for _, id := range w.order {
-		if o := w.kubelets[id]; o.ill != well && !o.removed && o.inst.PoolID == k.inst.PoolID {
+		if o := w.kubelets[id]; o != k && o.ill != well && !o.removed && o.inst.PoolID == k.inst.PoolID {
 			return true
 		}
 	}
@@ -118,15 +118,21 @@ func setHost(n *corev1.Node, k *kubelet, now time.Time) {
 // again: what the host alone finds is no proof, and the doctor destroys nothing for it.
 func (w *World) cure() {
 	for _, id := range w.order {
-		if k := w.kubelets[id]; !w.mix.parts.repair || k.ill == faulty {
+		if k := w.kubelets[id]; !w.mix.parts.repair || k.ill == faulty || w.othersIll(k) { // where several are, a person comes
 			k.ill, k.dead, k.sick = well, false, false
 		}
 	}
 }
 
+// stuck is whether the Pool says that it waits for a person: for a common cause to
+// end, or because repair has come to its end.
+func stuck(p *v1alpha1.Pool) bool {
+	return p != nil && (meta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.ConditionBraked) || meta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.ConditionNeedsHuman))
+}
+
 // checkIll is asked at rest: who is ill is repaired, or it is said why not.
 func (w *World) checkIll(id string, p *v1alpha1.Pool) {
-	if p.Spec.Repair == nil || meta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.ConditionBraked) || meta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.ConditionNeedsHuman) {
+	if p.Spec.Repair == nil || stuck(p) {
 		return
 	}
 	for _, machine := range w.order {

@@ -14,7 +14,7 @@ import (
 
 var (
 	seed       = flag.Uint64("seed", 0, "TestSeed plays this one, with its trace with -v")
-	seeds      = flag.Int("seeds", 100, "how many seeds TestSeeds plays")
+	seeds      = flag.Int("seeds", 40, "how many seeds TestSeeds plays")
 	from       = flag.Uint64("from", 1, "the first of them")
 	same       = flag.Int("same", 1, "how many of the seeds TestDeterminism plays")
 	repeats    = flag.Int("repeats", 2, "how often TestDeterminism plays each seed")
