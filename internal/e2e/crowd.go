@@ -51,7 +51,7 @@ func CrowdedPolicies(pools []okesim.Pool) map[string]v1alpha1.PoolSpec {
 // and running pods of them as a cluster has them, down to the images on a Node
 // and the token volume of a pod:
 //
-//	okesim ── instances ──► Nodes, leases, pods ──► etcd ──► API server ──► daemon
+//	okesim ── instances ──► Nodes, leases, pods and owners ──► etcd ──► API server ──► daemon
 //	                                   └── heartbeats as kubelets send them
 //
 // To the daemon it is a cluster of that size; what is not there are the kubelets,
@@ -76,24 +76,30 @@ func (e *Env) Crowd(ctx context.Context, nodes, perNode int) error {
 	if err := e.Client.Create(ctx, space); err != nil {
 		return fmt.Errorf("create namespace %s: %w", crowd, err)
 	}
-	var all []playground.Stored
+	var machines, pods []playground.Stored
 	var names []string
 	for i, m := range members {
 		n := crowdNode(m)
 		names = append(names, n.Name)
-		all = append(all, playground.Stored{Path: "minions/" + n.Name, Object: n}, leaseOf(n.Name))
+		machines = append(machines, playground.Stored{Path: "minions/" + n.Name, Object: n}, leaseOf(n.Name))
 		for j := range perNode {
 			p := crowdPod(n, i, j)
-			all = append(all, playground.Stored{Path: "pods/" + crowd + "/" + p.Name, Object: p})
+			pods = append(pods, playground.Stored{Path: "pods/" + crowd + "/" + p.Name, Object: p})
 		}
 	}
-	if err := e.Cluster.Store(ctx, all...); err != nil {
+	if err := e.Cluster.Store(ctx, machines...); err != nil {
 		return err
 	}
+	// The pods may take longer than a lease lasts.
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 	e.stopHearts = stop
 	e.hearts.Go(func() { e.renew(life, names) })
 	e.hearts.Go(func() { e.report(life, names) })
+	for _, part := range [][]playground.Stored{crowdOwners(len(members), perNode), pods} {
+		if err := e.Cluster.Store(ctx, part...); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

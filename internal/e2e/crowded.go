@@ -48,19 +48,19 @@ func fields(manager string, bytes int) []metav1.ManagedFieldsEntry {
 // apps are how many Deployments the crowd's pods belong to.
 const apps = 300
 
+// appOf is the Deployment that the j-th pod of the i-th Node belongs to.
+func appOf(i, j int) string { return fmt.Sprintf("app-%03d", (i*7+j)%apps) }
+
 func crowdPod(n *corev1.Node, i, j int) *corev1.Pod {
-	app := fmt.Sprintf("app-%03d", (i*7+j)%apps)
-	set := app + "-5d4f8c7b6d"
+	app := appOf(i, j)
+	set := app + "-" + templateHash
 	yes := true
 	p := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: fmt.Sprintf("%s-%05d-%02d", set, i, j), GenerateName: set + "-", Namespace: crowd, UID: uid(set, fmt.Sprint(i), fmt.Sprint(j)),
 			CreationTimestamp: metav1.Now(), ManagedFields: append(fields("kube-controller-manager", 900), fields("kubelet", 1100)...),
-			Labels: map[string]string{
-				"app.kubernetes.io/name": app, "app.kubernetes.io/instance": app, "app.kubernetes.io/version": "1.2.3", "pod-template-hash": "5d4f8c7b6d", "team": "blue",
-			},
-			Annotations:     map[string]string{"checksum/config": digest(app), "prometheus.io/scrape": "true", "prometheus.io/port": "8080"},
-			OwnerReferences: []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: set, UID: uid(set), Controller: &yes, BlockOwnerDeletion: &yes}},
+			Labels: crowdLabels(app), Annotations: crowdAnnotations(app),
+			OwnerReferences: []metav1.OwnerReference{{APIVersion: "v1", Kind: "ReplicationController", Name: set, UID: uid(set), Controller: &yes, BlockOwnerDeletion: &yes}},
 		},
 		Spec: crowdSpec(n.Name, app, fmt.Sprintf("kube-api-access-%05d", (i*31+j)%99999)),
 	}

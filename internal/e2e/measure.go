@@ -111,6 +111,9 @@ type Rest struct {
 // while. First it has to get a node for a pod: it does once it knows that no
 // node there is has room, which is when it has seen the pods of them all.
 func (e *Env) MeasureRest(ctx context.Context, kubelets int, settle, long time.Duration) (Rest, error) {
+	if _, err := e.MeasureMemory(ctx, settle/2); err != nil {
+		return Rest{}, err
+	}
 	if _, err := e.MeasurePending(ctx, kubelets, 1); err != nil {
 		return Rest{}, err
 	}
@@ -138,11 +141,12 @@ func (e *Env) MeasureRest(ctx context.Context, kubelets int, settle, long time.D
 // MeasurePending creates pods one after the other, each so large that it needs a
 // node more, and measures for each how long it took from before it was created
 // until the cloud was asked for the node. Nodes with kubelets, so many at most,
-// are filled first.
+// are filled first. The scheduler should have seen all pods that there are by then,
+// or it puts these where it thinks that there is room.
 func (e *Env) MeasurePending(ctx context.Context, kubelets, times int) ([]time.Duration, error) {
 	s := &Stage{Env: e, Figures: &Figures{}}
 	large := ask("2500m", "1Gi") // of the 4 cores that a node has
-	full := Workload{Name: "full", Replicas: int32(kubelets), Requests: large}
+	full := Workload{Name: "full", Replicas: int32(kubelets), Requests: large, Selector: playground.OnlyKubelets()}
 	if err := s.Deploy(ctx, full); err != nil {
 		return nil, err
 	}
