@@ -39,7 +39,7 @@ func TestOnce(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
-	for _, args := range [][]string{{"--nonsense"}, {"--publish"}, {"--every", "1ms"}, {"-o", "yaml"}, {"--root", t.TempDir()}, {"stray"}} {
+	for _, args := range [][]string{{"--nonsense"}, {"--publish"}, {"--every", "1ms"}, {"-o", "prose"}, {"--root", t.TempDir()}, {"stray"}} {
 		var out, errs bytes.Buffer
 		if code := run(t.Context(), args, &out, &errs); code != doctor.ExitCannotLook || !strings.Contains(errs.String(), "error: ") {
 			t.Errorf("%v: exit %d, %s", args, code, errs.String())
