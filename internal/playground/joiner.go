@@ -123,6 +123,9 @@ func (j *joiner) join(ctx context.Context, node *corev1.Node, i okesim.Instance)
 		}
 		return nil
 	}
+	if node.Labels[kubeletLabel] == kubeletNone {
+		return nil // whoever stored it speaks for it
+	}
 	status, err := json.Marshal(map[string]any{"status": map[string]any{"nodeInfo": nodeInfo(i)}})
 	if err != nil {
 		return err

@@ -23,10 +23,13 @@ import (
 // A Node is looked after by kwok while it carries this label. Taking the label
 // away is what stops its kubelet: kwok's watch sees the Node leave, the lease is
 // renewed no more and its pods are left as they are. (kwok can also select by
-// annotation, but does not notice an annotation that goes away.)
+// annotation, but does not notice an annotation that goes away.) A Node that was
+// written into the store and never had a kubelet says so, or it would be given one
+// when its machine is looked at next.
 const (
 	kubeletLabel   = "playground.tidemill.dev/kubelet"
 	kubeletRunning = "running"
+	kubeletNone    = "none"
 )
 
 // podCIDR is where kwok takes pod addresses from: the VCN's pod subnet.

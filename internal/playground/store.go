@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -29,13 +31,16 @@ type Stored struct {
 	Object runtime.Object
 }
 
-// perTransaction is how much etcd takes at once by default.
-const perTransaction = 128
+// perBatch objects are written side by side, so that etcd syncs once for many.
+const perBatch = 128
 
 // Store writes objects straight into etcd, in the bytes that the API server
 // would have written: it and everybody who watches it see them come. Nobody has
 // admitted or checked them, which is why a hundred thousand are a matter of
-// seconds. What stands at a path already is replaced.
+// minutes. What stands at a path already is replaced.
+//
+// Each has a revision of its own, as all that an API server writes has: of several
+// objects with one revision a watcher may take the first for all of them.
 //
 // It writes no faster than the API server takes up what it wrote: a watcher of etcd
 // that has fallen behind gets what it has missed in ever larger portions, and
@@ -44,30 +49,46 @@ func (c *Cluster) Store(ctx context.Context, objects ...Stored) error {
 	etcd := v3client.New(c.etcd.Server)
 	codec := protobuf.NewSerializer(scheme.Scheme, scheme.Scheme)
 	for len(objects) > 0 {
-		batch := objects[:min(perTransaction, len(objects))]
+		batch := objects[:min(perBatch, len(objects))]
 		objects = objects[len(batch):]
-		var puts []clientv3.Op
-		for _, o := range batch {
-			kind, err := apiutil.GVKForObject(o.Object, scheme.Scheme)
-			if err != nil {
-				return fmt.Errorf("store %s: %w", o.Path, err)
-			}
-			o.Object.GetObjectKind().SetGroupVersionKind(kind)
-			var b bytes.Buffer
-			if err := codec.Encode(o.Object, &b); err != nil {
-				return fmt.Errorf("store %s: %w", o.Path, err)
-			}
-			puts = append(puts, clientv3.OpPut("/registry/"+o.Path, b.String()))
+		revisions, errs := make([]int64, len(batch)), make([]error, len(batch))
+		var writes sync.WaitGroup
+		for i, o := range batch {
+			writes.Go(func() { revisions[i], errs[i] = put(ctx, etcd, codec, o) })
 		}
-		done, err := etcd.Txn(ctx).Then(puts...).Commit()
-		if err != nil {
-			return fmt.Errorf("store %s and what follows: %w", batch[0].Path, err)
+		writes.Wait()
+		if err := errors.Join(errs...); err != nil {
+			return err
 		}
-		if err := c.takenUp(ctx, batch[len(batch)-1], done.Header.Revision); err != nil {
+		last := 0
+		for i, r := range revisions {
+			if r > revisions[last] {
+				last = i
+			}
+		}
+		if err := c.takenUp(ctx, batch[last], revisions[last]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// put writes one object, and returns the revision that it has by that.
+func put(ctx context.Context, etcd *clientv3.Client, codec runtime.Encoder, o Stored) (int64, error) {
+	kind, err := apiutil.GVKForObject(o.Object, scheme.Scheme)
+	if err != nil {
+		return 0, fmt.Errorf("store %s: %w", o.Path, err)
+	}
+	o.Object.GetObjectKind().SetGroupVersionKind(kind)
+	var b bytes.Buffer
+	if err := codec.Encode(o.Object, &b); err != nil {
+		return 0, fmt.Errorf("store %s: %w", o.Path, err)
+	}
+	done, err := etcd.Put(ctx, "/registry/"+o.Path, b.String())
+	if err != nil {
+		return 0, fmt.Errorf("store %s: %w", o.Path, err)
+	}
+	return done.Header.Revision, nil
 }
 
 // takenUp waits until the API server knows the revision at which the object was
@@ -78,8 +99,7 @@ func (c *Cluster) takenUp(ctx context.Context, o Stored, revision int64) error {
 		return err
 	}
 	for begin := time.Now(); ; {
-		// It waits for three seconds itself, and then says so. What was stored together
-		// has one revision, and the last of it may come a moment after the first.
+		// It waits for three seconds itself, and then says so.
 		err := c.client.RESTClient().Get().AbsPath(path).Param("resourceVersion", strconv.FormatInt(revision, 10)).Do(ctx).Error()
 		switch {
 		case err == nil:
@@ -120,7 +140,7 @@ func servedAt(o Stored) (string, error) {
 // it: whoever stores it keeps its lease alive.
 func Registered(i okesim.Instance) *corev1.Node {
 	n := nodeOf(i)
-	delete(n.Labels, kubeletLabel)
+	n.Labels[kubeletLabel] = kubeletNone
 	now := metav1.Now()
 	n.CreationTimestamp = now
 	n.Status.Conditions = []corev1.NodeCondition{
