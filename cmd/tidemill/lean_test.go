@@ -19,7 +19,6 @@ import (
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/cycle"
 	"github.com/tidemill/tidemill/doctor"
-	"github.com/tidemill/tidemill/internal/world/lean"
 	"github.com/tidemill/tidemill/internal/world/worldtest"
 	"github.com/tidemill/tidemill/scale"
 )
@@ -37,24 +36,17 @@ func TestLeanWorldsAreDecidedAlike(t *testing.T) {
 
 func decidedAlike(t *rapid.T, w *worldtest.World) {
 	whole := decided(t, w)
-	trim := lean.Transform()
-	for i := range w.Objects.Pods {
-		if _, err := trim(&w.Objects.Pods[i]); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for i := range w.Objects.Nodes {
-		if _, err := trim(&w.Objects.Nodes[i]); err != nil {
-			t.Fatal(err)
-		}
-	}
+	trim(t, w)
 	if diff := cmp.Diff(whole, decided(t, w)); diff != "" {
 		t.Fatalf("whole and lean worlds are decided differently:\n%s", diff)
 	}
 }
 
+// fatal is a test of either kind.
+type fatal interface{ Fatal(args ...any) }
+
 // decided is what the verbs say of the world, by verb.
-func decided(t *rapid.T, w *worldtest.World) map[string]any {
+func decided(t fatal, w *worldtest.World) map[string]any {
 	s := w.Snapshot()
 	grown, err := scale.Decide(s, scale.Policy{})
 	if err != nil {
