@@ -29,6 +29,7 @@ import (
 	"github.com/tidemill/tidemill/internal/kube"
 	"github.com/tidemill/tidemill/internal/sim/model"
 	"github.com/tidemill/tidemill/internal/world"
+	"github.com/tidemill/tidemill/internal/world/lean"
 	"github.com/tidemill/tidemill/internal/world/mirror"
 	"github.com/tidemill/tidemill/scale"
 )
@@ -86,7 +87,7 @@ func (p *process) connect(fence *kube.Fence) (clients, error) {
 		return c, err
 	}
 	scheme, mapper := p.world.scheme, model.Mapper()
-	if c.cache, err = cache.New(config, cache.Options{HTTPClient: h, Scheme: scheme, Mapper: mapper, DefaultTransform: cache.TransformStripManagedFields()}); err != nil {
+	if c.cache, err = cache.New(config, cache.Options{HTTPClient: h, Scheme: scheme, Mapper: mapper, DefaultTransform: lean.Transform()}); err != nil {
 		return c, err
 	}
 	if c.cached, err = client.New(config, client.Options{HTTPClient: h, Scheme: scheme, Mapper: mapper, Cache: &client.CacheOptions{Reader: c.cache}}); err != nil {
