@@ -35,6 +35,7 @@ type plot struct {
 	brakes, edits bool
 	duds          int // new machines that never become nodes, the first of them
 	loses         int // the tick at which a machine is lost, and the next another; 0 is never
+	mends         int // ticks from the first refusal of the firm pods' budget until somebody mends it
 }
 
 // anyPlot draws a pool, a strategy, a load, faults, edits and a death.
@@ -48,6 +49,7 @@ func anyPlot(t *rapid.T) plot {
 	canary, ramp := rapid.IntRange(0, 2).Draw(t, "canary") == 0, rapid.IntRange(0, 2).Draw(t, "ramp") == 0
 	zoned := rapid.Bool().Draw(t, "order")
 	fallback := rapid.IntRange(0, 2).Draw(t, "fallback")
+	drain := p.anyStuckDrain(t)
 	p.set.spec = func(s *v1alpha1.CycleSpec) {
 		s.Strategy = strategy
 		if windows {
@@ -64,6 +66,7 @@ func anyPlot(t *rapid.T) plot {
 		}
 		s.BlueGreen = &v1alpha1.BlueGreenSpec{Soak: &metav1.Duration{Duration: 10 * time.Minute}}
 		s.Fallback = &v1alpha1.FallbackSpec{Unavailable: fallback == 1}
+		s.Drain = drain
 	}
 	if b, _ := BudgetOf(&v1alpha1.CycleSpec{MaxSurge: &p.set.surge, MaxUnavailable: &p.set.unavailable}, p.set.size, p.set.zones); b.Surge == 0 || p.set.size <= 1 ||
 		strategy == v1alpha1.StrategyInPlace || strategy == v1alpha1.StrategyBootVolume || fallback == 1 {
@@ -80,8 +83,8 @@ func anyPlot(t *rapid.T) plot {
 	if p.brakes {
 		p.set.lag = 0 // nobody can know of nodes that broke since the cache was filled
 	}
-	if rapid.IntRange(0, 19).Draw(t, "version") == 0 {
-		p.version = "v1.35.0"
+	if rapid.IntRange(0, 4).Draw(t, "version") == 0 {
+		p.version = rapid.SampledFrom([]string{tooNew.Kubernetes, tooOld.Kubernetes}).Draw(t, "beyond")
 	}
 	p.plain = rapid.IntRange(0, 4).Draw(t, "plain") == 0
 	p.duds = rapid.SampledFrom([]int{0, 0, 0, 1, 2}).Draw(t, "duds")
@@ -92,6 +95,19 @@ func anyPlot(t *rapid.T) plot {
 	}
 	p.set.prepare = somebodys
 	return p
+}
+
+// anyStuckDrain gives some of the plots a few pods that no budget lets go, and their
+// pool the time after which that has consequences; nil for the others.
+func (p *plot) anyStuckDrain(t *rapid.T) *v1alpha1.DrainSpec {
+	if rapid.IntRange(0, 3).Draw(t, "stuck") > 0 {
+		return nil
+	}
+	p.set.firm, p.mends = rapid.IntRange(1, 3).Draw(t, "firm"), rapid.IntRange(90, 180).Draw(t, "mends")
+	return &v1alpha1.DrainSpec{
+		Timeout:   minutesLong(rapid.SampledFrom([]int{1, 2, 5}).Draw(t, "timeout")),
+		OnTimeout: rapid.SampledFrom([]v1alpha1.DrainTimeoutAction{"", v1alpha1.DrainSkip, v1alpha1.DrainQuarantine}).Draw(t, "onTimeout"),
+	}
 }
 
 // somebodys lets every third node have been kept by a person before.
@@ -173,12 +189,16 @@ func (s *simulation) moot() bool {
 }
 
 // meddle is what others do in mid-run.
-func (p plot) meddle(s *simulation, tick int) {
+func (p *plot) meddle(s *simulation, tick int) {
 	if p.capacity >= 0 && tick == p.restore {
 		s.cloud.SetCapacity("ZONE-1", -1)
 	}
 	if p.loses > 0 && (tick == p.loses || tick == p.loses+1) && len(s.town.nodes) > 0 {
 		s.loseOne()
+	}
+	if s.town.refused > 0 {
+		p.mends--
+		s.town.mended = s.town.mended || p.mends <= 0
 	}
 	if p.edits && tick == 25 {
 		s.resized = true

@@ -155,7 +155,8 @@ func (s *simulation) watchNode(before, after *corev1.Node) {
 	// The zone's floor yields only when nothing else can go on.
 	other := ""
 	for _, n := range pool.Nodes {
-		if n.Available() && n.Kubernetes() != pool.Cloud.Release.Kubernetes && zones[n.Zone()].Available-1 >= zoneFloor {
+		until, _ := skippedUntil(n) // what was given up is left alone for a while
+		if n.Available() && n.Kubernetes() != pool.Cloud.Release.Kubernetes && zones[n.Zone()].Available-1 >= zoneFloor && !time.Now().Before(until) {
 			other = n.Name()
 		}
 		if n.Stage() == world.StageDrained && pool.Run().Strategy == v1alpha1.StrategyBlueGreen {
@@ -181,6 +182,40 @@ func (s *simulation) watchCounts() {
 		return
 	}
 	s.promise(invCeil, all.Instances <= limit, "%d machines, at most %d", all.Instances, limit)
+}
+
+// lateness is by how much a drain may be late: the process may die, and the cloud
+// not answer.
+const lateness = 5 * time.Minute
+
+// watchDrains is called after each look: Deadline. A node that does not become empty
+// is held for as long as the user has said and not longer; in quarantine for ever,
+// and one place of the budget stays free of that.
+func (s *simulation) watchDrains() {
+	spec := s.town.pool.Spec.Cycle.Drain
+	if spec == nil || spec.Timeout == nil || spec.WaitForJobs != nil {
+		return
+	}
+	limit := 0
+	switch spec.OnTimeout {
+	case v1alpha1.DrainQuarantine:
+		_, ceiling, _, missing := s.limits(s.set.size)
+		limit = max(ceiling-s.set.size+missing-1, 0)
+	case v1alpha1.DrainSkip, "":
+	default:
+		return
+	}
+	var late []string
+	for name, n := range s.town.nodes {
+		m, err := kube.MarkOf(n)
+		if err == nil && m != nil && m.DrainStarted != nil && m.Drained == nil && time.Since(*m.DrainStarted) > spec.Timeout.Duration+lateness {
+			late = append(late, name)
+		}
+	}
+	if s.overdue++; len(late) <= limit {
+		s.overdue = 0
+	}
+	s.promise(invDeadline, s.overdue < 6, "nodes %v are held by drains that have run out of time, %d may be", late, limit)
 }
 
 // watchDelete is called before a machine is deleted: No surprise delete.

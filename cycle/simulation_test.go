@@ -21,11 +21,15 @@ import (
 var (
 	oldRelease = cloudprovider.Release{Kubernetes: "v1.33.1", Image: "old", ImageName: "Linux-2026.05.29"}
 	newRelease = cloudprovider.Release{Kubernetes: "v1.34.1", Image: "new", ImageName: "Linux-2026.07.31"}
+	// What the cloud offers too, and the control plane of v1.34.1 does not bear.
+	tooNew = cloudprovider.Release{Kubernetes: "v1.35.0", Image: "too-new", ImageName: "Linux-2026.09.30"}
+	tooOld = cloudprovider.Release{Kubernetes: "v1.30.9", Image: "too-old", ImageName: "Linux-2025.01.31"}
 )
 
 // setting is a pool and its load.
 type setting struct {
 	size, pods, zones  int
+	firm               int // pods beside those, that no budget lets go
 	surge, unavailable intstr.IntOrString
 	minAvailable       int
 	lag                int // looks by which the cache is behind
@@ -62,6 +66,7 @@ type simulation struct {
 	dud     map[cloudprovider.InstanceID]bool
 	unseen  int             // nodes yet to register that the doctor never passes
 	never   map[string]bool // those
+	overdue int             // looks in a row at which drains were late
 	resized bool            // somebody has changed the pool's size
 	kept    map[string]int  // how often each promise was put to the test
 }
@@ -73,7 +78,7 @@ func newSimulation(t tester, set setting) *simulation {
 	s.town.evicted = func(allowed bool) { s.promise(invPDB, allowed, "a pod left against its budget") }
 	s.cloud = fake.New(fake.Options{
 		Latency:  fake.Latency{Launch: 20 * time.Second, Boot: 30 * time.Second, Delete: 40 * time.Second},
-		Releases: []cloudprovider.Release{newRelease, oldRelease},
+		Releases: []cloudprovider.Release{newRelease, oldRelease, tooNew, tooOld},
 		Basic:    set.basic,
 	})
 	var zones []cloudprovider.Zone
@@ -149,6 +154,7 @@ func (s *simulation) tick() {
 	plan, _ := s.loop.Once(context.Background())
 	s.last = words(plan)
 	s.watchCounts()
+	s.watchDrains()
 	s.watchStatus()
 	s.ticks++
 	if s.set.edit != nil {
@@ -259,12 +265,22 @@ func (s *simulation) examine(n *corev1.Node) {
 
 // schedule keeps the replicas up and binds them, to untainted nodes if it can.
 func (s *simulation) schedule() {
-	for len(s.town.pods) < s.set.pods {
+	stand := 0
+	for _, p := range s.town.pods {
+		if firm(p) {
+			stand++
+		}
+	}
+	for len(s.town.pods) < s.set.pods+s.set.firm {
 		s.pods++
 		yes := true
 		name := fmt.Sprintf("web-%d", s.pods)
 		s.town.pods[name] = &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, UID: types.UID(name),
 			OwnerReferences: []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web", Controller: &yes}}}}
+		if stand < s.set.firm {
+			stand++
+			s.town.pods[name].Labels = map[string]string{firmLabel: "yes"}
+		}
 	}
 	load := map[string]int{}
 	for _, p := range s.town.pods {

@@ -39,7 +39,7 @@ type town struct {
 	nodes         map[string]*corev1.Node
 	pods          map[string]*corev1.Pod
 	pool          *v1alpha1.Pool
-	minAvailable  int // of the one PodDisruptionBudget, over all pods
+	minAvailable  int // of the PodDisruptionBudget over all pods that are not firm
 	version       int
 
 	changes int  // by the process so far
@@ -48,6 +48,11 @@ type town struct {
 	// survives is a process that loses the answer and lives.
 	survives bool
 	dead     bool
+
+	// firm pods have a budget of their own that never allows anything, until somebody
+	// has mended it; refused is how often it was asked before.
+	mended  bool
+	refused int
 
 	refuse error                             // the cloud's answer to every restart; nil for none
 	lost   map[cloudprovider.InstanceID]bool // machines that ended behind everybody's back
@@ -171,6 +176,9 @@ func (w *town) List(_ context.Context, list client.ObjectList, _ ...client.ListO
 		l.Items = w.podList("")
 	case *policyv1.PodDisruptionBudgetList:
 		l.Items = []policyv1.PodDisruptionBudget{*w.budget()}
+		if firm := w.firmBudget(); firm.Status.ExpectedPods > 0 {
+			l.Items = append(l.Items, *firm)
+		}
 	case *metav1.PartialObjectMetadataList:
 		for _, n := range w.nodes {
 			l.Items = append(l.Items, metav1.PartialObjectMetadata{ObjectMeta: *n.ObjectMeta.DeepCopy()})
@@ -190,24 +198,56 @@ func (w *town) podList(selector string) []corev1.Pod {
 	return out
 }
 
-// budget is the PodDisruptionBudget of all pods, as its controller keeps it.
+// firmLabel is on the pods whose budget allows nothing.
+const firmLabel = "firm"
+
+func firm(p *corev1.Pod) bool { return p.Labels[firmLabel] != "" }
+
+// budget is the PodDisruptionBudget of all other pods, as its controller keeps it.
 func (w *town) budget() *policyv1.PodDisruptionBudget {
-	b := &policyv1.PodDisruptionBudget{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"}}
-	b.Spec.Selector = &metav1.LabelSelector{}
+	return w.budgetOf("web", metav1.LabelSelectorOpDoesNotExist, false, w.minAvailable)
+}
+
+// firmBudget wants every firm pod to be there.
+func (w *town) firmBudget() *policyv1.PodDisruptionBudget {
+	all := len(w.pods)
+	if w.mended {
+		all = 0
+	}
+	return w.budgetOf("firm", metav1.LabelSelectorOpExists, true, all)
+}
+
+func (w *town) budgetOf(name string, has metav1.LabelSelectorOperator, of bool, atLeast int) *policyv1.PodDisruptionBudget {
+	b := &policyv1.PodDisruptionBudget{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name}}
+	b.Spec.Selector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: firmLabel, Operator: has}}}
 	for _, p := range w.pods {
+		if firm(p) != of {
+			continue
+		}
 		b.Status.ExpectedPods++
 		if p.Spec.NodeName != "" {
 			b.Status.CurrentHealthy++
 		}
 	}
-	b.Status.DesiredHealthy = int32(w.minAvailable)
+	b.Status.DesiredHealthy = int32(atLeast)
+	if of {
+		b.Status.DesiredHealthy = min(b.Status.DesiredHealthy, b.Status.ExpectedPods)
+	}
 	b.Status.DisruptionsAllowed = max(b.Status.CurrentHealthy-b.Status.DesiredHealthy, 0)
 	return b
 }
 
+// budgetFor is the one budget that selects the pod.
+func (w *town) budgetFor(p *corev1.Pod) *policyv1.PodDisruptionBudget {
+	if firm(p) {
+		return w.firmBudget()
+	}
+	return w.budget()
+}
+
 // copy is the town as a cache that lags behind still shows it.
 func (w *town) copy() *town {
-	return &town{nodes: maps.Clone(w.nodes), pods: maps.Clone(w.pods), pool: w.pool, minAvailable: w.minAvailable}
+	return &town{nodes: maps.Clone(w.nodes), pods: maps.Clone(w.pods), pool: w.pool, minAvailable: w.minAvailable, mended: w.mended}
 }
 
 // townsfolk is the clientset: pods are listed and evicted through it.
@@ -270,13 +310,17 @@ func (e folkEvictions) Evict(_ context.Context, ev *policyv1.Eviction) error {
 		if pod == nil || pod.UID != *ev.DeleteOptions.Preconditions.UID {
 			return apierrors.NewNotFound(corev1.Resource("pods"), ev.Name)
 		}
-		if e.w.budget().Status.DisruptionsAllowed == 0 {
+		budget := e.w.budgetFor(pod)
+		if budget.Status.DisruptionsAllowed == 0 {
+			if firm(pod) {
+				e.w.refused++
+			}
 			err := apierrors.NewTooManyRequests("Cannot evict pod as it would violate the pod's disruption budget.", 0)
-			err.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: policyv1.DisruptionBudgetCause, Message: "The disruption budget web needs more"}}
+			err.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: policyv1.DisruptionBudgetCause, Message: "The disruption budget " + budget.Name + " needs more"}}
 			return err
 		}
 		if e.w.evicted != nil {
-			e.w.evicted(e.w.budget().Status.DisruptionsAllowed > 0)
+			e.w.evicted(budget.Status.DisruptionsAllowed > 0)
 		}
 		if e.w.linger != nil {
 			leaving := pod.DeepCopy()

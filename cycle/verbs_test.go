@@ -2,7 +2,6 @@ package cycle
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -13,7 +12,6 @@ import (
 	"k8s.io/client-go/tools/events"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
-	"github.com/tidemill/tidemill/cloudprovider"
 	"github.com/tidemill/tidemill/internal/kube"
 )
 
@@ -140,71 +138,6 @@ func TestCloudFailuresPass(t *testing.T) {
 		s.upgraded()
 		if s.flaky > 160 {
 			t.Errorf("only %d calls met trouble", 200-s.flaky)
-		}
-	})
-}
-
-// Between the drain and the deletion the world may change; a live look finds it.
-func TestDeleteLooksOnceMore(t *testing.T) {
-	for name, change := range map[string]func(*simulation, *corev1.Node){
-		"uncordoned":    func(_ *simulation, n *corev1.Node) { n.Spec.Unschedulable = false },
-		"unmarked":      func(_ *simulation, n *corev1.Node) { delete(n.Annotations, v1alpha1.AnnotationDisruption) },
-		"namesake":      func(_ *simulation, n *corev1.Node) { n.UID = "another" },
-		"other machine": func(_ *simulation, n *corev1.Node) { n.Spec.ProviderID = "another" },
-		"pod came": func(s *simulation, n *corev1.Node) {
-			for _, p := range s.town.pods {
-				p.Spec.NodeName = n.Name
-				break
-			}
-		},
-		"gone": func(s *simulation, n *corev1.Node) { delete(s.town.nodes, n.Name) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := newSimulation(t, small)
-				s.town.watch = nil
-				victim := s.anyNode()
-				for key, p := range s.town.pods {
-					if p.Spec.NodeName == victim {
-						delete(s.town.pods, key)
-					}
-				}
-				s.edit(victim, func(n *corev1.Node) {
-					now := time.Now()
-					kube.SetMark(n, kube.Cordon(n, kube.Mark{Cause: kube.CauseScaleDown, Since: now, DrainStarted: &now, Drained: &now}))
-				})
-				s.loop.prepare()
-				snapshot, err := s.loop.Observer.Observe(t.Context())
-				if err != nil {
-					t.Fatal(err)
-				}
-				turn := newTurn(s.loop, snapshot, Plan{})
-				step := Step{Kind: DeleteInstance, Pool: "workers", PoolID: s.id, Node: victim, NodeUID: s.town.nodes[victim].UID, Instance: cloudprovider.InstanceID(victim)}
-				s.edit(victim, func(n *corev1.Node) { change(s, n) })
-				if name == "gone" {
-					delete(s.town.nodes, victim)
-				}
-				_ = turn.step(t.Context(), step)
-				if slices.Contains(s.writes(), "Delete") {
-					t.Error("the instance was deleted")
-				}
-			})
-		})
-	}
-}
-
-func TestDeleteOfAnInstanceThatRegistered(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newSimulation(t, small)
-		s.loop.prepare()
-		snapshot, err := s.loop.Observer.Observe(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		turn := newTurn(s.loop, snapshot, Plan{})
-		err = turn.step(t.Context(), Step{Kind: DeleteInstance, Pool: "workers", PoolID: s.id, Instance: cloudprovider.InstanceID(s.anyNode())})
-		if err != nil || slices.Contains(s.writes(), "Delete") {
-			t.Errorf("deleted, or %v", err)
 		}
 	})
 }
