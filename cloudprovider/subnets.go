@@ -24,6 +24,8 @@ type Subnet struct {
 	Zones []Zone
 	// Pods is whether it is for the pods' addresses alone.
 	Pods bool
+	// Size is how many addresses it has to give in all; 0 where the cloud does not say.
+	Size int
 	// Free is how many addresses nobody has; PerNode how many a machine takes at most,
 	// those of its pods included where they come from here.
 	Free, PerNode int

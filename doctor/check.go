@@ -36,6 +36,10 @@ type Check struct {
 	// Only what can always be seen may be a gate: else one missing permission
 	// would keep every new node out.
 	Gate bool
+	// Shared is whether what fails is what the nodes of a pool have in common, and no
+	// node of it is broken: it is reported, and counts neither for a verdict nor for
+	// repair and its brakes.
+	Shared bool
 	// Leaving is whether the check looks at nodes on their way out too, where most
 	// of what others see is expected.
 	Leaving bool

@@ -27,6 +27,7 @@ func Checks() []Check {
 		podCapacity,       // no room for another pod, however idle the node
 		podAddresses,      // nor for its address
 		podNetwork,        // nor one of the VCN
+		subnetAddresses,   // nor any for another node of the pool
 		attachments,       // volumes that do not come, or stay
 		evictions,         // pods that the node could not keep
 		gpuCount,          // GPUs that are paid for and cannot be used

@@ -29,6 +29,7 @@ type clinic struct {
 	consoles     map[string]Console
 	kubelets     map[string]*KubeletView
 	podNetworks  *PodNetworks
+	subnets      Subnets
 	controlPlane string
 	history      *History
 	runner       *Runner
@@ -127,6 +128,7 @@ func (c *clinic) examine(t testing.TB) []Case {
 	s.ControlPlane = c.controlPlane
 	look := NewLook(s, c.leases, c.leasesErr, c.history)
 	look.Plans, look.Consoles, look.Kubelets, look.PodNetworks = c.plans, c.consoles, c.kubelets, c.podNetworks
+	look.Subnets = c.subnets
 	return Judge(t.Context(), look, c.runner, c.policy)
 }
 

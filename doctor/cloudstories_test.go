@@ -17,7 +17,9 @@ import (
 )
 
 // allStories are the stories of all checks over the API.
-func allStories() []story { return slices.Concat(stories, moreStories, cloudStories, kubeletStories) }
+func allStories() []story {
+	return slices.Concat(stories, moreStories, cloudStories, subnetStories, kubeletStories)
+}
 
 // plan announces something for n1.
 func plan(list ...cloudprovider.Maintenance) func(*clinic) {

@@ -35,6 +35,9 @@ type Look struct {
 	Kubelets map[string]*KubeletView
 	// PodNetworks are OKE's objects about addresses of pods; nil when nobody asked.
 	PodNetworks *PodNetworks
+	// Subnets are where the pools' machines and pods get their addresses; nil when
+	// nobody asked.
+	Subnets Subnets
 	// History is what earlier looks saw; nil in a one-shot examination.
 	History *History
 

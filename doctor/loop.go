@@ -28,6 +28,9 @@ type Loop struct {
 	Policy Policy
 	// Kubelets, if set, are asked in turn, some at each look.
 	Kubelets *Kubelets
+	// Subnets is at what age an answer about a pool's subnets is asked for anew, of one
+	// pool at each look; 0 means that nobody asks. [SubnetsOld] is a good one.
+	Subnets time.Duration
 	// Interval is the time between looks; 0 means 30s.
 	Interval time.Duration
 	// Wake asks for a look before the interval is over: a node has changed, or a
@@ -38,6 +41,7 @@ type Loop struct {
 	runner  *Runner
 	history *History
 	metrics *metrics
+	subnets Subnets
 	told    map[string]bool // what events have said and still stands
 }
 
@@ -100,6 +104,10 @@ func (l *Loop) Once(ctx context.Context) (Report, error) {
 	}
 	look := NewLook(s, leases, leasesErr, l.history)
 	look.Plans = ReadPlans(ctx, l.Observer.Fleet, s)
+	if l.Subnets > 0 {
+		l.subnets = l.subnets.renewed(ctx, l.Observer.Fleet, s, 1, l.Subnets)
+		look.Subnets = l.subnets
+	}
 	if l.Kubelets != nil {
 		look.Kubelets = l.Kubelets.Ask(ctx, kubeletsOf(s, nil), s.Now)
 	}

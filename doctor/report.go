@@ -136,6 +136,7 @@ func (o *ExamineOptions) look(ctx context.Context) (*Look, *cloudprovider.Fleet,
 	look := NewLook(s, leases, leasesErr, nil)
 	look.Plans = ReadPlans(ctx, o.Observer.Fleet, s)
 	look.PodNetworks = ReadPodNetworks(ctx, reader)
+	look.Subnets = ReadSubnets(ctx, o.Observer.Fleet, s)
 	return look, o.Observer.Fleet, nil
 }
 

@@ -99,6 +99,7 @@ func (s *Survey) Look(ctx context.Context) (*Look, error) {
 	snapshot.ControlPlane = s.ControlPlane
 	look := NewLook(snapshot, leases, unseen[fromLeases], nil)
 	look.Plans, look.PodNetworks, look.Unseen = ReadPlans(ctx, s.Fleet, snapshot), networks, unseen
+	look.Subnets = ReadSubnets(ctx, s.Fleet, snapshot)
 	return look, nil
 }
 

@@ -177,7 +177,7 @@ func TestSurveyDoesWithout(t *testing.T) {
 			{"daemonsets.apps", ReasonNotPermitted, "", []string{"system-pods", "oke-daemonsets"}},
 			{"leases.coordination.k8s.io", ReasonNotPermitted, "", []string{"lease", "clock-ahead"}},
 			{"nativepodnetworks.oci.oraclecloud.com", ReasonUnreadable, "", []string{"pod-network"}},
-			{"oke", ReasonNotAsked, "", []string{"instance-gone", "instance-stopped", "registration", "promised-capacity", "maintenance", "preemption", "kubelet-config", "pool-drift", "release"}},
+			{"oke", ReasonNotAsked, "", []string{"instance-gone", "instance-stopped", "registration", "subnet-addresses", "promised-capacity", "maintenance", "preemption", "kubelet-config", "pool-drift", "release"}},
 			{"pools.tidemill.dev", ReasonNotInstalled, "", nil},
 			{"volumeattachments.storage.k8s.io", ReasonNotPermitted, "", []string{"volume-attachments"}},
 		}

@@ -73,6 +73,7 @@ func verdictOf(p Patient, findings []Finding, checks []Check) Verdict {
 	var fails, unconfirmed, unseen []Finding
 	for i, f := range findings {
 		switch {
+		case i < len(checks) && checks[i].Shared:
 		case f.State == Fail:
 			fails = append(fails, f)
 		case f.Unconfirmed:
@@ -114,11 +115,12 @@ func shorten(text string) string { return plain.Cut(text, maxMessage) }
 // fails is whether the node stands condemned.
 func (c Case) fails() bool { return c.Verdict.Status == corev1.ConditionTrue }
 
-// failures are the findings that fail, in order.
+// failures are the findings that fail, in order, without those that say nothing of
+// this node.
 func (c Case) failures() []Finding {
 	var out []Finding
 	for _, f := range c.Findings {
-		if f.State == Fail {
+		if check, _ := checkOf(f.Check); f.State == Fail && !check.Shared {
 			out = append(out, f)
 		}
 	}

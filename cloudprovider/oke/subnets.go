@@ -39,11 +39,9 @@ func (p *Provider) Subnets(ctx context.Context, id cloudprovider.PoolID) ([]clou
 	}
 	var list []cloudprovider.Subnet
 	for _, u := range subnetsOf(l.pool) {
-		name, free, err := p.subnet(ctx, u.id)
-		if err != nil {
+		if u.Name, u.Size, u.Free, err = p.subnet(ctx, u.id); err != nil {
 			return nil, fmt.Errorf("report subnet %s of node pool %s: %w", u.id, id, err)
 		}
-		u.Name, u.Free = name, free
 		list = append(list, u.Subnet)
 	}
 	return list, nil
@@ -99,17 +97,17 @@ func subnetsOf(pool containerengine.NodePool) []subnetUse {
 	return list
 }
 
-// subnet is what a subnet is called, and how many of its addresses nobody has.
-func (p *Provider) subnet(ctx context.Context, id string) (name string, free int, err error) {
+// subnet is what a subnet is called, how many addresses it has, and how many of them
+// nobody has.
+func (p *Provider) subnet(ctx context.Context, id string) (name string, all, free int, err error) {
 	r, err := call(ctx, p, p.readPolicy, "GetSubnet", func(ctx context.Context) (core.GetSubnetResponse, error) {
 		return p.network.GetSubnet(ctx, core.GetSubnetRequest{SubnetId: &id})
 	})
 	if err != nil {
-		return "", 0, err
+		return "", 0, 0, err
 	}
-	all, err := addressesIn(r.Subnet)
-	if err != nil {
-		return "", 0, err
+	if all, err = addressesIn(r.Subnet); err != nil {
+		return "", 0, 0, err
 	}
 	used, err := allPages(subnetPages, "private addresses", func(page *string) ([]core.PrivateIp, *string, error) {
 		r, err := call(ctx, p, p.readPolicy, "ListPrivateIps", func(ctx context.Context) (core.ListPrivateIpsResponse, error) {
@@ -118,12 +116,12 @@ func (p *Provider) subnet(ctx context.Context, id string) (name string, free int
 		return r.Items, r.OpcNextPage, err
 	})
 	if err != nil {
-		return "", 0, err
+		return "", 0, 0, err
 	}
 	if name = str(r.DisplayName); name == "" {
 		name = id
 	}
-	return name, max(all-len(used), 0), nil
+	return name, all, max(all-len(used), 0), nil
 }
 
 // addressesIn is how many addresses a subnet has to give.

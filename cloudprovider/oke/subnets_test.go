@@ -40,9 +40,9 @@ func TestSubnets(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []cloudprovider.Subnet{
-		{Name: "nodes", Zones: []cloudprovider.Zone{"US-ASHBURN-AD-1", "US-ASHBURN-AD-2"}, Free: 16 - 3 - 3, PerNode: 1},
-		{Name: "more", Zones: []cloudprovider.Zone{"US-ASHBURN-AD-3"}, Free: 8 - 3 - 1, PerNode: 1},
-		{Name: "pods", Pods: true, Free: 4096 - 3 - 3*42, PerNode: 42},
+		{Name: "nodes", Zones: []cloudprovider.Zone{"US-ASHBURN-AD-1", "US-ASHBURN-AD-2"}, Size: 16 - 3, Free: 16 - 3 - 3, PerNode: 1},
+		{Name: "more", Zones: []cloudprovider.Zone{"US-ASHBURN-AD-3"}, Size: 8 - 3, Free: 8 - 3 - 1, PerNode: 1},
+		{Name: "pods", Pods: true, Size: 4096 - 3, Free: 4096 - 3 - 3*42, PerNode: 42},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("subnets (-want +got):\n%s", diff)
@@ -67,7 +67,7 @@ func TestSubnetForAll(t *testing.T) {
 	// A pool that names no subnet for its pods takes the machines' own.
 	other := w.addPool(okesim.Pool{Size: 1, Placements: []okesim.Placement{{AD: w.sim.AvailabilityDomains()[0], SubnetID: all}}, CNI: "OCI_VCN_IP_NATIVE", MaxPods: 31})
 	w.running(other)
-	want := []cloudprovider.Subnet{{Name: "all", Zones: []cloudprovider.Zone{"US-ASHBURN-AD-1"}, Free: 65536 - 3 - 2*33, PerNode: 33}}
+	want := []cloudprovider.Subnet{{Name: "all", Zones: []cloudprovider.Zone{"US-ASHBURN-AD-1"}, Size: 65536 - 3, Free: 65536 - 3 - 2*33, PerNode: 33}}
 	for _, id := range []cloudprovider.PoolID{id, other} {
 		got, err := w.Subnets(t.Context(), id)
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {

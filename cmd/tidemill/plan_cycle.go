@@ -123,7 +123,7 @@ func asked(ctx context.Context, s *world.Snapshot, p *world.Pool, to string, fle
 	subnets, err := fleet.Subnets(ctx, p.Cloud.ID)
 	a.SubnetsErr = err
 	for _, s := range subnets {
-		a.Subnets = append(a.Subnets, cycle.Subnet(s))
+		a.Subnets = append(a.Subnets, cycle.Subnet{Name: s.Name, Zones: s.Zones, Pods: s.Pods, Free: s.Free, PerNode: s.PerNode})
 	}
 	a.Evictions = map[string]drain.Answer{}
 	for _, pod := range cycle.Samples(s, p) {

@@ -40,7 +40,7 @@ func newLoops(mgr manager.Manager, o *world.Observer, fleet *cloudprovider.Fleet
 		Client: c, Observer: o, Fleet: fleet, Events: tell, Log: logOf("cycle"), Interval: f.interval, Wake: b.cycle.C,
 		Live: mgr.GetAPIReader(), Clientset: clientset,
 	}
-	d := &doctor.Loop{Client: c, Observer: o, Events: tell, Log: logOf("doctor"), Interval: f.interval, Wake: b.doctor.C, Reader: mgr.GetAPIReader()}
+	d := &doctor.Loop{Client: c, Observer: o, Events: tell, Log: logOf("doctor"), Interval: f.interval, Wake: b.doctor.C, Reader: mgr.GetAPIReader(), Subnets: doctor.SubnetsOld}
 	if d.Kubelets, err = residentKubelets(f.kubelets, mgr.GetConfig()); err != nil {
 		return nil, err
 	}
