@@ -13,7 +13,7 @@ import (
 // The daemon holds a cluster's objects for as long as it runs and makes little
 // besides: a look at 60,000 pods allocates a few megabytes. So the collector
 // may let the heap grow by a seventh instead of doubling it: it runs more often,
-// which is a hundredth of a core at rest, and saves two fifths of the memory.
+// and the process stays below 300 MiB beside 2,000 nodes (bench, playground/rss-2000).
 const heapGrowth = 15
 
 // glanceGrowth is the same for a command that lives for seconds, and waits for
