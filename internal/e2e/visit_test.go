@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -91,8 +92,32 @@ func visits(ctx context.Context, t *testing.T, set kubernetes.Interface, nodes [
 	if _, err := set.CoreV1().Namespaces().Patch(ctx, "default", types.MergePatchType, []byte(`{"metadata":{"labels":{"pod-security.kubernetes.io/enforce":"baseline"}}}`), metav1.PatchOptions{}); err != nil {
 		t.Fatal(err)
 	}
+	untilBaseline(ctx, t, set, "default")
 	if got, err := deep.Examine(ctx, o, nodes[:1]); err != nil || !errors.Is(got[0].Err, deep.ErrRefused) {
 		t.Errorf("in a namespace at level baseline: %+v, %v", got, err)
+	}
+}
+
+// untilBaseline waits until Pod Security refuses a privileged pod of the namespace:
+// admission reads namespaces from a cache of its own, which learns of a new label
+// some time after the answer to the write.
+func untilBaseline(ctx context.Context, t *testing.T, set kubernetes.Interface, namespace string) {
+	t.Helper()
+	privileged := true
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{GenerateName: "privileged-"},
+		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: "i",
+			SecurityContext: &corev1.SecurityContext{Privileged: &privileged}}}},
+	}
+	err := Until(ctx, "Pod Security in "+namespace, time.Minute, nil, func(ctx context.Context) (bool, string, error) {
+		_, err := set.CoreV1().Pods(namespace).Create(ctx, pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		if err == nil {
+			return false, "a privileged pod is admitted", nil
+		}
+		return strings.Contains(err.Error(), "PodSecurity"), err.Error(), nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
