@@ -1,6 +1,7 @@
 package cycle
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -79,7 +80,8 @@ func (d *decision) quarantined(n *world.Node) bool {
 	}
 	before := 0
 	for _, o := range d.pool.Nodes {
-		if o != n && emptying(o) && d.timedOut(o) && o.Mark.DrainStarted.Before(*n.Mark.DrainStarted) {
+		// Drains begin at the same instant when one look takes several nodes.
+		if emptying(o) && d.timedOut(o) && cmp.Or(o.Mark.DrainStarted.Compare(*n.Mark.DrainStarted), cmp.Compare(o.ID(), n.ID())) < 0 {
 			before++
 		}
 	}

@@ -73,6 +73,30 @@ func TestWhenADrainRunsOutOfTime(t *testing.T) {
 	}
 }
 
+// Of drains that began in one instant as many stay in quarantine as of others: a
+// place of the budget is left, or nothing would ever go on.
+func TestOnePlaceIsLeftByQuarantine(t *testing.T) {
+	w, p := gated()
+	for _, name := range []string{"n3", "n4"} {
+		w.AddNode("workers", name)
+	}
+	room, none := intstr.FromInt32(2), intstr.FromInt32(0)
+	p.Spec.Cycle.MaxUnavailable, p.Spec.Cycle.MaxSurge = &room, &none
+	p.Spec.Cycle.Drain = &v1alpha1.DrainSpec{OnTimeout: v1alpha1.DrainQuarantine}
+	for i := range 3 {
+		n := &w.Objects.Nodes[i]
+		drainingSince(w, n, time.Hour)
+		w.AddPod("pod-"+n.Name, "1", "1Gi", worldtest.On(n.Name), worldtest.OwnedBy("ReplicaSet", "a"))
+	}
+	said := map[Kind][]string{}
+	for _, s := range Decide(w.Snapshot(), Policy{}).Steps {
+		said[s.Kind] = append(said[s.Kind], s.Node)
+	}
+	if len(said[Drain]) != 1 || len(said[Skip]) != 2 {
+		t.Errorf("%v stay in quarantine and %v are given back; of three one may stay, with room for two", said[Drain], said[Skip])
+	}
+}
+
 // A node that was skipped says so until it is tried again, and not when the run
 // has ended, or its time has passed without one.
 func TestSkipIsForgotten(t *testing.T) {
