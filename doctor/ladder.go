@@ -17,7 +17,7 @@ import (
 // What was tried stands on the Node (kube.RepairRecord), so that a restart
 // forgets no attempt; when attempts or rungs are used up a person is asked.
 
-// window is the time over which attempts are counted.
+// attemptWindow is the time over which attempts are counted.
 const attemptWindow = 24 * time.Hour
 
 // rungs are the actions for a check that the pool allows, weakest first. Where a

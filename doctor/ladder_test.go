@@ -5,6 +5,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/cloudprovider"
@@ -82,6 +83,36 @@ func TestLadder(t *testing.T) {
 			asks := len(plan.Records[0].Human) > 0
 			if want := x.reason.asksHuman(); asks != want {
 				t.Errorf("a person is asked: %v, want %v", asks, want)
+			}
+		})
+	}
+}
+
+// A machine that came back has its time until what was wrong is seen to be right,
+// counted from the end of the action: only then did it not help.
+func TestAnActionHasItsTimeToHelp(t *testing.T) {
+	minute := func(n int) *metav1.Duration { return &metav1.Duration{Duration: time.Duration(n) * time.Minute} }
+	for _, x := range []struct {
+		name   string
+		tell   func(c *clinic)
+		ended  time.Duration
+		reason RepairReason
+	}{
+		{"a virtual machine", func(*clinic) {}, 4 * time.Minute, ReasonSettling},
+		{"a virtual machine, later", func(*clinic) {}, 6 * time.Minute, ReasonExhausted},
+		{"bare metal", func(c *clinic) { c.Cloud.Pools[0].Shape = "BM.GPU.H100.8" }, 19 * time.Minute, ReasonSettling},
+		{"bare metal, later", func(c *clinic) { c.Cloud.Pools[0].Shape = "BM.GPU.H100.8" }, 21 * time.Minute, ReasonExhausted},
+		{"the pool's own time", func(c *clinic) { c.pool().Spec.Repair.Settle = minute(9) }, 8 * time.Minute, ReasonSettling},
+		{"the pool's own time, later", func(c *clinic) { c.pool().Spec.Repair.Settle = minute(2) }, 3 * time.Minute, ReasonExhausted},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			c := aching(5) // Ready, and not well
+			c.ache("n1", 2*time.Hour)
+			x.tell(c)
+			c.tried(x.ended, kube.RepairReboot)
+			_, plan := c.decide(t)
+			if r := repairOf(plan, "n1"); r == nil || r.Act != ActNone || r.Reason != x.reason {
+				t.Errorf("got %+v, want %s", r, x.reason)
 			}
 		})
 	}

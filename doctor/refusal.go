@@ -91,38 +91,39 @@ type opinion struct {
 // refuse finds what is to be done about a failing node, and what speaks against
 // it; an empty reason means that nothing does.
 func refuse(s *world.Snapshot, c Case, brake Brake, l limits, sight Sight, policy Policy) opinion {
-	f, ok := repairable(c)
-	if !ok {
+	able := repairable(c)
+	if len(able) == 0 {
 		return opinion{c.failures()[0].Check, "", ReasonNotRepairable, "no repair would help, or the cluster does not say since when: a person must look"}
 	}
+	first := able[0].Check
 	if reason, message := forbidden(s, c.Patient); reason != "" {
-		return opinion{f.Check, "", reason, message}
+		return opinion{first, "", reason, message}
 	}
 	if grown := c.Patient.Node.Created().Add(l.young); s.Now.Before(grown) {
-		return opinion{f.Check, "", ReasonTooYoung, "it is left alone until " + clock(grown) + ", for it is new"}
+		return opinion{first, "", ReasonTooYoung, "it is left alone until " + clock(grown) + ", for it is new"}
 	}
 	record, err := kube.RepairRecordOf(c.Patient.Node.Object)
 	if err != nil {
-		return opinion{f.Check, "", ReasonRecordUnreadable, err.Error() + ": a person must look"}
+		return opinion{first, "", ReasonRecordUnreadable, err.Error() + ": a person must look"}
 	}
-	action, reason, message := climb(c, f, record, l)
-	if due := dueAt(c, f, action, l); s.Now.Before(due) {
-		return opinion{f.Check, "", ReasonTooEarly, "a repair is asked for at " + clock(due)}
-	}
+	ask := asking(c, able, record, l)
+	f := ask.f
 	switch {
+	case s.Now.Before(ask.due):
+		return opinion{f.Check, "", ReasonTooEarly, "a repair is asked for at " + clock(ask.due)}
 	case brake.Closed:
 		return opinion{f.Check, "", ReasonBraked, brake.Message}
-	case reason != "":
-		return opinion{f.Check, "", reason, message}
+	case ask.reason != "":
+		return opinion{f.Check, "", ask.reason, ask.message}
 	}
-	if ok, lacking := proof(c, f, sight, action.Destructive(), policy); !ok {
+	if ok, lacking := proof(c, f, sight, ask.action.Destructive(), policy); !ok {
 		reason := ReasonNotProven
 		if len(attempts(record, s.Now)) > 0 {
 			reason = ReasonUnproven
 		}
-		return opinion{f.Check, "", reason, string(action) + " is not asked for: " + lacking}
+		return opinion{f.Check, "", reason, string(ask.action) + " is not asked for: " + lacking}
 	}
-	return opinion{f.Check, action, "", fmt.Sprintf("%s, attempt %d of %d: %s", action, len(attempts(record, s.Now))+1, l.attempts, f.Message)}
+	return opinion{f.Check, ask.action, "", fmt.Sprintf("%s, attempt %d of %d: %s", ask.action, len(attempts(record, s.Now))+1, l.attempts, f.Message)}
 }
 
 // forbidden is whatever keeps the doctor off a node however sick it is.
@@ -147,21 +148,61 @@ func forbidden(s *world.Snapshot, p Patient) (RepairReason, string) {
 	return "", ""
 }
 
-// repairable is the failure that asks for a repair: its check allows it, its
-// evidence is a state and no memory or log line, and the cluster dates it. The
-// first of them, unless a later one knows better what does not help.
-func repairable(c Case) (asks Finding, found bool) {
+// repairable are the failures that may ask for a repair: the check allows it, the
+// evidence is a state and no memory or log line, and the cluster dates it. Of these
+// only they who know best what does not help.
+func repairable(c Case) []Finding {
+	var out []Finding
 	var weakest Action
 	for _, f := range c.failures() {
 		check, _ := checkOf(f.Check)
 		if check.Action == ActionNone || check.Evidence != EvidenceLevel || !dated(c, f, check) {
 			continue
 		}
-		if !found || check.First > weakest {
-			asks, weakest, found = f, check.First, true
+		if check.First > weakest {
+			out, weakest = nil, check.First
+		}
+		if check.First == weakest {
+			out = append(out, f)
 		}
 	}
-	return asks, found
+	return out
+}
+
+// claim is a failure that asks, what it asks for or why it does not, and when that is due.
+type claim struct {
+	f       Finding
+	action  kube.RepairAction
+	reason  RepairReason
+	message string
+	due     time.Time
+}
+
+// asking is whose claim it is: of those that are due the one whose ladder goes
+// furthest, so that a check which may only restart does not stand before one that
+// may replace, and the order of the checks decides nothing. There is one at least.
+func asking(c Case, able []Finding, record kube.RepairRecord, l limits) claim {
+	var best claim
+	for i, f := range able {
+		x := claim{f: f}
+		x.action, x.reason, x.message = climb(c, f, record, l)
+		x.due = dueAt(c, f, x.action, l)
+		if i == 0 || x.before(best, c.Patient.Now) {
+			best = x
+		}
+	}
+	return best
+}
+
+// before is whether x asks rather than y; of two that may ask for the same the
+// first stays.
+func (x claim) before(y claim, now time.Time) bool {
+	if due := !now.Before(x.due); due == now.Before(y.due) {
+		return due // one of them has stood long enough
+	}
+	one, _ := checkOf(x.f.Check)
+	other, _ := checkOf(y.f.Check)
+	return one.Action > other.Action
 }
 
 // dated is whether the cluster says since when the check fails, be it by the
