@@ -15,7 +15,6 @@ const (
 	rebootTime = 4 * time.Minute
 	volumeTime = 12 * time.Minute
 	deleteTime = 2 * time.Minute
-	giveUp     = 20 * time.Minute // how long tidemill's executor waits for a machine to come back
 	launchTime = 6 * time.Minute  // of a virtual machine, from request to Ready
 )
 

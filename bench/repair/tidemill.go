@@ -76,7 +76,7 @@ func (t *tidemill) execute(f *fleet) {
 		case mark == nil && asked && err == nil:
 			kube.SetMark(o, kube.Mark{Cause: kube.CauseRepair, Since: f.now, Action: r.Action})
 			f.do(n, actions[r.Action])
-			n.patience = giveUp - rebootTime
+			n.patience = comesBack(f.poolOf(n.pool), actions[r.Action])
 		case mark != nil && n.doing == none:
 			kube.Unmark(o)
 			delete(o.Annotations, v1alpha1.AnnotationCycle)
@@ -86,6 +86,18 @@ func (t *tidemill) execute(f *fleet) {
 			kube.SetMark(o, *mark)
 		}
 	}
+}
+
+// comesBack is how much longer than an action takes tidemill's executor waits for
+// the machine: its defaults, as docs/repair.md has them.
+func comesBack(p pool, a action) time.Duration {
+	switch {
+	case a == volume:
+		return 20*time.Minute - volumeTime // spec.cycle.joinTimeout
+	case p.gpu:
+		return 20*time.Minute - rebootTime
+	}
+	return 8*time.Minute - rebootTime // spec.repair.restartTimeout
 }
 
 // snapshot is the fleet as the daemon observes it.
