@@ -82,7 +82,7 @@ func inCode(text string) string {
 	for _, m := range fence.FindAllStringSubmatch(text, -1) {
 		b.WriteString(m[2])
 	}
-	for _, m := range regexp.MustCompile("`[^`\n]+`").FindAllString(fence.ReplaceAllString(text, ""), -1) {
+	for _, m := range quoted.FindAllString(fence.ReplaceAllString(text, ""), -1) {
 		b.WriteString(m + "\n")
 	}
 	return b.String()
