@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -42,5 +44,32 @@ func TestWorkloadsAreChosenByName(t *testing.T) {
 			t.Errorf("workload %q: named twice, not explained, or unfit for a line of figures", w.name)
 		}
 		seen[w.name] = true
+	}
+}
+
+// What the documents say to run chooses something.
+func TestCallsInDocsChooseWorkloads(t *testing.T) {
+	files, err := filepath.Glob("../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := 0
+	for _, file := range append(files, "../README.md") {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile("go run \\./bench -run '?([^'` ,]+)").FindAllStringSubmatch(string(text), -1) {
+			if m[1] == "REGEXP" {
+				continue
+			}
+			calls++
+			if pattern, err := regexp.Compile(m[1]); err != nil || len(choose(pattern)) == 0 {
+				t.Errorf("%s: %s chooses nothing (%v)", file, m[1], err)
+			}
+		}
+	}
+	if calls < 4 {
+		t.Errorf("%d calls: the test proves little", calls)
 	}
 }

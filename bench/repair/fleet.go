@@ -15,7 +15,7 @@ const (
 	rebootTime = 4 * time.Minute
 	volumeTime = 12 * time.Minute
 	deleteTime = 2 * time.Minute
-	launchTime = 6 * time.Minute  // of a virtual machine, from request to Ready
+	launchTime = 6 * time.Minute // of a virtual machine, from request to Ready
 )
 
 // action is what a policy does to a machine, weakest first.
