@@ -137,7 +137,7 @@ func (o Options) visit(ctx context.Context, n *corev1.Node) Visit {
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
-	pod, err := o.Client.CoreV1().Pods(o.Namespace).Create(ctx, o.pod(n, time.Now()), metav1.CreateOptions{})
+	pod, err := o.create(ctx, n)
 	switch {
 	case apierrors.IsForbidden(err) || apierrors.IsNotFound(err) || apierrors.IsInvalid(err):
 		v.Err = fmt.Errorf("%w: %w", ErrRefused, err)
@@ -154,6 +154,17 @@ func (o Options) visit(ctx context.Context, n *corev1.Node) Visit {
 	}
 	v.Findings, v.Files, v.Err = o.report(ctx, n, ended)
 	return v
+}
+
+// create makes the pod. One that is called off in the middle waits for the answer
+// all the same: the pod may stand by then, and its name is in the answer alone.
+func (o Options) create(ctx context.Context, n *corev1.Node) (*corev1.Pod, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	return o.Client.CoreV1().Pods(o.Namespace).Create(ctx, o.pod(n, time.Now()), metav1.CreateOptions{})
 }
 
 // leave deletes the pod, also when the visit was called off.

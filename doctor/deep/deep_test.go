@@ -5,6 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,7 +19,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/fake"
+	"k8s.io/client-go/rest"
 	clienttesting "k8s.io/client-go/testing"
 
 	"github.com/tidemill/tidemill/doctor"
@@ -167,7 +172,7 @@ func TestVisitsThatEndEarly(t *testing.T) {
 		}
 		done <- visits
 	}()
-	for deadline := time.Now().Add(10 * time.Second); len(w.left(t)) < 2; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); len(w.left(t)) < 2; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("no pods")
 		}
@@ -179,7 +184,7 @@ func TestVisitsThatEndEarly(t *testing.T) {
 			}
 		}
 	}
-	for deadline := time.Now().Add(10 * time.Second); w.now.Load() > 1; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); w.now.Load() > 1; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the visit to a node that is gone goes on")
 		}
@@ -188,6 +193,38 @@ func TestVisitsThatEndEarly(t *testing.T) {
 	visits := <-done
 	if !errors.Is(visits[0].Err, ErrVanished) || !errors.Is(visits[1].Err, ErrTimedOut) || len(w.left(t)) != 0 {
 		t.Errorf("%v, %d pods left", visits, len(w.left(t)))
+	}
+}
+
+// One who calls off while the API server makes the pod takes the pod along: it
+// stands, and its name is in the answer that nobody would have waited for.
+func TestCalledOffWhileThePodIsMade(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var deleted atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		switch r.Method {
+		case http.MethodPost:
+			cancel()
+			<-time.After(50 * time.Millisecond) // a caller that has gone by now is seen to have
+			_, _ = io.WriteString(w, `{"kind":"Pod","apiVersion":"v1","metadata":{"name":"made","namespace":"tidemill-doctor","uid":"u"}}`)
+		case http.MethodDelete:
+			if strings.HasSuffix(r.URL.Path, "/made") {
+				deleted.Add(1)
+			}
+			_, _ = io.WriteString(w, `{"kind":"Status","apiVersion":"v1","status":"Success"}`)
+		default:
+			_, _ = io.WriteString(w, `{"kind":"PodList","apiVersion":"v1","items":[]}`)
+		}
+	}))
+	defer server.Close()
+	client, err := kubernetes.NewForConfig(&rest.Config{Host: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	visits, err := Examine(ctx, Options{Client: client, Image: "tidemill:1", Privilege: PrivilegeRead}, []*corev1.Node{node("n")})
+	if err != nil || !errors.Is(visits[0].Err, ErrTimedOut) || deleted.Load() != 1 {
+		t.Errorf("%+v, %v: the pod was deleted %d times, want once", visits, err, deleted.Load())
 	}
 }
 
