@@ -14,7 +14,7 @@ import (
 // to even out the zones. [decision.spare] says which.
 func (d *decision) surplus(run *v1alpha1.CycleStatus, left int) []*world.Node {
 	beyond := d.pool.Cloud.Size - int(run.Desired) - d.failedEntries() - len(d.vanished())
-	if left > 0 || beyond <= 0 {
+	if left > 0 || beyond <= 0 || d.doubtful() {
 		return nil
 	}
 	nodes := d.machines()

@@ -215,21 +215,33 @@ func previous(todo []stale) *v1alpha1.ReleaseStatus {
 type Sizing struct {
 	// Expected is the size that this process's own writes have led to.
 	Expected int
-	// Slack is how far the cloud's answer may lag behind them.
-	Slack int
+	// More and Fewer are how far the cloud's answer may be from it for a while: a
+	// deletion shows late, and one that another process has ordered shows at all.
+	More, Fewer int
 }
 
 // adopt takes over a size that somebody else has set in mid-run: what was typed
-// into a console is what is wanted when the run is over.
+// into a console is what is wanted when the run is over. It is looked for before
+// anything else, also in a pause and when a newer request comes: whoever decides
+// later would take the difference for the run's own surge.
 func (d *decision) adopt(run *v1alpha1.CycleStatus) {
 	s, known := d.policy.Sizes[d.pool.Cloud.ID]
 	size := d.pool.Cloud.Size
-	if !known || size-s.Expected <= s.Slack && s.Expected-size <= s.Slack {
+	if !known || size-s.Expected <= s.More && s.Expected-size <= s.Fewer {
 		return
 	}
 	d.do(Step{Kind: AdoptSize, From: int(run.Desired), To: size, Message: fmt.Sprintf("its size was %d and somebody has set it to %d", s.Expected, size)})
 	run.Desired = int32(size)
 	d.report.Desired = size
+}
+
+// doubtful is whether the pool is larger than the run's own writes have made it, by
+// no more than deletions that may not show yet. Until that is clear, no machine
+// goes for being one too many: it may be one that somebody has asked for.
+func (d *decision) doubtful() bool {
+	s, known := d.policy.Sizes[d.pool.Cloud.ID]
+	by := d.pool.Cloud.Size - s.Expected
+	return known && by > 0 && by <= s.More
 }
 
 // delegate lets the cloud turn the pool over, and watches. Asking again while it

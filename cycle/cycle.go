@@ -109,6 +109,9 @@ func (d *decision) decide() {
 		return
 	}
 	d.outOfService()
+	if run := d.report.Cycle; run != nil {
+		d.adopt(run)
+	}
 	if d.pool.Paused() {
 		d.wait(Paused, "annotation tidemill.dev/pause is set"+d.abortedInPause())
 		return

@@ -12,10 +12,14 @@ import (
 // not read anywhere. Losing it costs a question that is asked again, or the
 // notice of an edit that fell into the very moment of a restart.
 type known struct {
-	refused  map[Kind]refused
-	expected int  // the size that own writes have led to
-	sure     bool // of it
-	deletes  []time.Time
+	refused map[Kind]refused
+	// expected is the size that own writes have led to, and sure whether it is known.
+	expected int
+	sure     bool
+	// desired is the run's desired size at the last look, and raised by how much
+	// others have raised it without the pool's size having followed yet.
+	desired, raised int
+	deletes         []time.Time
 }
 
 type refused struct {
@@ -58,10 +62,12 @@ func (l *Loop) learned(s *world.Snapshot, p *Policy) {
 		for len(k.deletes) > 0 && s.Now.Sub(k.deletes[0]) > deleteLag {
 			k.deletes = k.deletes[1:]
 		}
-		if k.sure && pool.Run() != nil {
-			p.Sizes[id] = Sizing{Expected: k.expected, Slack: len(k.deletes)}
+		if s.CloudErr != nil || pool.Cloud.Health.Err != nil {
+			continue // what somebody does meanwhile shows afterwards
 		}
-		k.expected, k.sure = pool.Cloud.Size, pool.Cloud.Health.Err == nil && s.CloudErr == nil
+		if z, ok := k.compare(pool); ok {
+			p.Sizes[id] = z
+		}
 	}
 	for id := range l.known {
 		if !there[id] {
@@ -70,14 +76,38 @@ func (l *Loop) learned(s *world.Snapshot, p *Policy) {
 	}
 }
 
+// compare is what may be expected of the pool's size, if that is known. The
+// expectation is not moved to what is seen: a size that somebody has set stands out
+// until a decision has taken it over and put that on record.
+func (k *known) compare(pool *world.Pool) (Sizing, bool) {
+	size, leaving := pool.Cloud.Size, 0
+	if pool.Run() == nil || !k.sure {
+		k.expected, k.sure, k.desired, k.raised = size, true, pool.Desired(), 0
+		return Sizing{}, false
+	}
+	k.raised += max(pool.Desired()-k.desired, 0)
+	k.desired = pool.Desired()
+	for _, n := range pool.Nodes {
+		if n.Stage() == world.StageTerminating && (n.Mark != nil || n.Object == nil) {
+			leaving++ // by tidemill's order, perhaps by that of a process before this one
+		}
+	}
+	if by := min(size-k.expected, k.raised); by > 0 {
+		k.expected, k.raised = k.expected+by, k.raised-by
+	}
+	return Sizing{Expected: k.expected, More: len(k.deletes), Fewer: max(leaving-len(k.deletes), 0)}, true
+}
+
 // learn notes how a step ended.
 func (l *Loop) learn(s Step, err error) {
 	k := l.knownOf(s.PoolID)
 	switch s.Kind {
 	case Surge, TakeBack:
 		if err == nil {
-			k.expected = s.To
+			k.expected, k.raised = s.To, 0
 		}
+	case AdoptSize:
+		k.expected, k.desired, k.raised = s.To, s.To, 0
 	case DeleteInstance:
 		if err == nil {
 			k.expected--

@@ -20,7 +20,6 @@ func (d *decision) run(w wanted) {
 		d.supersede(run, w)
 		return
 	}
-	d.adopt(run)
 	end := d.ends(run)
 	over := d.ending(run, end)
 	budget, err := d.budget(run)
@@ -309,6 +308,10 @@ func (d *decision) taints(todo []stale) {
 // finish ends the run when nothing is left to do and nothing of it is left on a
 // node.
 func (d *decision) finish(run *v1alpha1.CycleStatus, todo []stale, end *ending) {
+	if d.doubtful() && len(todo) == 0 {
+		d.wait(Finishing, fmt.Sprintf("the pool's size is %d and not %d: either a deletion does not show yet, or somebody has set it; that is clear in %s at the latest",
+			d.pool.Cloud.Size, d.policy.Sizes[d.pool.Cloud.ID].Expected, deleteLag))
+	}
 	if len(todo) > 0 || len(d.steps) > 0 || d.pool.Cloud.Size != int(run.Desired) {
 		return
 	}

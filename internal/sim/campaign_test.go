@@ -88,7 +88,6 @@ func load() string {
 // is found of them stands in the ledger and in docs/reliability.md's track record, and
 // does not fail a test, for a change anywhere moves it to another seed.
 var open = []struct{ promise, detail string }{
-	{keepHuman, "after the run of its pool was aborted"},
 	{keepRest, "PATCH pools/status"},
 }
 

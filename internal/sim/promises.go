@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/cycle"
 	"github.com/tidemill/tidemill/internal/kube"
 	"github.com/tidemill/tidemill/internal/sim/model"
 )
@@ -179,19 +180,25 @@ func (w *World) watchNode(verb string, old, next *corev1.Node) {
 		w.promise(keepPaused, time.Since(at) < forgiven, "node %s was cordoned %s after its pool was paused", next.Name, time.Since(at))
 	}
 	if mark.Cause == kube.CauseCycle {
-		w.obeys(pool, next.Name)
+		w.obeys(pool, next.Name, mark)
 	}
 	if works(old) && mark.Cause != kube.CauseScaleDown && !mark.Stays() {
 		w.floor(pool, next)
 	}
 }
 
-// obeys checks, when a run has just cordoned a node, that nobody had aborted it. A
+// obeys checks, when a run has just cordoned a node, that nobody had aborted it; what
+// a run has added beyond the pool's size an abort takes away, and no more than that. A
 // run knows when it began to the second.
-func (w *World) obeys(pool, node string) {
+func (w *World) obeys(pool, node string, mark *kube.Mark) {
 	at, ok := w.books.aborted[pool]
 	p := w.poolObject(pool)
 	if !ok || p == nil || p.Status.Cycle == nil || !p.Status.Cycle.StartedAt.Add(2*time.Second).Before(at) {
+		return
+	}
+	if mark.Reason == string(cycle.Surplus) {
+		v, err := w.cloud.Pool(pool)
+		w.promise(keepHuman, err == nil && v.Size > int(p.Status.Cycle.Desired), "node %s was cordoned as surplus of an aborted run, and the pool has a size of %d of %d", node, v.Size, p.Status.Cycle.Desired)
 		return
 	}
 	w.promise(keepHuman, time.Since(at) < forgiven, "node %s was cordoned %s after the run of its pool was aborted", node, time.Since(at))
