@@ -41,6 +41,11 @@ func examineFleet(ctx context.Context, b *bench, name string) error {
 		if err != nil {
 			return err
 		}
+		// The cluster's own controllers still go through what has just been written,
+		// and share the machine with the look.
+		if _, err := env.MeasureMemory(ctx, time.Minute); err != nil {
+			return err
+		}
 		return b.timed(name, "look", "s", func() *exec.Cmd {
 			return exec.CommandContext(ctx, binary, "doctor", "-o", "json", "--kubeconfig", env.Cluster.Kubeconfig())
 		})

@@ -121,7 +121,7 @@ func (g *globals) examine(ctx context.Context, f *doctorFlags, names []string) e
 	if err != nil {
 		return err
 	}
-	fitGlance()
+	defer fitGlance()()
 	look := doctor.ExamineOptions{Survey: &doctor.Survey{
 		Reader: c.client, ControlPlane: c.version,
 		Fleet: cloudprovider.NewFleet(provider, cloudprovider.FleetOptions{DryRun: true}),

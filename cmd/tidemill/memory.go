@@ -4,9 +4,12 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -16,9 +19,12 @@ import (
 // and the process stays below 300 MiB beside 2,000 nodes (bench, playground/rss-2000).
 const heapGrowth = 15
 
-// glanceGrowth is the same for a command that lives for seconds, and waits for
-// the collector.
-const glanceGrowth = 30
+// A command that lives for seconds waits for the collector: its heap may grow by
+// glanceGrowth percent, and by glanceRoom bytes however small it is.
+const (
+	glanceGrowth = 15
+	glanceRoom   = 8 << 20
+)
 
 // cgroupLimits are the files that tell how much memory a container may have, of
 // version 2 and version 1 of cgroups.
@@ -41,12 +47,56 @@ func fitMemory(log *slog.Logger, limits []string) {
 }
 
 // fitGlance fits the collector to a command that reads a whole cluster once, page
-// by page: what a page leaves behind is dead at once, and letting the heap double
-// before it is gone would keep it twice over. Who sets GOGC knows better.
-func fitGlance() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(glanceGrowth)
+// by page: what a page leaves behind is dead at once. Letting the heap double
+// before it is gone would keep it twice over at the end, when the most is held; a
+// few percent of the little that is held while pages come would be collected
+// hundreds of times. So the growth is set anew after each collection. Who sets
+// GOGC knows better.
+//
+// It lasts until stop is called.
+func fitGlance() (stop func()) {
+	if os.Getenv("GOGC") != "" {
+		return func() {}
 	}
+	g := &glance{before: debug.SetGCPercent(glanceGrowthAt(0))}
+	g.again()
+	return g.stop
+}
+
+// glance sets the growth. What tells it of a collection is that an object which
+// nobody holds is found by each.
+type glance struct {
+	mu      sync.Mutex
+	before  int
+	stopped bool
+}
+
+func (g *glance) again() {
+	runtime.AddCleanup(new([64]byte), (*glance).refit, g)
+}
+
+func (g *glance) refit() {
+	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(live)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.stopped {
+		debug.SetGCPercent(glanceGrowthAt(live[0].Value.Uint64()))
+		g.again()
+	}
+}
+
+func (g *glance) stop() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.stopped = true
+	debug.SetGCPercent(g.before)
+}
+
+// glanceGrowthAt is by how many percent a heap may grow of which so many bytes
+// are alive.
+func glanceGrowthAt(live uint64) int {
+	return max(glanceGrowth, int(glanceRoom*100/max(live, glanceRoom/10)))
 }
 
 // memoryLimit is what the first file that names a limit says, 0 for none. Version

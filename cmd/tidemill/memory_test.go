@@ -7,9 +7,11 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestMemoryFitsTheContainer(t *testing.T) {
@@ -56,6 +58,44 @@ func TestMemoryFitsTheContainer(t *testing.T) {
 	}
 	if got := debug.SetGCPercent(100); got != 100 {
 		t.Errorf("a growth that was set by hand became %d", got)
+	}
+}
+
+// A command's collector follows its heap: a small one gets room, a large one is
+// kept tight.
+func TestGlanceFollowsTheHeap(t *testing.T) {
+	for live, want := range map[uint64]int{0: 1000, 1 << 19: 1000, 8 << 20: 100, 32 << 20: 25, 80 << 20: 15, 1 << 30: 15} {
+		if got := glanceGrowthAt(live); got != want {
+			t.Errorf("%d bytes may grow by %d %%, want %d", live, got, want)
+		}
+	}
+	growth := func() int {
+		now := debug.SetGCPercent(100)
+		debug.SetGCPercent(now)
+		return now
+	}
+	defer debug.SetGCPercent(debug.SetGCPercent(100))
+	t.Setenv("GOGC", "77")
+	debug.SetGCPercent(77)
+	fitGlance()()
+	if got := growth(); got != 77 {
+		t.Errorf("a growth that was set by hand became %d", got)
+	}
+	t.Setenv("GOGC", "")
+	stop := fitGlance()
+	held := make([]byte, 256<<20)
+	for end := time.Now().Add(time.Minute); growth() != glanceGrowth; runtime.GC() {
+		if time.Now().After(end) {
+			t.Fatalf("with %d MiB alive the heap may grow by %d %%, want %d", len(held)>>20, growth(), glanceGrowth)
+		}
+	}
+	runtime.KeepAlive(held)
+	stop()
+	for range 3 {
+		runtime.GC()
+	}
+	if got := growth(); got != 77 {
+		t.Errorf("after its end the heap may grow by %d %%, want 77 as before", got)
 	}
 }
 
