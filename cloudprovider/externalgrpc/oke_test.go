@@ -81,7 +81,7 @@ func errorsIn(list []*wire.Instance) (n int) {
 // await looks until the group's instances are as wanted.
 func (s *served) await(id cloudprovider.PoolID, wanted func([]*wire.Instance) bool) []*wire.Instance {
 	s.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		s.look()
 		list := s.instances(id)
 		if wanted(list) {

@@ -80,7 +80,7 @@ func sizeVia(t *testing.T, address string, creds credentials.TransportCredential
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for {
 		_, err = wire.NewCloudProviderClient(conn).NodeGroupTargetSize(ctx, &wire.NodeGroupTargetSizeRequest{Id: string(id)})

@@ -79,7 +79,7 @@ func (w *world) removePool(id cloudprovider.PoolID) {
 	w.t.Helper()
 	w.settle(id)
 	w.sim.DeletePool(string(id))
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
 		if _, err := w.sim.Pool(string(id)); err != nil {
 			return
 		}

@@ -121,11 +121,13 @@ func TestConsoleLeavesNothing(t *testing.T) {
 
 // A caller that leaves in the middle leaves no capture behind.
 func TestConsoleCalledOff(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, okesim.Options{Latency: okesim.Latency{Accept: 20 * time.Millisecond, Provision: 1, Boot: 1, Terminate: 1}})
 	id := w.addPool(okesim.Pool{Size: 1})
 	in := w.running(id)[0]
 	w.consolePause = time.Hour
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	// Long enough for a busy machine to have asked for the capture by then.
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()
 	if text, err := w.Console(ctx, id, in); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "REQUESTED") {
 		t.Errorf("%q, %v", text, err)

@@ -138,7 +138,7 @@ func (w *world) addPool(spec okesim.Pool) cloudprovider.PoolID {
 // settle waits until the cloud has nothing left to do for the pool.
 func (w *world) settle(id cloudprovider.PoolID) {
 	w.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
 		v, err := w.sim.Pool(string(id))
 		if err != nil || v.State == "ACTIVE" || v.State == "NEEDS_ATTENTION" {
 			return

@@ -47,14 +47,14 @@ func TestSlowClientIsHungUpOn(t *testing.T) {
 		}
 		slow = append(slow, c)
 	}
-	client := http.Client{Timeout: 20 * time.Second}
+	client := http.Client{Timeout: time.Minute}
 	resp, err := client.Get("http://" + address + "/healthz")
 	if err != nil || resp.StatusCode != http.StatusOK {
 		t.Fatalf("nobody else gets an answer: %v", err)
 	}
 	resp.Body.Close()
 	for _, c := range slow {
-		if err := c.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		if err := c.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 		var timeout net.Error

@@ -45,7 +45,7 @@ func TestProviderServes(t *testing.T) {
 			"--compartment-id", sim.Compartment(), "--listen", "unix://" + socket, "--metrics-addr", metrics,
 			"--node-group-auto-discovery", "nodepoolTags:team=a,min:0,max:9"}, &stdout, &stderr)
 	}()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for get(metrics, "/healthz") != "200 OK\n" {
 		if time.Now().After(deadline) || len(ended) > 0 {
 			stop()

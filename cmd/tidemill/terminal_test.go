@@ -75,7 +75,7 @@ func (u *tube) press(t *testing.T, keys string) {
 // see waits until what was shown is as it should be, and forgets it.
 func (u *tube) see(t *testing.T, what string, is func(string) bool) string {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if text, ok := u.take(is); ok {
 			return text
 		}
@@ -146,7 +146,7 @@ func TestWatchAtATerminal(t *testing.T) {
 	}
 	u.press(t, "\x1a")
 	u.see(t, "the shell's page after ctrl-Z", contains(firstPage))
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", cmd.Process.Pid))
 		if err != nil || time.Now().After(end) {
 			t.Fatalf("it does not stop: %s, %v", stat, err)

@@ -38,8 +38,8 @@ var quick = Latency{Accept: 5 * time.Millisecond, Provision: 5 * time.Millisecon
 
 func newCloud(t *testing.T, opt Options) *cloud {
 	t.Helper()
-	t.Cleanup(func() { goleak.VerifyNone(t) })
 	c := &cloud{t: t}
+	t.Cleanup(func() { c.eventually("every goroutine to end", func() bool { return goleak.Find() == nil }) })
 	if opt.Latency == (Latency{}) {
 		opt.Latency = quick
 	}
@@ -147,9 +147,9 @@ func (c *cloud) rest(id string) PoolView {
 
 func (c *cloud) eventually(what string, done func() bool) {
 	c.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !done(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !done(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			c.t.Fatalf("not within 20s: %s", what)
+			c.t.Fatalf("not within a minute: %s", what)
 		}
 	}
 }

@@ -19,7 +19,7 @@ func fleet(tb testing.TB, pools, nodes int) (*Sim, []PoolView) {
 			tb.Fatal(err)
 		}
 	}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
 		all := s.Pools()
 		ready := 0
 		for _, p := range all {

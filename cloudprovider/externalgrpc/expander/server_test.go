@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"math/big"
 	"net"
 	"os"
@@ -37,7 +38,21 @@ import (
 	"github.com/tidemill/tidemill/cloudprovider/fake"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// On a busy machine the last goroutines take longer to end than goleak waits.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	for deadline := time.Now().Add(time.Minute); code == 0; {
+		err := goleak.Find()
+		if err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
 
 func room(cpu, memory string) corev1.ResourceList {
 	return corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpu), corev1.ResourceMemory: resource.MustParse(memory)}
