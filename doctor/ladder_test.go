@@ -25,6 +25,7 @@ func (c *clinic) tried(ended time.Duration, actions ...kube.RepairAction) {
 
 func TestLadder(t *testing.T) {
 	metal := func(c *clinic) { c.Cloud.Pools[0].Shape = "BM.GPU.H100.8" }
+	human := map[RepairReason]bool{ReasonAttempts: true, ReasonExhausted: true, ReasonRecordUnreadable: true}
 	only := func(a ...v1alpha1.RepairAction) func(*clinic) {
 		return func(c *clinic) { c.pool().Spec.Repair.Actions = a }
 	}
@@ -51,6 +52,11 @@ func TestLadder(t *testing.T) {
 		}, "", ReasonExhausted},
 		{"three in a day", func(c *clinic) {
 			c.tried(21*time.Minute, kube.RepairReboot, kube.RepairReboot, kube.RepairReplaceBootVolume)
+		}, "", ReasonAttempts},
+		{"one, and the pool allows no more", func(c *clinic) {
+			one := int32(1)
+			c.pool().Spec.Repair.MaxAttempts = &one
+			c.tried(21*time.Minute, kube.RepairReboot)
 		}, "", ReasonAttempts},
 		{"three, one of them yesterday", func(c *clinic) {
 			c.tried(23*time.Hour+30*time.Minute, kube.RepairReboot, kube.RepairReboot, kube.RepairReboot)
@@ -81,7 +87,7 @@ func TestLadder(t *testing.T) {
 				t.Errorf("%d repairs", len(plan.Repairs))
 			}
 			asks := len(plan.Records[0].Human) > 0
-			if want := x.reason.asksHuman(); asks != want {
+			if want := human[x.reason]; asks != want {
 				t.Errorf("a person is asked: %v, want %v", asks, want)
 			}
 		})

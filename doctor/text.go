@@ -221,7 +221,7 @@ func (r Report) writeRepairs(b *strings.Builder) {
 			continue
 		}
 		what := map[string]string{"request": "a repair will be asked for", "report": "a repair would be asked for (DryRun)",
-			"withdraw": "the request for its replacement will be taken back"}[n.Repair.Act]
+			"withdraw": "the request for a repair will be taken back", "note": "its repair has ended", "forget": "its record of old repairs will be taken off"}[n.Repair.Act]
 		if what == "" {
 			what = "no repair is asked for"
 		}

@@ -169,13 +169,19 @@ func splitDoctor(r doctor.Report) (do []string, not []because) {
 		if n.Repair == nil {
 			continue
 		}
-		switch n.Repair.Act {
+		switch r := n.Repair; r.Act {
 		case doctor.ActRequest.String():
-			do = append(do, fmt.Sprintf("ask for the replacement of node %s: %s: %s", n.Node, n.Repair.Check, n.Repair.Message))
+			do = append(do, fmt.Sprintf("ask for a repair of node %s for %s: %s", n.Node, r.Check, r.Message))
 		case doctor.ActWithdraw.String():
-			do = append(do, fmt.Sprintf("take back the request to replace node %s: %s", n.Node, n.Repair.Reason))
+			do = append(do, fmt.Sprintf("take back the request to repair node %s: %s", n.Node, r.Reason))
+		case doctor.ActNote.String():
+			do = append(do, fmt.Sprintf("note on node %s that its repair has ended", n.Node))
+		case doctor.ActForget.String():
+			do = append(do, fmt.Sprintf("take old repairs off the record of node %s", n.Node))
+		case doctor.ActReport.String():
+			not = append(not, because{"node", n.Node, 1, fmt.Sprintf(" of pool %s is not repaired for %s: DryRun: %s", n.Pool, r.Check, r.Message)})
 		default:
-			not = append(not, because{"node", n.Node, 1, fmt.Sprintf(" of pool %s is broken and is not replaced: %s: %s", n.Pool, n.Repair.Reason, n.Repair.Message)})
+			not = append(not, because{"node", n.Node, 1, fmt.Sprintf(" of pool %s is not repaired for %s: %s: %s", n.Pool, r.Check, r.Reason, r.Message)})
 		}
 	}
 	return do, not

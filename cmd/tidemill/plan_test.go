@@ -31,6 +31,8 @@ func TestPlanReads(t *testing.T) {
 			{Node: "n4", Repair: &doctor.RepairReport{Act: "request", Check: "lease", Message: "no heartbeat"}},
 			{Node: "n5", Pool: "arm", Repair: &doctor.RepairReport{Act: "none", Check: "lease", Reason: "Braked", Message: "9 of 10 nodes fail"}},
 			{Node: "n6", Repair: &doctor.RepairReport{Act: "withdraw", Reason: "Healed"}}, {Node: "n7"},
+			{Node: "n8", Pool: "arm", Repair: &doctor.RepairReport{Act: "report", Check: "ready", Message: "reboot, attempt 1 of 3: the kubelet is silent"}},
+			{Node: "n9", Repair: &doctor.RepairReport{Act: "note", Reason: "Ended"}}, {Node: "n10", Repair: &doctor.RepairReport{Act: "forget", Reason: "Forgotten"}},
 		}},
 	}
 	var b bytes.Buffer
