@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -19,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/restmapper"
@@ -38,7 +40,8 @@ func (c *Cluster) installSystem(ctx context.Context) error {
 }
 
 // Apply applies a stream of YAML documents, server-side, as the administrator:
-// `kubectl apply` for machines without kubectl.
+// `kubectl apply` for machines without kubectl. When it returns, the kinds that it
+// has defined are served and the rights that it has given are in force.
 func (c *Cluster) Apply(ctx context.Context, manifests []byte) error {
 	objects, err := documents(manifests)
 	if err != nil {
@@ -64,17 +67,18 @@ func (c *Cluster) Apply(ctx context.Context, manifests []byte) error {
 		}
 		if err == nil && kind.Kind == "CustomResourceDefinition" {
 			err = c.served(ctx, client, object)
+			mapper.Reset() // or the kind stays unknown to what follows
 		}
 		if err != nil {
 			return fmt.Errorf("apply %s %s: %w", kind.Kind, object.GetName(), err)
 		}
 	}
-	return nil
+	return c.granted(ctx, objects)
 }
 
-// served returns once the API server answers for a definition's stored version:
-// until then its objects are Not Found, and whoever asks next would be told that
-// nothing is installed.
+// served returns once the API server answers for a definition's stored version,
+// and tells of it when it is asked what there is: until then its objects are Not
+// Found, and whoever asks next would be told that nothing is installed.
 func (c *Cluster) served(ctx context.Context, client dynamic.Interface, definition *unstructured.Unstructured) error {
 	var crd apiextensionsv1.CustomResourceDefinition
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(definition.Object, &crd); err != nil {
@@ -85,15 +89,41 @@ func (c *Cluster) served(ctx context.Context, client dynamic.Interface, definiti
 			continue
 		}
 		resource := client.Resource(schema.GroupVersionResource{Group: crd.Spec.Group, Version: version.Name, Resource: crd.Spec.Names.Plural})
-		return wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, 30*time.Second, true, func(ctx context.Context) (bool, error) {
+		return wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, learns, true, func(ctx context.Context) (bool, error) {
 			_, err := resource.List(ctx, metav1.ListOptions{Limit: 1})
-			if apierrors.IsNotFound(err) {
-				return false, nil
+			if err != nil {
+				return false, ignoreNotFound(err)
 			}
-			return err == nil, err
+			return c.told(crd.Spec.Group, version.Name, crd.Spec.Names.Plural)
 		})
 	}
 	return nil
+}
+
+// told is whether discovery tells of a resource, both in the one document of all
+// groups and in that of its own group: each is written by another controller.
+func (c *Cluster) told(group, version, resource string) (bool, error) {
+	gv := schema.GroupVersion{Group: group, Version: version}.String()
+	in := func(list *metav1.APIResourceList) bool {
+		return list.GroupVersion == gv && slices.ContainsFunc(list.APIResources, func(r metav1.APIResource) bool { return r.Name == resource })
+	}
+	own, err := c.client.Discovery().ServerResourcesForGroupVersion(gv)
+	if err != nil {
+		return false, ignoreNotFound(err)
+	}
+	_, all, err := c.client.Discovery().ServerGroupsAndResources()
+	// A group that fails is told of beside those that are there.
+	if err != nil && !discovery.IsGroupDiscoveryFailedError(err) {
+		return false, err
+	}
+	return in(own) && slices.ContainsFunc(all, in), nil
+}
+
+func ignoreNotFound(err error) error {
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
 }
 
 func documents(manifests []byte) ([]*unstructured.Unstructured, error) {

@@ -33,7 +33,7 @@ func startEtcd(ctx context.Context, dir, logFile string) (*embed.Etcd, string, e
 	if err != nil {
 		return nil, "", fmt.Errorf("start etcd: %w", err)
 	}
-	wait, cancel := context.WithTimeout(ctx, 30*time.Second)
+	wait, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	select {
 	case <-server.Server.ReadyNotify():

@@ -146,16 +146,26 @@ func (d realDoor) send(ctx context.Context, r model.Request) (*http.Response, er
 func (d realDoor) do(r model.Request) (int, []byte) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	a, err := d.send(ctx, r)
-	if err != nil {
-		return 0, []byte(err.Error())
+	for {
+		a, err := d.send(ctx, r)
+		if err != nil {
+			return 0, []byte(err.Error())
+		}
+		body, err := io.ReadAll(a.Body)
+		a.Body.Close()
+		if err != nil {
+			return 0, []byte(err.Error())
+		}
+		if !isStarting(a.StatusCode, body) {
+			return a.StatusCode, body
+		}
+		time.Sleep(20 * time.Millisecond)
 	}
-	defer a.Body.Close()
-	body, err := io.ReadAll(a.Body)
-	if err != nil {
-		return 0, []byte(err.Error())
-	}
-	return a.StatusCode, body
+}
+
+// isStarting is the answer of a server whose caches are not filled yet.
+func isStarting(status int, body []byte) bool {
+	return status == http.StatusTooManyRequests && bytes.Contains(body, []byte("initializing"))
 }
 
 func (d realDoor) watch(r model.Request) (int, []byte, func(int) [][]byte) {
@@ -169,7 +179,7 @@ func (d realDoor) watch(r model.Request) (int, []byte, func(int) [][]byte) {
 		defer cancel()
 		defer a.Body.Close()
 		body, _ := io.ReadAll(a.Body)
-		if bytes.Contains(body, []byte("initializing")) { // a server that has just started
+		if isStarting(a.StatusCode, body) {
 			time.Sleep(20 * time.Millisecond)
 			return d.watch(r)
 		}

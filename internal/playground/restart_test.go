@@ -87,6 +87,7 @@ func TestRestartAPI(t *testing.T) {
 	}
 	for range watch.ResultChan() { // ends: the watch died with its server
 	}
+	ready(1)
 	c.EtcdDoor().Slow(20 * time.Millisecond)
 	begin := time.Now()
 	if _, err := client.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{}); err != nil || time.Since(begin) < 20*time.Millisecond {
@@ -97,19 +98,20 @@ func TestRestartAPI(t *testing.T) {
 		t.Fatal(err)
 	}
 	ready(2)
-	// Who follows what is stored has seen the first node before and the second one
-	// after the restarts.
+	// Who follows what is stored sees the first node before and the second one after
+	// the restarts.
+	seen := map[string]bool{}
+	for deadline := time.After(patience); len(seen) < 2; {
+		select {
+		case id := <-told:
+			seen[id] = true
+		case <-deadline:
+			t.Fatalf("%d nodes were told, want 2: %v", len(seen), seen)
+		}
+	}
 	stop()
 	if err := <-followed; err != nil {
 		t.Error(err)
-	}
-	close(told)
-	seen := map[string]bool{}
-	for id := range told {
-		seen[id] = true
-	}
-	if len(seen) != 2 {
-		t.Errorf("%d nodes were told, want 2: %v", len(seen), seen)
 	}
 }
 
@@ -147,13 +149,13 @@ func TestDoor(t *testing.T) {
 		refused  string // "" is an answer
 		atLeast  time.Duration
 	}{
-		{"pass", func() {}, 5 * time.Second, "", 0},
+		{"pass", func() {}, patience, "", 0},
 		{"silent", func() { d.Turn(DoorSilent) }, 100 * time.Millisecond, "deadline", 100 * time.Millisecond},
-		{"pass again", func() { d.Turn(DoorPass) }, 5 * time.Second, "", 0},
-		{"refuse", func() { d.Turn(DoorRefuse) }, 5 * time.Second, "E", 0},
-		{"pass after refusal", func() { d.Turn(DoorPass) }, 5 * time.Second, "", 0},
-		{"slow", func() { d.Slow(60 * time.Millisecond) }, 5 * time.Second, "", 120 * time.Millisecond},
-		{"quick", func() { d.Slow(0); d.Cut() }, 5 * time.Second, "", 0},
+		{"pass again", func() { d.Turn(DoorPass) }, patience, "", 0},
+		{"refuse", func() { d.Turn(DoorRefuse) }, patience, "E", 0},
+		{"pass after refusal", func() { d.Turn(DoorPass) }, patience, "", 0},
+		{"slow", func() { d.Slow(60 * time.Millisecond) }, patience, "", 120 * time.Millisecond},
+		{"quick", func() { d.Slow(0); d.Cut() }, patience, "", 0},
 	} {
 		step.turn()
 		begin := time.Now()

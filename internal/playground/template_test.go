@@ -1,7 +1,9 @@
 package playground
 
 import (
+	"context"
 	"encoding/base64"
+	"errors"
 	"log/slog"
 	"net/http/httptest"
 	"slices"
@@ -55,13 +57,12 @@ func TestDriverTemplatesAreTheNodes(t *testing.T) {
 			t.Fatalf("%s: %v", spec.Name, err)
 		}
 	}
-	deadline := time.Now().Add(20 * time.Second)
-	for slices.ContainsFunc(sim.Pools(), func(p okesim.PoolView) bool { return p.State != "ACTIVE" }) {
-		if time.Now().After(deadline) {
-			t.Fatal("the pools are not there")
+	eventually(t, func(context.Context) error {
+		if slices.ContainsFunc(sim.Pools(), func(p okesim.PoolView) bool { return p.State != "ACTIVE" }) {
+			return errors.New("the pools are not there")
 		}
-		time.Sleep(time.Millisecond)
-	}
+		return nil
+	})
 	pools, err := driver.Pools(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -75,6 +75,22 @@ func TestDeploymentRunsAndBudgetRefusesEviction(t *testing.T) {
 	_, client := cluster(t)
 	ns := freshNamespace(t, client)
 	deploy(t, client, ns, 3, podSpec("10m", 1))
+	pods, err := podsOf(t.Context(), client, ns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pods[0].Status.PodIP == "" || pods[0].Status.PodIP == pods[1].Status.PodIP {
+		t.Errorf("pod addresses %q and %q, want two", pods[0].Status.PodIP, pods[1].Status.PodIP)
+	}
+	// Pods that nobody makes again are evicted: one that stands in for the first would
+	// let the second go, too, if it is there in time.
+	ns = freshNamespace(t, client)
+	for i := range 3 {
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("web-%d", i), Labels: map[string]string{"app": "web"}}, Spec: podSpec("10m", 1)}
+		if _, err := client.CoreV1().Pods(ns).Create(t.Context(), pod, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	budget := &policyv1.PodDisruptionBudget{ObjectMeta: metav1.ObjectMeta{Name: "web"}, Spec: policyv1.PodDisruptionBudgetSpec{
 		MinAvailable: &intstr.IntOrString{IntVal: 2}, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}}}
 	if _, err := client.PolicyV1().PodDisruptionBudgets(ns).Create(t.Context(), budget, metav1.CreateOptions{}); err != nil {
@@ -87,21 +103,14 @@ func TestDeploymentRunsAndBudgetRefusesEviction(t *testing.T) {
 		}
 		return err
 	})
-	pods, err := podsOf(t.Context(), client, ns)
-	if err != nil {
-		t.Fatal(err)
-	}
 	evict := func(pod string) error {
 		return client.CoreV1().Pods(ns).EvictV1(t.Context(), &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: pod, Namespace: ns}})
 	}
-	if err := evict(pods[0].Name); err != nil {
+	if err := evict("web-0"); err != nil {
 		t.Errorf("first eviction: %v", err)
 	}
-	if err := evict(pods[1].Name); !apierrors.IsTooManyRequests(err) {
+	if err := evict("web-1"); !apierrors.IsTooManyRequests(err) {
 		t.Errorf("second eviction: %v, want 429", err)
-	}
-	if pods[0].Status.PodIP == "" || pods[0].Status.PodIP == pods[1].Status.PodIP {
-		t.Errorf("pod addresses %q and %q, want two", pods[0].Status.PodIP, pods[1].Status.PodIP)
 	}
 }
 
@@ -137,13 +146,13 @@ func TestPodsTakeTheirGrace(t *testing.T) {
 	}
 	// The API server writes the end of the grace in whole seconds.
 	create("stubborn", 4, nil)
-	if took := gone("stubborn"); took < 2900*time.Millisecond || took > 30*time.Second {
+	if took := gone("stubborn"); took < 2900*time.Millisecond {
 		t.Errorf("a pod with 4 s of grace was gone after %v", took)
 	}
-	create("obedient", 60, map[string]string{"playground.tidemill.dev/stops-in-seconds": "1"})
-	if took := gone("obedient"); took > 30*time.Second {
-		t.Errorf("a pod that stops within a second was gone after %v", took)
-	}
+	// One that stops within a second does not take all of a grace that is longer than
+	// anybody here waits.
+	create("obedient", 10*int64(patience.Seconds()), map[string]string{"playground.tidemill.dev/stops-in-seconds": "1"})
+	gone("obedient")
 }
 
 func TestJobCompletes(t *testing.T) {
