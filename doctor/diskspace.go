@@ -50,10 +50,10 @@ func fullest(h *Host, measure func(Usage) (used, all uint64)) Finding {
 		seen[u.Device] = true
 		percent := float64(used) * 100 / float64(all)
 		if percent >= worst {
-			worst, found.Observed = percent, fmt.Sprintf("%.0f%% of /%s", percent, strings.TrimPrefix(path, "."))
+			worst, found.Observed = percent, fmt.Sprintf("%.3g%% of /%s", percent, strings.TrimPrefix(path, "."))
 		}
 		if s := judge(diskLimits, percent); s != Pass {
-			where = append(where, fmt.Sprintf("/%s %.0f%%", strings.TrimPrefix(path, "."), percent))
+			where = append(where, fmt.Sprintf("/%s %.3g%%", strings.TrimPrefix(path, "."), percent))
 			found.State = max(found.State, s)
 		}
 	}

@@ -48,6 +48,17 @@ func TestWhoMayAskForMostAsks(t *testing.T) {
 	}
 }
 
+// Of those that may ask they alone do who know best what does not help: a damaged
+// root is not rebooted because the kubelet is silent as well.
+func TestWhoKnowsWhatDoesNotHelpAsks(t *testing.T) {
+	now := time.Now()
+	for _, order := range [][]Finding{{failing(ready.ID, now), failing(rootReadOnly.ID, now)}, {failing(rootReadOnly.ID, now), failing(ready.ID, now)}} {
+		if able := repairable(Case{Findings: order}); len(able) != 1 || able[0].Check != rootReadOnly.ID {
+			t.Errorf("of %s and %s ask %+v", order[0].Check, order[1].Check, able)
+		}
+	}
+}
+
 // Permuting the checks changes neither what is found nor what is done about it.
 func TestPermutedChecksFindAndDecideTheSame(t *testing.T) {
 	c := aching(12)
