@@ -75,6 +75,14 @@ func TestIllKubeletMayBeRestarted(t *testing.T) {
 			unseen(c)
 			c.says(time.Minute, failing("kernel-disk", c.Now.Add(-10*time.Minute)), failing("nic-errors", c.Now.Add(-10*time.Minute)))
 		}, ActNone, ReasonNotProven},
+		{"once, and in more words of its own", func(c *clinic) {
+			unseen(c)
+			c.kubelets["n1"].Metrics.PLEGSeen = c.Now.Add(-4 * time.Minute)
+		}, ActNone, ReasonNotProven},
+		{"once, and not Ready by its own word", func(c *clinic) {
+			set(c.node("n1"), corev1.NodeReady, corev1.ConditionFalse, c.Now.Add(-11*time.Minute))
+			unseen(c)
+		}, ActNone, ReasonNotProven},
 		{"not for long", func(c *clinic) { c.ache("n1", 4*time.Minute) }, ActNone, ReasonTooEarly},
 		{"the verdict is another's", func(c *clinic) { c.condemnFor("n1", "image-pulls", time.Hour) }, ActNone, ReasonNotRepairable},
 		{"it was restarted, in vain", func(c *clinic) {
