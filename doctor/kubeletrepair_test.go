@@ -43,8 +43,8 @@ func (c *clinic) ache(node string, ago time.Duration) {
 // A kubelet's own word that it is unwell, seen three times, may restart its node.
 // It never destroys anything, and nobody else's word does as much.
 func TestIllKubeletMayBeRestarted(t *testing.T) {
-	seen := func(c *clinic) { // two looks before the one that decides
-		for range 2 {
+	seen := func(c *clinic, looks int) { // before the one that decides
+		for range looks {
 			c.decide(t)
 			c.Now = c.Now.Add(confirmEvery)
 			for _, v := range c.kubelets {
@@ -65,7 +65,8 @@ func TestIllKubeletMayBeRestarted(t *testing.T) {
 		act    Act
 		reason RepairReason
 	}{
-		{"three times", func(c *clinic) { unseen(c); seen(c) }, ActRequest, ""},
+		{"three times", func(c *clinic) { unseen(c); seen(c, 2) }, ActRequest, ""},
+		{"twice", func(c *clinic) { unseen(c); seen(c, 1) }, ActNone, ReasonNotProven},
 		{"once", unseen, ActNone, ReasonNotProven},
 		{"once, and the host says so too", func(c *clinic) {
 			unseen(c)
