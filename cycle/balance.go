@@ -2,7 +2,9 @@ package cycle
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/cloudprovider"
@@ -104,6 +106,16 @@ func (d *decision) population(nodes []*world.Node) (zones map[cloudprovider.Zone
 		}
 	}
 	return zones, most, least
+}
+
+// lopsided is why a run whose work is done grows its pool once more.
+func (d *decision) lopsided() string {
+	zones, most, least := d.population(d.machines())
+	var parts []string
+	for _, z := range d.pool.Cloud.Zones() {
+		parts = append(parts, fmt.Sprintf("%d in %s", zones[z], z))
+	}
+	return fmt.Sprintf("nothing is left to be replaced, and the zones are %d apart (%s): the fullest gives a node when this one is there", most-least, strings.Join(parts, ", "))
 }
 
 // uneven is whether a run that has nothing left to replace should ask for one

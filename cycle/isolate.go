@@ -331,8 +331,9 @@ func (d *decision) extra(run *v1alpha1.CycleStatus, todo []stale) []stale {
 			add(n, JoinTimeout, "it was made before the run and has not become a node in time")
 		}
 	}
+	beyond := fmt.Sprintf("nothing is left to be replaced, and the pool has a size of %d, which is larger than the %d it is to have", d.pool.Cloud.Size, run.Desired)
 	for _, n := range d.surplus(run, len(todo)) {
-		add(n, Surplus, "the run is over and the pool is larger than desired")
+		add(n, Surplus, beyond)
 	}
 	return out
 }

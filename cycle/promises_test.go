@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -231,6 +233,34 @@ func (s *simulation) watchDelete(id cloudprovider.InstanceID) {
 	}
 	c := drain.Classify(n, s.town.podList("spec.nodeName="+n.Name), nil, time.Now())
 	s.promise(invNoSurprise, len(c.Evictable)+len(c.Leaving)+len(c.Blocked) == 0, "instance %s is deleted with pods on it", id)
+}
+
+// watchResize is called before a pool's size is changed: a run grows it for a machine
+// that it has yet to replace, for its size or for its zones, and for nothing else. One
+// more than that would be a machine too many, and another node emptied for it.
+func (s *simulation) watchResize(from, to int) {
+	pool := s.look()
+	run := pool.Run()
+	if run == nil || to <= max(from, int(run.Desired)) {
+		return
+	}
+	left, zones := 0, map[cloudprovider.Zone]int{}
+	for _, z := range pool.Cloud.Zones() {
+		zones[z] = 0
+	}
+	for _, n := range pool.Nodes {
+		if n.Instance == nil || n.Stage() == world.StageTerminating || n.Instance.State == cloudprovider.Failed {
+			continue
+		}
+		zones[n.Zone()]++
+		emptied := n.Mark != nil && n.Mark.Drained != nil && run.Strategy != v1alpha1.StrategyBlueGreen
+		asked := n.Object != nil && n.Object.Annotations[v1alpha1.AnnotationCycle] != ""
+		if !emptied && (asked || n.Created().Before(run.StartedAt.Time)) {
+			left++
+		}
+	}
+	counts := slices.Collect(maps.Values(zones))
+	s.promise(invSize, left > 0 || slices.Max(counts)-slices.Min(counts) > 1, "the pool is grown from %d to %d with nothing left to be replaced", from, to)
 }
 
 // watchOwner is called at each change of a Node: what somebody else did stays.

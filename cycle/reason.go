@@ -126,7 +126,7 @@ const (
 	Outdated Reason = "Outdated"
 	// Requested: by annotation on the node.
 	Requested Reason = "Requested"
-	// Surplus: the run has ended and the pool is larger than desired.
+	// Surplus: the run has nothing left to replace and the pool is larger than it is to be.
 	Surplus Reason = "Surplus"
 	// Renewed: its machine was restarted and is back.
 	Renewed Reason = "Renewed"

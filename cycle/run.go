@@ -229,10 +229,12 @@ func (d *decision) surge(b Budget, run *v1alpha1.CycleStatus, todo []stale, p pa
 	// growth, and the size ahead of the list after a deletion.
 	machines := max(size+d.report.Stages[world.StageTerminating.String()], all.Instances)
 	if by := b.Grow(size, machines, left); by > 0 {
+		s := Step{Kind: Surge, From: size, To: size + by}
 		if rebalance {
 			run.Rebalanced++
+			s.Message = d.lopsided()
 		}
-		d.do(Step{Kind: Surge, From: size, To: size + by})
+		d.do(s)
 	} else if d.report.Stages[world.StageLaunching.String()] == 0 {
 		run.SurgeRetryAt, run.SurgeFailures = nil, 0
 		d.up(run)

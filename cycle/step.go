@@ -144,7 +144,7 @@ func (s Step) String() string {
 	case TakeBack:
 		return fmt.Sprintf("take pool %s back from %d to %d: %s", s.Pool, s.From, s.To, s.Message)
 	case Surge:
-		return fmt.Sprintf("grow pool %s from %d to %d", s.Pool, s.From, s.To)
+		return fmt.Sprintf("grow pool %s from %d to %d%s", s.Pool, s.From, s.To, because(s.Message))
 	case Taint:
 		return fmt.Sprintf("taint node %s as outdated%s", s.Node, because(s.Message))
 	case Untaint:

@@ -338,6 +338,7 @@ type killableCloud struct {
 	*fake.Cloud
 	w       *town
 	delete  func(cloudprovider.InstanceID) // sees each deletion before it happens
+	resize  func(from, to int)
 	release func(cloudprovider.Release)
 	flaky   *int // of its next calls every other fails or loses its answer
 }
@@ -397,7 +398,10 @@ func (c killableCloud) Replace(ctx context.Context, p cloudprovider.PoolID, ids 
 }
 
 func (c killableCloud) Resize(ctx context.Context, p cloudprovider.PoolID, from, to int) error {
-	return c.write(func() error { return c.Cloud.Resize(ctx, p, from, to) })
+	return c.write(func() error {
+		c.resize(from, to)
+		return c.Cloud.Resize(ctx, p, from, to)
+	})
 }
 
 func (c killableCloud) SetRelease(ctx context.Context, p cloudprovider.PoolID, r cloudprovider.Release) error {

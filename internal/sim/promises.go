@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"encoding/json"
 	"strings"
 	"time"
 
@@ -342,40 +341,4 @@ func (w *World) deletes(pool, instance string) {
 		}
 	})
 	w.promise(keepUnmanaged, n.Annotations[v1alpha1.AnnotationNodePoolID] == pool, "instance of node %s is deleted from another pool", n.Name)
-}
-
-// resizes checks the ceiling.
-func (w *World) resizes(pool string, body []byte) {
-	var put struct {
-		NodeConfigDetails struct {
-			Size *int `json:"size"`
-		} `json:"nodeConfigDetails"`
-	}
-	if json.Unmarshal(body, &put) != nil || put.NodeConfigDetails.Size == nil {
-		return
-	}
-	v, err := w.cloud.Pool(pool)
-	p := w.poolObject(pool)
-	if err != nil || p == nil {
-		return
-	}
-	to, limit := *put.NodeConfigDetails.Size, v.Size
-	if run := p.Status.Cycle; run != nil {
-		limit = int(run.Desired)
-	}
-	if p.Spec.Scale != nil {
-		limit = max(limit, int(p.Spec.Scale.MaxSize))
-	}
-	surge := 1
-	if c := p.Spec.Cycle; c != nil && c.MaxSurge != nil {
-		surge, _ = intstr.GetScaledValueFromIntOrPercent(c.MaxSurge, limit, true)
-	}
-	w.promise(keepCeiling, to <= max(limit+max(surge, 1), v.Size), "pool %s: size %d is asked for, at most %d and a surge of %d", p.Name, to, limit, surge)
-	live := 0
-	for _, n := range v.Nodes {
-		if n.ID != "" && n.State != "DELETING" {
-			live++
-		}
-	}
-	w.promise(keepDrained, to >= live || to >= v.Size, "pool %s: size %d is asked for with %d machines living", p.Name, to, live)
 }
