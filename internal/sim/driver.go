@@ -144,14 +144,14 @@ func (w *World) reap() {
 func (w *World) grant(o *op, f *fault) {
 	w.unpost(o)
 	w.stats.ops++
-	// client-go's jitter comes from the one global source. Seeded anew for each
-	// op, a draw more or less in one goroutine is not felt by all that follows.
-	rand.Seed(int64(w.hash ^ uint64(w.step))) //nolint:staticcheck // there is no other way in
 	if o.gate() {
 		w.note("look %s", o.key)
 		o.answer <- answer{}
 		return
 	}
+	// client-go's jitter comes from the one global source. Seeded anew for each
+	// request, a draw more or less in one goroutine is not felt by all that follows.
+	rand.Seed(int64(w.hash ^ uint64(w.step))) //nolint:staticcheck // there is no other way in
 	if o.writes() && !electing(o) && !o.question() {
 		w.writes++
 		if w.opt.CrashAt == w.writes && w.opt.Crash != NoCrash {

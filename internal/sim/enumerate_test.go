@@ -37,17 +37,24 @@ var stories = []struct {
 	}},
 }
 
+// undisturbed is how a story is played, and what it comes to when nothing goes wrong.
+func undisturbed(t *testing.T, story func(*World)) (Options, Result) {
+	t.Helper()
+	o := options(1)
+	o.Gentle, o.Nodes, o.Story = true, 4, story
+	r := Run(t, o)
+	if r.Violation != nil {
+		t.Fatalf("with nothing in its way: %s", r.Violation)
+	}
+	return o, r
+}
+
 // TestCrashes kills the daemon before, during and after its writes, one death a
 // run: each story must end as it does without.
 func TestCrashes(t *testing.T) {
 	for _, s := range stories {
 		t.Run(s.name, func(t *testing.T) {
-			o := options(1)
-			o.Gentle, o.Nodes, o.Story = true, 4, s.tell
-			whole := Run(t, o)
-			if whole.Violation != nil {
-				t.Fatalf("without a crash: %s", whole.Violation)
-			}
+			o, whole := undisturbed(t, s.tell)
 			runs, first, step, kinds := 0, 1, *stride, []CrashKind{CrashBefore, CrashDuring, CrashAfter}
 			if step == 0 {
 				first, step, kinds = max(whole.Writes/2, 1), whole.Writes, kinds[1:2]
@@ -75,12 +82,7 @@ func TestCrashes(t *testing.T) {
 func TestStale(t *testing.T) {
 	for _, s := range stories {
 		t.Run(s.name, func(t *testing.T) {
-			o := options(1)
-			o.Gentle, o.Nodes, o.Story = true, 4, s.tell
-			whole := Run(t, o)
-			if whole.Violation != nil {
-				t.Fatalf("with every event in time: %s", whole.Violation)
-			}
+			o, whole := undisturbed(t, s.tell)
 			pairs := stalePairs(whole)
 			step := *stride
 			if step == 0 {

@@ -38,6 +38,7 @@ func TestMain(m *testing.M) {
 	debug.SetGCPercent(800)
 	debug.SetMemoryLimit(1 << 30)
 	Prepare()
+	logNothing()
 	dir, err := os.MkdirTemp("", "tidemill-sim")
 	if err == nil {
 		credentials, err = Credentials(dir)

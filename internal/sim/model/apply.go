@@ -74,7 +74,7 @@ func converters(crd []byte) (typeConverters, error) {
 	if err != nil {
 		return typeConverters{}, err
 	}
-	c := typeConverters{gardener{applyconfigurations.NewTypeConverter(scheme)}, gardener{pools}, rules}
+	c := typeConverters{gardener{applyconfigurations.NewTypeConverter(scheme), &sync.Map{}}, gardener{pools, &sync.Map{}}, rules}
 	readSchemas.Store(string(crd), c)
 	return c, nil
 }

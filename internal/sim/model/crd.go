@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"reflect"
 
 	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -11,6 +12,7 @@ import (
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/cel"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/defaulting"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/validation"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -24,6 +26,7 @@ import (
 type rulebook struct {
 	schema *structural.Structural
 	fields validation.SchemaValidator
+	status validation.SchemaValidator // of that field alone
 	rules  *cel.Validator
 }
 
@@ -40,6 +43,10 @@ func readRules(crd *apiextensionsv1.CustomResourceDefinition) (*rulebook, error)
 	if b.fields, _, err = validation.NewSchemaValidator(&props); err != nil {
 		return nil, fmt.Errorf("read schema of %s: %w", crd.Name, err)
 	}
+	status := props.Properties["status"]
+	if b.status, _, err = validation.NewSchemaValidator(&status); err != nil {
+		return nil, fmt.Errorf("read schema of %s's status: %w", crd.Name, err)
+	}
 	b.rules = cel.NewValidator(b.schema, true, celconfig.PerCallLimit)
 	return b, nil
 }
@@ -50,10 +57,10 @@ func (t target) valid(next, old client.Object) error {
 	if t.rules == nil {
 		return nil
 	}
-	now, before := plant(t.GroupVersionKind, next).tree, map[string]any(nil)
-	if t.sub == "status" { // the spec is what it was, and the rules are about the spec
-		return refused(t, validation.ValidateCustomResource(nil, now, t.rules.fields))
+	if t.sub == "status" { // all the rest is what it was, and the rules are about the spec
+		return t.validStatus(next, old)
 	}
+	now, before := plant(t.GroupVersionKind, next).tree, map[string]any(nil)
 	defaulting.Default(now, t.rules.schema)
 	book := next.GetManagedFields()
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(now, next); err != nil {
@@ -64,6 +71,26 @@ func (t target) valid(next, old client.Object) error {
 		before = plant(t.GroupVersionKind, old).tree
 	}
 	return t.judge(now, before)
+}
+
+// validStatus looks at the fields of a status that have changed: nothing in the
+// definition is about several of them, and the others were looked at before.
+func (t target) validStatus(next, old client.Object) error {
+	now, before := part(next, "Status"), part(old, "Status")
+	changed := reflect.New(now.Type())
+	for i := range now.NumField() {
+		if !equality.Semantic.DeepEqual(now.Field(i).Interface(), before.Field(i).Interface()) {
+			changed.Elem().Field(i).Set(now.Field(i))
+		}
+	}
+	tree, err := runtime.DefaultUnstructuredConverter.ToUnstructured(changed.Interface())
+	if err != nil {
+		return apierrors.NewBadRequest(err.Error())
+	}
+	if bare(tree) {
+		return nil
+	}
+	return refused(t, validation.ValidateCustomResource(field.NewPath("status"), tree, t.rules.status))
 }
 
 func (t target) judge(now, before map[string]any) error {

@@ -78,6 +78,7 @@ type object struct {
 	client.Object
 	text []byte // its JSON, once somebody has asked
 	wire []byte // its protobuf, once somebody has asked
+	meta []byte // the JSON of its metadata alone, once somebody has asked
 	rv   uint64
 }
 

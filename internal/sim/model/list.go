@@ -3,7 +3,6 @@ package model
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"strconv"
 	"strings"
 
@@ -97,15 +96,15 @@ func (t target) listing(r *Request, meta metav1.ListMeta, found []*object) Respo
 	return Response{Status: 200, Body: b.Bytes(), ContentType: formJSON}
 }
 
-// body is the object's JSON, or its metadata alone.
+// body is the object's JSON, or its metadata alone, encoded once for all who read it.
 func (o *object) body(partial bool) []byte {
 	if !partial {
 		return o.json()
 	}
-	var m metav1.PartialObjectMetadata
-	if err := json.Unmarshal(o.json(), &m); err != nil {
-		panic(err) // it is our own text
+	if o.meta == nil {
+		m := metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{Kind: "PartialObjectMetadata", APIVersion: "meta.k8s.io/v1"}}
+		m.ObjectMeta = *o.Object.(metav1.ObjectMetaAccessor).GetObjectMeta().(*metav1.ObjectMeta)
+		o.meta = encode(m)
 	}
-	m.TypeMeta = metav1.TypeMeta{Kind: "PartialObjectMetadata", APIVersion: "meta.k8s.io/v1"}
-	return encode(m)
+	return o.meta
 }

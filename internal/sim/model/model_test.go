@@ -86,6 +86,8 @@ func TestHistory(t *testing.T) {
 		{"POST " + pools, `{"metadata":{"name":"p"},"spec":{"nodePoolID":"x","repair":{}}}`, 201},
 		{"PATCH " + pools + "/p", `merge: {"spec":{"nodePoolID":"y"}}`, 422},
 		{"PATCH " + pools + "/p", `strategic: {}`, 415},
+		{"PATCH " + pools + "/p/status", `merge: {"status":{"conditions":[{"type":"Ready","status":"Perhaps","reason":"R","message":"","lastTransitionTime":"2000-01-01T00:00:00Z"}]}}`, 422},
+		{"PATCH " + pools + "/p/status?fieldManager=one", `apply: {"apiVersion":"tidemill.dev/v1alpha1","kind":"Pool","metadata":{"name":"p"},"status":{"conditions":[{"type":"Ready","status":"Perhaps","reason":"R","message":"","lastTransitionTime":"2000-01-01T00:00:00Z"}]}}`, 422},
 	} {
 		if got, body := ask(s, step.what, step.body); got != step.want {
 			t.Errorf("%d. %s %s: %d, want %d: %v", i, step.what, step.body, got, step.want, body)

@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -11,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/managedfields"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/structured-merge-diff/v6/typed"
+	"sigs.k8s.io/structured-merge-diff/v6/value"
 )
 
 // A sapling is an object as the field managers see it: its fields as a tree of
@@ -66,14 +68,29 @@ func (s *Server) grown(t target, r runtime.Object) (client.Object, error) {
 }
 
 // gardener is a TypeConverter for saplings; the rest it leaves to the schema's own.
-type gardener struct{ managedfields.TypeConverter }
+// A sapling grew from a Go type, so that its fields are of the types that they
+// should be: to check them again was a fifth of an apply.
+type gardener struct {
+	managedfields.TypeConverter
+	soils *sync.Map // *typed.TypedValue by kind: who has its schema and its type
+}
 
 // ObjectToTyped implements managedfields.TypeConverter.
 func (g gardener) ObjectToTyped(o runtime.Object, opts ...typed.ValidationOptions) (*typed.TypedValue, error) {
-	if s, ok := o.(*sapling); ok {
-		o = &unstructured.Unstructured{Object: s.tree}
+	s, ok := o.(*sapling)
+	if !ok {
+		return g.TypeConverter.ObjectToTyped(o, opts...)
 	}
-	return g.TypeConverter.ObjectToTyped(o, opts...)
+	kind := s.GroupVersionKind()
+	if soil, ok := g.soils.Load(kind); ok {
+		v := soil.(*typed.TypedValue)
+		return typed.AsTypedUnvalidated(value.NewValueInterface(s.tree), v.Schema(), v.TypeRef()), nil //nolint:staticcheck // it is what it is for
+	}
+	v, err := g.TypeConverter.ObjectToTyped(&unstructured.Unstructured{Object: s.tree}, opts...)
+	if err == nil {
+		g.soils.Store(kind, v)
+	}
+	return v, err
 }
 
 // TypedToObject implements managedfields.TypeConverter.

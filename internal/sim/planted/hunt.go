@@ -89,9 +89,9 @@ func (d Field) Play(ctx context.Context, b Bug, f Find, n int) (Find, error) {
 func (d Field) first(ctx context.Context, b Bug, from uint64, n int) (promise string, at uint64, played int, err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	cmd := exec.CommandContext(ctx, d.Binary, "-test.run", "TestSeeds$", "-test.timeout", "0", "-seeds", strconv.Itoa(n), "-from", strconv.FormatUint(from, 10))
+	cmd := exec.CommandContext(ctx, d.Binary, "-test.run", "TestSeeds$", "-test.timeout", "0", "-seeds", strconv.Itoa(n), "-from", strconv.FormatUint(from, 10), "-jobs", "1")
 	cmd.Dir = filepath.Join(d.Root, "internal", "sim")
-	cmd.Env = append(os.Environ(), Switch+"="+b.Name)
+	cmd.Env = append(os.Environ(), Switch+"="+b.Name, "GODEBUG=asyncpreemptoff=1")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return "", 0, 0, err
