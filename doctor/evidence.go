@@ -89,6 +89,18 @@ var allChecks = sync.OnceValue(func() map[string]Check {
 	return all
 })
 
+// checkOrder are the IDs of all checks, those over the API first: the catalogue is
+// made anew by whoever asks for it, and each look asks for each brake.
+var checkOrder = sync.OnceValue(func() []string {
+	var ids []string
+	for _, checks := range [][]Check{Checks(), HostChecks()} {
+		for _, c := range checks {
+			ids = append(ids, c.ID)
+		}
+	}
+	return ids
+})
+
 // ofHost is whether a check is one that a host makes: of all else it knows no more
 // than others, and its word on it counts for nothing.
 func ofHost(id string) bool {

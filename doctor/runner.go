@@ -41,9 +41,11 @@ func (r *Runner) Examine(ctx context.Context, patients []Patient) [][]Finding {
 	var lanes sync.WaitGroup
 	for j, c := range r.Checks {
 		lanes.Go(func() {
+			l := lane{check: c}
+			defer l.end()
 			hangs, limit := 0, c.Limits.describe(c.Unit)
 			for i, p := range patients {
-				f := r.examine(ctx, c, p, hangs >= maxHangs)
+				f := r.examine(ctx, &l, p, hangs >= maxHangs)
 				f.Limit = limit
 				if f.Reason == ReasonTimedOut {
 					hangs++
@@ -57,8 +59,9 @@ func (r *Runner) Examine(ctx context.Context, patients []Patient) [][]Finding {
 	return findings
 }
 
-func (r *Runner) examine(ctx context.Context, c Check, p Patient, tired bool) Finding {
-	f := r.ask(ctx, c, p, tired)
+func (r *Runner) examine(ctx context.Context, l *lane, p Patient, tired bool) Finding {
+	c := l.check
+	f := r.ask(ctx, l, p, tired)
 	f.Check, f.Node = c.ID, p.Name()
 	f.Message, f.Observed = clean(f.Message), clean(f.Observed)
 	f = r.confirm(c, p, f)
@@ -68,8 +71,9 @@ func (r *Runner) examine(ctx context.Context, c Check, p Patient, tired bool) Fi
 	return f
 }
 
-// ask calls the check unless there is a reason not to.
-func (r *Runner) ask(ctx context.Context, c Check, p Patient, tired bool) Finding {
+// ask has the check called unless there is a reason not to.
+func (r *Runner) ask(ctx context.Context, l *lane, p Patient, tired bool) Finding {
+	c := l.check
 	if p.Node != nil && !c.Leaving && p.Leaving() {
 		return skip(ReasonLeaving, "the node is being deleted")
 	}
@@ -93,29 +97,19 @@ func (r *Runner) ask(ctx context.Context, c Check, p Patient, tired bool) Findin
 	if busy {
 		return unknown(ReasonHanging, "the call of an earlier look still hangs")
 	}
-	return r.bounded(ctx, c, p, k)
+	return r.bounded(ctx, l, p, k)
 }
 
-func (r *Runner) bounded(ctx context.Context, c Check, p Patient, k call) Finding {
-	ctx, cancel := context.WithTimeout(ctx, or(c.Patience, r.Timeout))
+func (r *Runner) bounded(ctx context.Context, l *lane, p Patient, k call) Finding {
+	ctx, cancel := context.WithTimeout(ctx, or(l.check.Patience, r.Timeout))
 	defer cancel()
-	done := make(chan Finding, 1)
-	go func() {
-		defer func() {
-			if v := recover(); v != nil {
-				done <- unknown(ReasonPanicked, fmt.Sprintf("a bug in the check: %v", v))
-			}
-			r.mu.Lock()
-			delete(r.hanging, k)
-			r.mu.Unlock()
-		}()
-		done <- c.Run(ctx, p)
-	}()
+	done := l.hand(r).take(visit{ctx, p, k})
 	select {
 	case f := <-done:
 		return f
 	case <-ctx.Done():
 	}
+	l.end()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	select {
@@ -127,7 +121,7 @@ func (r *Runner) bounded(ctx context.Context, c Check, p Patient, k call) Findin
 		r.hanging = map[call]bool{}
 	}
 	r.hanging[k] = true
-	return unknown(ReasonTimedOut, fmt.Sprintf("no answer within %s", or(c.Patience, r.Timeout)))
+	return unknown(ReasonTimedOut, fmt.Sprintf("no answer within %s", or(l.check.Patience, r.Timeout)))
 }
 
 // confirm turns a failure that has not stood long enough into a warning. What

@@ -246,11 +246,9 @@ func count(cases []Case) (tally, int) {
 			t.by[c.failures()[0].Check]++
 		}
 	}
-	for _, checks := range [][]Check{Checks(), HostChecks()} {
-		for _, check := range checks {
-			if t.by[check.ID] > 0 {
-				t.checks = append(t.checks, check.ID)
-			}
+	for _, id := range checkOrder() {
+		if t.by[id] > 0 {
+			t.checks = append(t.checks, id)
 		}
 	}
 	return t, t.total
