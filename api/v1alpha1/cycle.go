@@ -121,8 +121,8 @@ type CycleSpec struct {
 	// +kubebuilder:validation:Maximum=100
 	// +optional
 	MaxFailed *int32 `json:"maxFailed,omitempty"`
-	// joinTimeout is how long a new node may take to become available, and a
-	// rebooted one to come back. Default 20m.
+	// joinTimeout is how long a new node may take to become available, and one
+	// with a new boot volume to be back. Default 20m.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]{1,3})?(h|m|s|ms))+)$')",message="must be a duration such as 90s, 30m or 1h30m"

@@ -28,6 +28,8 @@ Data goes to standard output, talk to standard error. ` + "`tidemill man DIRECTO
 | 2 | the command line makes no sense |
 | 3 | the cluster or the cloud could not be looked at |
 
+The doctor's are those of a linter: 0 well, 1 not well, 2 could not look.
+
 ## Colours and screens
 
 Only a terminal gets colours and lines that change; ` + "`NO_COLOR`" + ` or ` + "`TERM=dumb`" + ` keep it plain too. What comes from a cluster or a cloud is shown printable.

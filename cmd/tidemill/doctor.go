@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -133,10 +134,11 @@ func (g *globals) examine(ctx context.Context, f *doctorFlags, names []string) e
 	if err != nil {
 		return blind(err, classify(err).hints...)
 	}
-	if len(names) > 0 {
-		var unknown []string
-		if r, unknown = r.Only(names...); len(unknown) > 0 {
-			return &failure{exitNo, fmt.Errorf("there is no node %s", strings.Join(unknown, ", ")), []string{"kubectl get nodes lists them"}}
+	some := len(names) > 0
+	var missing error
+	if some {
+		if r, names, missing = only(r, names); len(names) == 0 {
+			return missing
 		}
 	}
 	var visits []deep.Visit
@@ -145,7 +147,7 @@ func (g *globals) examine(ctx context.Context, f *doctorFlags, names []string) e
 			return err
 		}
 	}
-	r = g.since(r, f.state, len(names) > 0)
+	r = g.since(r, f.state, some)
 	if f.bundle != "" {
 		if err := g.pack(ctx, f, c, r, visits); err != nil {
 			return err
@@ -155,7 +157,18 @@ func (g *globals) examine(ctx context.Context, f *doctorFlags, names []string) e
 	if g.output == "text" || g.output == "wide" {
 		f.ask.showConsoles(g.stdout, names)
 	}
-	return err
+	return cmp.Or(missing, err)
+}
+
+// only is the report on those of the named nodes that are there, and who is not: a
+// node that has just gone keeps nobody from hearing of the others.
+func only(r doctor.Report, names []string) (doctor.Report, []string, error) {
+	r, unknown := r.Only(names...)
+	if len(unknown) == 0 {
+		return r, names, nil
+	}
+	there := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(unknown, name) })
+	return r, there, blind(fmt.Errorf("there is no node %s", strings.Join(unknown, ", ")), "kubectl get nodes lists them")
 }
 
 // since marks what is new and keeps this look. A look at some nodes is not kept:

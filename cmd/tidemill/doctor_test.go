@@ -94,3 +94,23 @@ func TestDoctorWithoutTidemill(t *testing.T) {
 		}
 	}
 }
+
+// A node that has just gone keeps nobody from hearing of the others, and is no
+// finding: the command could not look at it.
+func TestDoctorOfNodesThatAreGone(t *testing.T) {
+	quietEnvironment(t)
+	t.Setenv("TIDEMILL_OCI_AUTH", "api_key")
+	for _, c := range []struct {
+		names  []string
+		stdout string
+	}{
+		{[]string{"gone", "10.0.1.7"}, "1 node: 0 fine, 1 with a problem, 0 not fully examined\n"},
+		{[]string{"gone"}, ""},
+	} {
+		var stdout, stderr bytes.Buffer
+		code := run(t.Context(), append([]string{"tidemill", "doctor", "--kubelet", "off", "--kubeconfig", bareCluster(t, "nodes", "pods")}, c.names...), &stdout, &stderr)
+		if code != 2 || !strings.Contains(stderr.String(), "there is no node gone\n") || !strings.HasSuffix(stdout.String(), c.stdout) || (c.stdout == "") != (stdout.Len() == 0) {
+			t.Errorf("%v: exit code %d\n%s%s", c.names, code, stdout.String(), stderr.String())
+		}
+	}
+}

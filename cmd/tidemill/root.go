@@ -21,7 +21,8 @@ Exit codes:
   0  done; the answer is yes
   1  the answer is no: refused, not well, failed
   2  the command line makes no sense
-  3  the cluster or the cloud could not be looked at`
+  3  the cluster or the cloud could not be looked at
+The doctor's are those of a linter: 0 well, 1 not well, 2 could not look.`
 
 const rootExample = `  # how are the pools, and why does something wait?
   %[1]s status
