@@ -3,6 +3,7 @@ package doctor
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,6 +28,15 @@ func (c *clinic) says(ago time.Duration, findings ...Finding) {
 
 func failing(check string, since time.Time) Finding {
 	return Finding{Check: check, State: Fail, Since: since, Message: check + " fails"}
+}
+
+// What a host cannot know it does not say: not that its machine is off, or that its
+// lease is old.
+func TestHostSpeaksOfItsOwnChecksAlone(t *testing.T) {
+	fail, warn := readHead("fail=instance-stopped@1772366400,lease@1772366400,root-read-only@1772366400 warn=system-pods,memory; words")
+	if len(fail) != 1 || fail[rootReadOnly.ID].IsZero() || !slices.Equal(warn, []string{"memory"}) {
+		t.Errorf("fails %v, warns %v", fail, warn)
+	}
 }
 
 func TestHostReportIsFoldedInWhileFresh(t *testing.T) {
