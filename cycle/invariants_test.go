@@ -24,18 +24,20 @@ var campaign = flag.Bool("campaign", false, "kill every strategy's run at every 
 
 // plot is what happens in a random run.
 type plot struct {
-	set           setting
-	killAt        int
-	after         bool
-	flaky         int
-	capacity      int // of the first zone; negative is unlimited
-	restore       int // the tick at which it is unlimited again
-	version       string
-	plain         bool // all nodes once, whatever they run
-	brakes, edits bool
-	duds          int // new machines that never become nodes, the first of them
-	loses         int // the tick at which a machine is lost, and the next another; 0 is never
-	mends         int // ticks from the first refusal of the firm pods' budget until somebody mends it
+	set       setting
+	killAt    int
+	after     bool
+	flaky     int
+	capacity  int // of the first zone; negative is unlimited
+	restore   int // the tick at which it is unlimited again
+	version   string
+	plain     bool // all nodes once, whatever they run
+	edits     bool
+	brakes    int  // the tick at which many nodes are away, for ten minutes; 0 is never
+	everybody bool // not only half of them
+	duds      int  // new machines that never become nodes, the first of them
+	loses     int  // the tick at which a machine is lost, and the next another; 0 is never
+	mends     int  // ticks from the first refusal of the firm pods' budget until somebody mends it
 }
 
 // anyPlot draws a pool, a strategy, a load, faults, edits and a death.
@@ -79,8 +81,8 @@ func anyPlot(t *rapid.T) plot {
 	if rapid.IntRange(0, 3).Draw(t, "capacity?") == 0 {
 		p.capacity, p.restore = rapid.IntRange(0, 2).Draw(t, "capacity"), rapid.IntRange(60, 400).Draw(t, "restore")
 	}
-	p.edits, p.brakes = rapid.IntRange(0, 3).Draw(t, "edits") == 0, rapid.IntRange(0, 3).Draw(t, "brakes") == 0
-	if p.brakes {
+	p.edits, p.everybody = rapid.IntRange(0, 3).Draw(t, "edits") == 0, rapid.Bool().Draw(t, "everybody")
+	if p.brakes = rapid.SampledFrom([]int{0, 0, 1}).Draw(t, "brakes") * rapid.IntRange(2, 30).Draw(t, "brakesAt"); p.brakes > 0 {
 		p.set.lag = 0 // nobody can know of nodes that broke since the cache was filled
 	}
 	if rapid.IntRange(0, 4).Draw(t, "version") == 0 {
@@ -140,7 +142,7 @@ func (p plot) play(t tester) map[string]int {
 		s.change(func(o *v1alpha1.Pool) { o.Spec.Repair = &v1alpha1.RepairSpec{Mode: v1alpha1.RepairOn} })
 	}
 	s.until(func() bool {
-		return (s.ended(request) || s.moot()) && (p.loses == 0 || s.whole() && s.ticks > p.loses+1)
+		return (s.ended(request) || s.moot()) && (p.loses == 0 || s.whole() && s.ticks > p.loses+1) && (p.brakes == 0 || s.ticks > p.brakes+61)
 	})
 	outcome, version := Succeeded, newRelease.Kubernetes
 	if b.Surge+b.Unavailable == 0 || p.version != "v1.34.1" && !p.plain {
@@ -207,16 +209,15 @@ func (p *plot) meddle(s *simulation, tick int) {
 			o.Spec.Cycle.MaxSurge = &more
 		})
 	}
-	if p.brakes && (tick == 30 || tick == 90) {
-		// Half of the pool is away for ten minutes.
+	if p.brakes > 0 && (tick == p.brakes || tick == p.brakes+60) {
 		for i, n := range s.look().Nodes {
 			if n.Object == nil || len(n.Object.Status.Conditions) < 2 || s.down[n.Name()] ||
-				tick == 30 && (i%2 > 0 || p.renewed(s, n)) {
+				tick == p.brakes && (!p.everybody && i%2 > 0 || p.renewed(s, n)) {
 				continue
 			}
 			s.edit(n.Name(), func(o *corev1.Node) {
 				o.Status.Conditions[0].Status = corev1.ConditionTrue
-				if tick == 30 {
+				if tick == p.brakes {
 					o.Status.Conditions[0].Status = corev1.ConditionUnknown
 				}
 			})

@@ -122,6 +122,7 @@ func (s *simulation) limits(desired int) (floor, ceiling, zoneFloor, missing int
 // watchNode is called before a change of a Node: Floor, Replace-first, Zone.
 func (s *simulation) watchNode(before, after *corev1.Node) {
 	s.watchOwner(before, after)
+	s.watchSkip(before, after)
 	if before.Spec.Unschedulable || !after.Spec.Unschedulable {
 		return
 	}
@@ -157,8 +158,7 @@ func (s *simulation) watchNode(before, after *corev1.Node) {
 	// The zone's floor yields only when nothing else can go on.
 	other := ""
 	for _, n := range pool.Nodes {
-		until, _ := skippedUntil(n) // what was given up is left alone for a while
-		if n.Available() && n.Kubernetes() != pool.Cloud.Release.Kubernetes && zones[n.Zone()].Available-1 >= zoneFloor && !time.Now().Before(until) {
+		if n.Available() && n.Kubernetes() != pool.Cloud.Release.Kubernetes && zones[n.Zone()].Available-1 >= zoneFloor && !time.Now().Before(s.alone[n.Name()]) {
 			other = n.Name()
 		}
 		if n.Stage() == world.StageDrained && pool.Run().Strategy == v1alpha1.StrategyBlueGreen {
@@ -261,6 +261,24 @@ func (s *simulation) watchResize(from, to int) {
 	}
 	counts := slices.Collect(maps.Values(zones))
 	s.promise(invSize, left > 0 || slices.Max(counts)-slices.Min(counts) > 1, "the pool is grown from %d to %d with nothing left to be replaced", from, to)
+}
+
+// watchSkip is called before a change of a Node. One whose drain has run out of time is
+// left alone for a while, and so cannot go instead of another: counted here, and not
+// read off what the daemon has noted.
+func (s *simulation) watchSkip(before, after *corev1.Node) {
+	mark, err := kube.MarkOf(before)
+	if err != nil || mark == nil || after.Annotations[v1alpha1.AnnotationDisruption] != "" || after.Annotations[v1alpha1.AnnotationSkippedUntil] == before.Annotations[v1alpha1.AnnotationSkippedUntil] {
+		return
+	}
+	timeout := 30 * time.Minute
+	if d := s.town.pool.Spec.Cycle.Drain; d != nil && d.Timeout != nil {
+		timeout = d.Timeout.Duration
+	}
+	if mark.DrainStarted != nil && time.Since(*mark.DrainStarted) >= timeout {
+		s.skips[after.Name]++
+		s.alone[after.Name] = time.Now().Add(min(10*time.Minute<<(s.skips[after.Name]-1), time.Hour))
+	}
 }
 
 // watchOwner is called at each change of a Node: what somebody else did stays.

@@ -16,7 +16,7 @@ func TestARefusalIsNotForgotten(t *testing.T) {
 	none := intstr.FromInt32(0)
 	p := plot{
 		set:      setting{size: 1, zones: 1, surge: none, unavailable: none, prepare: somebodys},
-		capacity: 0, restore: 60, loses: 55, version: newRelease.Kubernetes, edits: true, brakes: true,
+		capacity: 0, restore: 60, loses: 55, version: newRelease.Kubernetes, edits: true, brakes: 30,
 	}
 	p.set.spec = func(s *v1alpha1.CycleSpec) { s.Fallback = &v1alpha1.FallbackSpec{} }
 	synctest.Test(t, func(t *testing.T) {

@@ -68,11 +68,13 @@ type simulation struct {
 	never   map[string]bool // those
 	overdue int             // looks in a row at which drains were late
 	resized bool            // somebody has changed the pool's size
-	kept    map[string]int  // how often each promise was put to the test
+	skips   map[string]int  // how often a node's drain has run out of time
+	alone   map[string]time.Time
+	kept    map[string]int // how often each promise was put to the test
 }
 
 func newSimulation(t tester, set setting) *simulation {
-	s := &simulation{t: t, set: set, down: map[string]bool{}, dud: map[cloudprovider.InstanceID]bool{}, never: map[string]bool{}, kept: map[string]int{}}
+	s := &simulation{t: t, set: set, down: map[string]bool{}, dud: map[cloudprovider.InstanceID]bool{}, never: map[string]bool{}, skips: map[string]int{}, alone: map[string]time.Time{}, kept: map[string]int{}}
 	s.town = &town{lost: map[cloudprovider.InstanceID]bool{}, nodes: map[string]*corev1.Node{}, pods: map[string]*corev1.Pod{}, minAvailable: set.minAvailable}
 	s.town.watch = s.watchNode
 	s.town.evicted = func(allowed bool) { s.promise(invPDB, allowed, "a pod left against its budget") }
