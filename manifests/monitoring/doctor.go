@@ -12,7 +12,7 @@ func doctor() Dashboard {
 		{"Repair", []Panel{
 			one("Repairs", "Asked for, reported in dry run, taken back, ended; per hour.", Count, Stack,
 				`sum by (act) (rate(tidemill_doctor_repairs_total{pool=~"$pool"}[$__rate_interval])) * 3600 or vector(0)`, "{{act}}"),
-			one("Brake", "Yes: so much is broken at once that repair waits for a person.", YesNo, States, `max by (pool) (tidemill_doctor_braked{pool=~"$pool"})`, "{{pool}}").amiss("red"),
+			one("Brake", "Yes: so much is broken at once that a common cause is likelier; repair waits until it is calm again.", YesNo, States, `max by (pool) (tidemill_doctor_braked{pool=~"$pool"})`, "{{pool}}").amiss("red"),
 			one("Nodes that need a person", "Repair has done all it may for them.", Count, Lines, `max by (pool) (tidemill_doctor_needs_human_nodes{pool=~"$pool"}) or vector(0)`, "{{pool}}"),
 		}},
 		{"The examination itself", []Panel{
