@@ -99,6 +99,10 @@ func TestRuntimeThatLostItsDisk(t *testing.T) {
 	}
 }
 
+// bounded is what may pass on a machine that is busy with other tests. A call that
+// is not bounded at all takes as long as go test lets it.
+const bounded = time.Minute
+
 func TestRuntimeThatFails(t *testing.T) {
 	root, r := runtime(t)
 	ask := At(root)
@@ -115,7 +119,7 @@ func TestRuntimeThatFails(t *testing.T) {
 	if _, err := ask(t.Context()); err == nil {
 		t.Error("a runtime that is gone answered")
 	}
-	if took := time.Since(began); took > 4*patience {
+	if took := time.Since(began); took > bounded {
 		t.Errorf("it took %s to notice", took)
 	}
 }
@@ -144,7 +148,7 @@ func TestDeadSockets(t *testing.T) {
 	if s, err := At(root)(t.Context()); err == nil {
 		t.Errorf("a mute socket answered %+v", s)
 	}
-	if took := time.Since(began); took > 5*patience {
+	if took := time.Since(began); took > bounded {
 		t.Errorf("a mute socket held us for %s", took)
 	}
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
