@@ -36,6 +36,9 @@ type cloud struct {
 
 var quick = Latency{Accept: 5 * time.Millisecond, Provision: 5 * time.Millisecond, Boot: 5 * time.Millisecond, Terminate: 5 * time.Millisecond}
 
+// long lasts while a busy machine asks twice.
+var long = Latency{Accept: 5 * time.Millisecond, Provision: 500 * time.Millisecond, Boot: 500 * time.Millisecond, Terminate: 5 * time.Millisecond}
+
 func newCloud(t *testing.T, opt Options) *cloud {
 	t.Helper()
 	c := &cloud{t: t}

@@ -30,7 +30,7 @@ func (c *cloud) upgrade(id string, how containerengine.NodePoolCyclingDetails) (
 }
 
 func TestCyclingReplacesEveryNode(t *testing.T) {
-	c := newCloud(t, Options{})
+	c := newCloud(t, Options{Latency: long})
 	id := c.pool("workers", 3)
 	before := c.rest(id)
 	work, err := c.upgrade(id, containerengine.NodePoolCyclingDetails{MaximumSurge: common.String("50%")})
@@ -106,6 +106,16 @@ func TestBootVolumeCyclingFailsWhereAVolumeIsNotEnough(t *testing.T) {
 	}
 }
 
+func TestCyclingOfABusyPoolIsRefused(t *testing.T) {
+	c := newCloud(t, Options{Latency: Latency{Accept: time.Hour}})
+	id, err := c.AddPool(c.spec("workers", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.upgrade(id, containerengine.NodePoolCyclingDetails{})
+	wantRefusal(t, err, 409, "IncorrectState")
+}
+
 func TestCyclingIsRefused(t *testing.T) {
 	c := newCloud(t, Options{})
 	id := c.pool("workers", 2)
@@ -120,12 +130,8 @@ func TestCyclingIsRefused(t *testing.T) {
 		_, err := c.upgrade(id, how)
 		wantRefusal(t, err, 400, "InvalidParameter")
 	}
-	c.mustResize(id, 3)
-	_, err := c.upgrade(id, containerengine.NodePoolCyclingDetails{})
-	wantRefusal(t, err, 409, "IncorrectState") // busy
-	c.rest(id)
 	enabled := &containerengine.NodePoolCyclingDetails{IsNodeCyclingEnabled: common.Bool(true)}
-	_, err = c.oke.UpdateNodePool(t.Context(), containerengine.UpdateNodePoolRequest{NodePoolId: &id, UpdateNodePoolDetails: containerengine.UpdateNodePoolDetails{
+	_, err := c.oke.UpdateNodePool(t.Context(), containerengine.UpdateNodePoolRequest{NodePoolId: &id, UpdateNodePoolDetails: containerengine.UpdateNodePoolDetails{
 		NodePoolCyclingDetails: enabled, NodeConfigDetails: &containerengine.UpdateNodePoolNodeConfigDetails{
 			PlacementConfigs: []containerengine.NodePoolPlacementConfigDetails{{AvailabilityDomain: &c.AvailabilityDomains()[0], SubnetId: text("other")}}}}})
 	wantRefusal(t, err, 409, "Conflict")
@@ -160,7 +166,7 @@ func TestCyclingWithoutCapacityStops(t *testing.T) {
 }
 
 func TestCyclingCanBeCancelled(t *testing.T) {
-	c := newCloud(t, Options{Latency: Latency{Accept: 5 * time.Millisecond, Provision: 200 * time.Millisecond, Boot: -1, Terminate: -1}})
+	c := newCloud(t, Options{Latency: long})
 	id := c.pool("workers", 3)
 	work, err := c.upgrade(id, containerengine.NodePoolCyclingDetails{})
 	if err != nil {

@@ -66,7 +66,7 @@ func (c *cloud) replaceBootVolume(node string) (string, error) {
 var now = &containerengine.NodeEvictionSettings{EvictionGraceDuration: common.String("PT0M")}
 
 func TestRebootComesBack(t *testing.T) {
-	c := newCloud(t, Options{})
+	c := newCloud(t, Options{Latency: long})
 	id := c.pool("workers", 2)
 	node := c.rest(id).Nodes[0].ID
 	work, err := c.reboot(node, now)
