@@ -18,8 +18,8 @@ func badCloud(t *testing.T, env *Env, setting, say string) {
 	if err := bad.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ctx := within(t, 90*time.Second)
-	if err := s.Wait(ctx, "the cloud's refusal to be shown", time.Minute, s.notReady("workers", "CloudUnavailable")); err != nil {
+	ctx := within(t, 5*time.Minute)
+	if err := s.Wait(ctx, "the cloud's refusal to be shown", 2*time.Minute, s.notReady("workers", "CloudUnavailable")); err != nil {
 		t.Error(err)
 	}
 	p, err := s.Pool(ctx, "workers")
@@ -43,7 +43,7 @@ func badCloud(t *testing.T, env *Env, setting, say string) {
 	if err := good.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Wait(ctx, "the pool to be read again", time.Minute, s.ready("workers")); err != nil {
+	if err := s.Wait(ctx, "the pool to be read again", 2*time.Minute, s.ready("workers")); err != nil {
 		t.Error(err)
 	}
 }

@@ -41,7 +41,7 @@ func TestBadCommand(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			ctx := within(t, 90*time.Second)
+			ctx := within(t, 5*time.Minute)
 			_, talk, code, err := Command(ctx, tidemill(t), append(env.UserEnv(), tt.env...), tt.args...)
 			if err != nil {
 				t.Fatal(err)

@@ -27,10 +27,10 @@ func TestBadInput(t *testing.T) {
 	s := stage(env)
 	// At its most talkative, so that secrets have every chance to be told.
 	env.Daemon = restarted(t, env, func(args []string) []string { return append(slices.Clone(args), "--log-level", "debug") })
-	if err := s.atRest(within(t, time.Minute), "workers"); err != nil {
+	if err := s.atRest(within(t, 5*time.Minute), "workers"); err != nil {
 		t.Fatal(err)
 	}
-	secrets := plantCanaries(within(t, time.Minute), t, env)
+	secrets := plantCanaries(within(t, 5*time.Minute), t, env)
 	for _, tt := range []struct {
 		name string
 		run  func(*testing.T, *Stage)
@@ -47,7 +47,7 @@ func TestBadInput(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) { tt.run(t, s) })
 	}
 	// After all of it, a pool that was always right still does its work.
-	result, err := s.Turn(within(t, 3*time.Minute), Turn{Pool: "workers", Key: v1alpha1.AnnotationUpgradeTo, Value: secondUpgrade, Version: secondUpgrade})
+	result, err := s.Turn(within(t, 10*time.Minute), Turn{Pool: "workers", Key: v1alpha1.AnnotationUpgradeTo, Value: secondUpgrade, Version: secondUpgrade})
 	if err != nil {
 		t.Errorf("afterwards: %v", err)
 	}
@@ -74,7 +74,7 @@ func refusedAtAdmission(t *testing.T, s *Stage) {
 }
 
 func claimedTwice(t *testing.T, s *Stage) {
-	ctx := within(t, time.Minute)
+	ctx := within(t, 5*time.Minute)
 	first, err := s.Pool(ctx, "workers")
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +84,7 @@ func claimedTwice(t *testing.T, s *Stage) {
 	if err := s.Client.Create(ctx, second); err != nil {
 		t.Fatal(err)
 	}
-	err = s.Wait(ctx, "the second claim to be refused", 20*time.Second, s.notReady("usurper", "NodePoolClaimedTwice"))
+	err = s.Wait(ctx, "the second claim to be refused", time.Minute, s.notReady("usurper", "NodePoolClaimedTwice"))
 	if err != nil {
 		t.Error(err)
 	}
@@ -124,7 +124,7 @@ func (s *Stage) ready(pool string) Probe {
 }
 
 func malformedAnnotation(t *testing.T, s *Stage) {
-	ctx := within(t, time.Minute)
+	ctx := within(t, 5*time.Minute)
 	before, err := s.fleet(ctx, "workers")
 	if err != nil {
 		t.Fatal(err)
@@ -137,7 +137,7 @@ func malformedAnnotation(t *testing.T, s *Stage) {
 		if err := s.Annotate(ctx, "workers", v1alpha1.AnnotationUpgradeTo, value); err != nil {
 			t.Fatal(err)
 		}
-		err := s.Wait(ctx, value+" to be refused", 20*time.Second, func(ctx context.Context) (bool, string, error) {
+		err := s.Wait(ctx, value+" to be refused", time.Minute, func(ctx context.Context) (bool, string, error) {
 			p, err := s.Pool(ctx, "workers")
 			if err != nil {
 				return false, "", err
@@ -163,7 +163,7 @@ func malformedAnnotation(t *testing.T, s *Stage) {
 }
 
 func noProviderID(t *testing.T, s *Stage) {
-	ctx := within(t, time.Minute)
+	ctx := within(t, 5*time.Minute)
 	stranger := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "stranger"}}
 	if err := s.Client.Create(ctx, stranger); err != nil {
 		t.Fatal(err)
@@ -188,7 +188,7 @@ func noProviderID(t *testing.T, s *Stage) {
 }
 
 func poolDeleted(t *testing.T, s *Stage) {
-	ctx := within(t, 2*time.Minute)
+	ctx := within(t, 5*time.Minute)
 	doomed, err := s.CloudPool("doomed")
 	if err != nil {
 		t.Fatal(err)
@@ -197,7 +197,7 @@ func poolDeleted(t *testing.T, s *Stage) {
 		s.Watcher.Excuse(n.ID, "a person deleted the node pool")
 	}
 	s.Sim.DeletePool(doomed.ID)
-	if err := s.Wait(ctx, "Pool doomed to say that its node pool is gone", 30*time.Second, s.notReady("doomed", "NodePoolNotFound")); err != nil {
+	if err := s.Wait(ctx, "Pool doomed to say that its node pool is gone", time.Minute, s.notReady("doomed", "NodePoolNotFound")); err != nil {
 		t.Error(err)
 	}
 	if _, err := s.Pool(ctx, "doomed"); err != nil {
@@ -209,7 +209,7 @@ func poolDeleted(t *testing.T, s *Stage) {
 		t.Fatal(err)
 	}
 	running := s.allRun(w)
-	if err := s.Wait(ctx, "workers to grow and serve the pods", time.Minute, func(ctx context.Context) (bool, string, error) {
+	if err := s.Wait(ctx, "workers to grow and serve the pods", 2*time.Minute, func(ctx context.Context) (bool, string, error) {
 		// Some may run on a dying node of the other pool for a moment.
 		ok, now, err := running(ctx)
 		return ok && s.Size("workers") >= 3, fmt.Sprintf("%s, workers has size %d", now, s.Size("workers")), err

@@ -60,7 +60,7 @@ func (s *surgery) bystander(ctx context.Context, t *testing.T) {
 	if err := s.set.RbacV1().ClusterRoles().Delete(ctx, role.Name, metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	err := Until(ctx, "the right to be gone", 30*time.Second, nil, func(ctx context.Context) (bool, string, error) {
+	err := Until(ctx, "the right to be gone", time.Minute, nil, func(ctx context.Context) (bool, string, error) {
 		_, stderr, code, err := Command(ctx, s.binary, jane.env, "doctor")
 		return code == 2 && strings.Contains(stderr, `cannot list resource "nodes"`), stderr, err
 	})
@@ -73,7 +73,7 @@ func (s *surgery) bystander(ctx context.Context, t *testing.T) {
 // is a moment late.
 func (s *surgery) sees(ctx context.Context, t *testing.T, want map[string]doctor.State) {
 	t.Helper()
-	err := Until(ctx, "the report to be as it should", 30*time.Second, nil, func(ctx context.Context) (bool, string, error) {
+	err := Until(ctx, "the report to be as it should", time.Minute, nil, func(ctx context.Context) (bool, string, error) {
 		out, stderr, code, err := Command(ctx, s.binary, s.env, "doctor", "-o", "json")
 		if err != nil || code > 1 {
 			return false, stderr, err

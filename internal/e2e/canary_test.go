@@ -163,7 +163,7 @@ func written(ctx context.Context, t *testing.T, env *Env) string {
 // canariesAreSilent looks for the secrets in everything that tidemill has said in
 // a whole test of bad input, at its most talkative.
 func canariesAreSilent(t *testing.T, s *Stage, found canaries) {
-	ctx := within(t, time.Minute)
+	ctx := within(t, 5*time.Minute)
 	said := sung(ctx, t, s.Env)
 	// What was looked at must be what people read: each has to know of the pool.
 	for where, text := range said {

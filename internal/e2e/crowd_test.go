@@ -16,7 +16,7 @@ func TestACrowdIsLeftAlone(t *testing.T) {
 	const nodes, perNode = 12, 30
 	pools := CrowdedPools(1, nodes)
 	env := open(t, Options{Pools: pools, Policies: CrowdedPolicies(pools), NodeGrace: time.Hour, Crowded: true, Usual: true})
-	ctx := within(t, 3*time.Minute)
+	ctx := within(t, 10*time.Minute)
 	if err := env.Crowd(ctx, nodes, perNode); err != nil {
 		t.Fatal(err)
 	}

@@ -82,11 +82,12 @@ func (l *life) over() bool {
 }
 
 // Kill is SIGKILL: no goodbye, nothing flushed, nothing released.
-func (d *Daemon) Kill() error { return d.end(syscall.SIGKILL, 10*time.Second) }
+func (d *Daemon) Kill() error { return d.end(syscall.SIGKILL, time.Minute) }
 
-// Stop is SIGTERM as a node's kubelet sends it, and SIGKILL when that is ignored.
+// Stop is SIGTERM as a node's kubelet sends it, and SIGKILL when that is ignored
+// for as long as a kubelet waits by default.
 func (d *Daemon) Stop() error {
-	if err := d.end(syscall.SIGTERM, 15*time.Second); err != nil {
+	if err := d.end(syscall.SIGTERM, 30*time.Second); err != nil {
 		return errors.Join(err, d.Kill())
 	}
 	return nil

@@ -180,7 +180,7 @@ func (e *Env) awaitNodes(ctx context.Context) error {
 	for _, p := range e.Sim.Pools() {
 		want += p.Size
 	}
-	patience := time.Minute
+	patience := 2 * time.Minute
 	if e.options.Crowded {
 		patience = 5 * time.Minute
 	}
@@ -220,7 +220,9 @@ func (e *Env) daemonArgs(kubeconfig string) []string {
 	if e.options.MetricsAddress != "" {
 		metrics = e.options.MetricsAddress
 	}
-	lease, renew := "4s", "3s"
+	// As by default. Less would make the daemon end whenever the machine is too busy
+	// for a few seconds; who is killed is waited for as long.
+	lease, renew := "15s", "10s"
 	if e.options.Crowded {
 		lease, renew = "40s", "30s"
 	}

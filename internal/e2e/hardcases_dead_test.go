@@ -51,7 +51,7 @@ func stoppedInTheCloud(ctx context.Context, s *Stage, pool string) error {
 		return err
 	}
 	proven := time.Since(down)
-	if err := s.Wait(ctx, "the event that says so", 20*time.Second, s.said(pool, "NodeOutOfService", "the cloud says that its machine is Stopped, and its kubelet is silent")); err != nil {
+	if err := s.Wait(ctx, "the event that says so", time.Minute, s.said(pool, "NodeOutOfService", "the cloud says that its machine is Stopped, and its kubelet is silent")); err != nil {
 		return err
 	}
 	if err := s.movedFrom(ctx, a, on, time.Minute); err != nil {

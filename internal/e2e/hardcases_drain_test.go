@@ -33,7 +33,7 @@ func budgetThatNeverAllows(ctx context.Context, s *Stage, pool string) error {
 	if err := s.Wait(ctx, "all others to be replaced", 3*time.Minute, s.left(pool, before, 1)); err != nil {
 		return err
 	}
-	if err := s.Wait(ctx, "the node to be given back", time.Minute, s.said(pool, "DrainSkipped", "shop/lonely")); err != nil {
+	if err := s.Wait(ctx, "the node to be given back", 2*time.Minute, s.said(pool, "DrainSkipped", "shop/lonely")); err != nil {
 		return err
 	}
 	out, talk, code, err := s.CLI(ctx, "plan", "cycle", pool)
@@ -76,7 +76,7 @@ func podOfNobodys(ctx context.Context, s *Stage, pool string) error {
 	if err := s.Client.Create(ctx, pod); err != nil {
 		return err
 	}
-	if err := s.Wait(ctx, "the pod to run", time.Minute, func(ctx context.Context) (bool, string, error) {
+	if err := s.Wait(ctx, "the pod to run", 2*time.Minute, func(ctx context.Context) (bool, string, error) {
 		err := s.Client.Get(ctx, client.ObjectKeyFromObject(pod), pod)
 		return viewPod(pod).Ready, string(pod.Status.Phase), err
 	}); err != nil {
@@ -212,7 +212,7 @@ func drainsThatBlockEachOther(ctx context.Context, s *Stage, pool string) error 
 	if err := s.Wait(ctx, "one of the drains to give way", 3*time.Minute, s.said(pool, "DrainSkipped", "PeerDeadlock", "drains wait for each other")); err != nil {
 		return err
 	}
-	if err := s.Wait(ctx, "the other to go on", time.Minute, s.left(pool, before, 1)); err != nil {
+	if err := s.Wait(ctx, "the other to go on", 2*time.Minute, s.left(pool, before, 1)); err != nil {
 		return err
 	}
 	s.Checked("the younger drain gave way, the older node went")
@@ -259,7 +259,7 @@ func jobsMayComplete(ctx context.Context, s *Stage, pool string) error {
 	if err := s.Client.Create(ctx, j); err != nil {
 		return err
 	}
-	if err := s.Wait(ctx, "the Job to run", time.Minute, func(ctx context.Context) (bool, string, error) {
+	if err := s.Wait(ctx, "the Job to run", 2*time.Minute, func(ctx context.Context) (bool, string, error) {
 		err := s.Client.Get(ctx, client.ObjectKeyFromObject(j), j)
 		return j.Status.Ready != nil && *j.Status.Ready == 1, fmt.Sprintf("%d pods active", j.Status.Active), err
 	}); err != nil {

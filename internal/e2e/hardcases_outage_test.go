@@ -26,7 +26,7 @@ func TestOutage(t *testing.T) {
 	if err := s.Deploy(ctx, load); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Wait(ctx, "the load to run", time.Minute, s.allRun(load)); err != nil {
+	if err := s.Wait(ctx, "the load to run", 2*time.Minute, s.allRun(load)); err != nil {
 		t.Fatal(err)
 	}
 	var revived atomic.Int32

@@ -48,7 +48,7 @@ func steered(ctx context.Context, s *Stage, pool string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.Wait(ctx, "the pool to be at its size", time.Minute, s.whole(pool, 8)); err != nil {
+	if err := s.Wait(ctx, "the pool to be at its size", 2*time.Minute, s.whole(pool, 8)); err != nil {
 		return err
 	}
 	s.Checked("paused, resumed, kept its node pool, took the size of the console and the newer version; aborted at its size without a mark")
@@ -66,7 +66,7 @@ func (s *Stage) pausedAndResumed(ctx context.Context, pool string) error {
 	if err := command("--pause"); err != nil {
 		return err
 	}
-	if err := s.Wait(ctx, "the run to say that it is paused", 30*time.Second, s.waits(pool, "Paused")); err != nil {
+	if err := s.Wait(ctx, "the run to say that it is paused", time.Minute, s.waits(pool, "Paused")); err != nil {
 		return err
 	}
 	state := func(ctx context.Context) (string, error) {
@@ -129,7 +129,7 @@ func (s *Stage) largerInTheConsole(ctx context.Context, pool string) error {
 	if _, err := s.Sim.UpdatePool(cloud.ID, okesim.PoolUpdate{Size: &want}, ""); err != nil {
 		return err
 	}
-	return s.Wait(ctx, "the size of the console to be adopted", time.Minute, func(ctx context.Context) (bool, string, error) {
+	return s.Wait(ctx, "the size of the console to be adopted", 2*time.Minute, func(ctx context.Context) (bool, string, error) {
 		p, err := s.Pool(ctx, pool)
 		if err != nil || p.Status.Cycle == nil {
 			return false, "no run", err

@@ -85,7 +85,7 @@ func newBootVolumes(ctx context.Context, s *Stage, pool string) error {
 		if err := s.upgradedTo(ctx, pool, firstUpgrade); err != nil {
 			return err
 		}
-		return s.Wait(ctx, "every machine to be the same and newly booted", time.Minute, func(ctx context.Context) (bool, string, error) {
+		return s.Wait(ctx, "every machine to be the same and newly booted", 2*time.Minute, func(ctx context.Context) (bool, string, error) {
 			now, wrong, err := lives()
 			for id, l := range before {
 				if now[id].node != l.node || now[id].boot == l.boot || len(now) != len(before) {
@@ -180,7 +180,7 @@ func (s *Stage) stillHere(f Fleet) int {
 // backTo checks that the pool has the machines it had and no others, on the release
 // it had, with nothing left on them.
 func (s *Stage) backTo(ctx context.Context, pool string, blue Fleet, load Workload) error {
-	return s.Wait(ctx, "the pool to be what it was", time.Minute, func(ctx context.Context) (bool, string, error) {
+	return s.Wait(ctx, "the pool to be what it was", 2*time.Minute, func(ctx context.Context) (bool, string, error) {
 		nodes, _, err := s.NodesOf(ctx, pool)
 		if err != nil {
 			return false, "", err
@@ -221,7 +221,7 @@ func delegated(ctx context.Context, s *Stage, pool string) error {
 	if err := s.Annotate(ctx, pool, v1alpha1.AnnotationUpgradeTo, firstUpgrade); err != nil {
 		return err
 	}
-	if err := s.Wait(ctx, "the Pool to say that OKE does it", time.Minute, s.waits(pool, "Delegated")); err != nil {
+	if err := s.Wait(ctx, "the Pool to say that OKE does it", 2*time.Minute, s.waits(pool, "Delegated")); err != nil {
 		return err
 	}
 	if err := s.answered(ctx, Turn{Pool: pool, Key: v1alpha1.AnnotationUpgradeTo, Value: firstUpgrade}); err != nil {

@@ -170,7 +170,7 @@ func (s *Stage) settled(ctx context.Context, w Workload) error {
 	if err := s.Deploy(ctx, w); err != nil {
 		return err
 	}
-	return s.Wait(ctx, w.Name+" to run", time.Minute, s.allRun(w))
+	return s.Wait(ctx, w.Name+" to run", 2*time.Minute, s.allRun(w))
 }
 
 // ended is the probe that the pool's request has come to this outcome.
@@ -254,10 +254,10 @@ func (s *Stage) given(ctx context.Context, pool string) error {
 	if err := s.Annotate(ctx, pool, v1alpha1.AnnotationAbort, "enough"); err != nil {
 		return err
 	}
-	if err := s.Wait(ctx, "the run of "+pool+" to be aborted", time.Minute, s.ended(pool, "go", "Aborted")); err != nil {
+	if err := s.Wait(ctx, "the run of "+pool+" to be aborted", 2*time.Minute, s.ended(pool, "go", "Aborted")); err != nil {
 		return err
 	}
-	return s.Wait(ctx, "no mark to be left in "+pool, 30*time.Second, func(ctx context.Context) (bool, string, error) {
+	return s.Wait(ctx, "no mark to be left in "+pool, time.Minute, func(ctx context.Context) (bool, string, error) {
 		nodes, _, err := s.NodesOf(ctx, pool)
 		var wrong []string
 		for i := range nodes {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -97,7 +96,7 @@ var hostileNotes = map[string]string{
 // hostileObjects plants all of it; a pod that needs a node is served all the same,
 // no pool grows for what can never run, and all that is said is plain.
 func hostileObjects(t *testing.T, s *Stage) {
-	ctx := within(t, 3*time.Minute)
+	ctx := within(t, 10*time.Minute)
 	objects := []client.Object{
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "hostile"}},
 		&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "impostor", Annotations: hostileNotes}, Spec: corev1.NodeSpec{ProviderID: "oci://" + quarter[:5000]}},
@@ -133,7 +132,7 @@ func hostileObjects(t *testing.T, s *Stage) {
 	if err := s.Deploy(ctx, honest); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Wait(ctx, "honest pods to be served beside hostile ones", 90*time.Second, s.allRun(honest)); err != nil {
+	if err := s.Wait(ctx, "honest pods to be served beside hostile ones", 2*time.Minute, s.allRun(honest)); err != nil {
 		t.Error(err)
 	}
 	if size := s.Size("workers"); size > before+2 {
@@ -144,7 +143,7 @@ func hostileObjects(t *testing.T, s *Stage) {
 		t.Error(err)
 	}
 	removeAll(ctx, t, s, objects) // pods without an owner keep their nodes
-	if err := s.Wait(ctx, "workers to be as before", time.Minute, s.sizeIs("workers", before)); err != nil {
+	if err := s.Wait(ctx, "workers to be as before", 2*time.Minute, s.sizeIs("workers", before)); err != nil {
 		t.Error(err)
 	}
 	if err := s.atRest(ctx, "workers"); err != nil {
@@ -199,7 +198,7 @@ func saidPlainly(ctx context.Context, t *testing.T, s *Stage) {
 // moment it is there. Neither stops, so that the only question is how often.
 func fought(t *testing.T, s *Stage) {
 	const long = 15 * time.Second
-	ctx := within(t, time.Minute)
+	ctx := within(t, 5*time.Minute)
 	set, err := kubernetes.NewForConfig(s.fastConfig())
 	if err != nil {
 		t.Fatal(err)
@@ -208,13 +207,14 @@ func fought(t *testing.T, s *Stage) {
 	if err != nil || len(nodes) == 0 {
 		t.Fatalf("%d nodes, %v", len(nodes), err)
 	}
-	fight, stop := context.WithTimeout(ctx, long)
+	fight, stop := context.WithCancel(ctx)
 	defer stop()
+	begin := time.Now()
 	watch, err := set.CoreV1().Nodes().Watch(fight, metav1.ListOptions{FieldSelector: "metadata.name=" + nodes[0].Name})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var undone atomic.Int64
+	undone := 0
 	away := fmt.Appendf(nil, `{"status":{"conditions":[{"type":%q,"status":"Unknown","reason":"NotMine","message":"fought"}]}}`, v1alpha1.NodeConditionProblem)
 	for e := range watch.ResultChan() {
 		n, ok := e.Object.(*corev1.Node)
@@ -222,12 +222,16 @@ func fought(t *testing.T, s *Stage) {
 			continue
 		}
 		if _, err := set.CoreV1().Nodes().Patch(fight, n.Name, types.StrategicMergePatchType, away, metav1.PatchOptions{}, "status"); err == nil {
-			undone.Add(1)
+			undone++
+		}
+		// On a busy machine the daemon may take longer to look again.
+		if undone >= 2 && time.Since(begin) > long {
+			break
 		}
 	}
 	// A look a second is what a story's daemon takes, and one write a look.
-	if n := undone.Load(); n < 2 || float64(n) > 2*long.Seconds() {
-		t.Errorf("the condition was written %d times in %s: want some, and no more than two a second", n, long)
+	if took := time.Since(begin).Seconds(); undone < 2 || float64(undone) > 2*took {
+		t.Errorf("the condition was written %d times in %.1f s: want some, and no more than two a second", undone, took)
 	}
 	if err := s.atRest(ctx, "workers"); err != nil {
 		t.Error(err)
@@ -238,12 +242,9 @@ func fought(t *testing.T, s *Stage) {
 // the Lease, the ConfigMap, the status, and at last the Pool itself. Whoever
 // deletes a Pool ends what it asked for: the nodes are given back.
 func deletedByAUser(t *testing.T, s *Stage) {
-	ctx := within(t, 3*time.Minute)
+	ctx := within(t, 10*time.Minute)
 	pool, err := s.Pool(ctx, "workers")
 	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Annotate(ctx, "workers", v1alpha1.AnnotationCycle, "deleted"); err != nil {
 		t.Fatal(err)
 	}
 	begun := func(ctx context.Context) (bool, string, error) {
@@ -259,13 +260,17 @@ func deletedByAUser(t *testing.T, s *Stage) {
 		&coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "tidemill"}},
 		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "cluster-autoscaler-status"}},
 	} {
-		if err := s.Wait(ctx, "a node in the middle of it", time.Minute, begun); err != nil {
+		// Asked for anew, since on a busy machine the run before may have ended meanwhile.
+		if err := s.Annotate(ctx, "workers", v1alpha1.AnnotationCycle, "without-"+o.GetName()); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Wait(ctx, "a node in the middle of it", 2*time.Minute, begun); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Client.Delete(ctx, o); err != nil {
 			t.Errorf("delete %s: %v", o.GetName(), err)
 		}
-		if err := s.Wait(ctx, o.GetName()+" to be there again", 30*time.Second, func(ctx context.Context) (bool, string, error) {
+		if err := s.Wait(ctx, o.GetName()+" to be there again", time.Minute, func(ctx context.Context) (bool, string, error) {
 			err := s.Client.Get(ctx, client.ObjectKeyFromObject(o), o)
 			return err == nil, "it is not", client.IgnoreNotFound(err)
 		}); err != nil {
@@ -278,13 +283,13 @@ func deletedByAUser(t *testing.T, s *Stage) {
 	if err := s.Client.Delete(ctx, pool); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Wait(ctx, "discovery to make the Pool again", 30*time.Second, func(ctx context.Context) (bool, string, error) {
+	if err := s.Wait(ctx, "discovery to make the Pool again", time.Minute, func(ctx context.Context) (bool, string, error) {
 		p, err := s.Pool(ctx, "workers")
 		return err == nil && p.UID != pool.UID && p.Spec.Cycle == nil, "it is not there", client.IgnoreNotFound(err)
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Wait(ctx, "every mark to be taken off", time.Minute, s.nothingLeft(marks)); err != nil {
+	if err := s.Wait(ctx, "every mark to be taken off", 2*time.Minute, s.nothingLeft(marks)); err != nil {
 		t.Error(err)
 	}
 	if err := s.ChangePool(ctx, "workers", func(p *v1alpha1.Pool) {
@@ -294,7 +299,7 @@ func deletedByAUser(t *testing.T, s *Stage) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Wait(ctx, "workers to be at its size again", time.Minute, s.sizeIs("workers", 2)); err != nil {
+	if err := s.Wait(ctx, "workers to be at its size again", 2*time.Minute, s.sizeIs("workers", 2)); err != nil {
 		t.Error(err)
 	}
 	if err := s.atRest(ctx, "workers"); err != nil {

@@ -22,6 +22,7 @@ import (
 
 	"github.com/tidemill/tidemill/internal/kube"
 	"github.com/tidemill/tidemill/internal/playground"
+	"github.com/tidemill/tidemill/manifests"
 )
 
 // foreign are the groups of objects whose CRDs belong to others.
@@ -31,8 +32,12 @@ var foreign = map[string]bool{"cert-manager.io": true, "monitoring.coreos.com": 
 // so that a misspelt field is an error, and with Pod Security in force, so that
 // the pods are judged as a user's cluster judges them.
 func TestInstall(t *testing.T) {
-	ctx := within(t, 3*time.Minute)
-	_, c := bare(ctx, t, 0)
+	ctx := within(t, 10*time.Minute)
+	cluster, c := bare(ctx, t, 0)
+	// The kind is waited for here; that it is applied strictly comes below.
+	if err := cluster.Apply(ctx, manifests.CRD()); err != nil {
+		t.Fatal(err)
+	}
 	c = client.WithFieldValidation(c, metav1.FieldValidationStrict)
 	for _, name := range shipped(t) {
 		t.Run(name, func(t *testing.T) { applyAll(ctx, t, c, read(t, name)) })
@@ -48,8 +53,11 @@ func TestInstall(t *testing.T) {
 	})
 	// The judge must be able to say no, else the above proves nothing.
 	lax := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "lax", Namespace: namespace}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "a", Image: "a"}}}}
-	if err := c.Create(ctx, lax, client.DryRunAll); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "PodSecurity") {
-		t.Errorf("a pod without a security context: %v, want a refusal by Pod Security", err)
+	if err := Until(ctx, "Pod Security to refuse a pod without a security context", time.Minute, nil, func(ctx context.Context) (bool, string, error) {
+		err := c.Create(ctx, lax.DeepCopy(), client.DryRunAll)
+		return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "PodSecurity"), fmt.Sprint(err), nil
+	}); err != nil {
+		t.Error(err)
 	}
 	misspelt := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "tidemill.dev/v1alpha1", "kind": "Pool", "metadata": map[string]any{"name": "misspelt"},
@@ -146,8 +154,12 @@ func applyAll(ctx context.Context, t *testing.T, c client.Client, objects []*uns
 		pods++
 		pod := &corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}
 		pod.Name, pod.Namespace = "judged", o.GetNamespace()
-		if err := c.Create(ctx, pod, client.DryRunAll); err != nil {
-			t.Errorf("a pod of %s %s: %v", o.GetKind(), o.GetName(), err)
+		// Admission learns of a namespace's labels and accounts a moment late.
+		if err := Until(ctx, "its pod to be admitted", time.Minute, nil, func(ctx context.Context) (bool, string, error) {
+			err := c.Create(ctx, pod.DeepCopy(), client.DryRunAll)
+			return err == nil, fmt.Sprint(err), nil
+		}); err != nil {
+			t.Errorf("%s %s: %v", o.GetKind(), o.GetName(), err)
 		}
 	}
 	t.Logf("%d objects applied, %d kinds of pods admitted", applied, pods)

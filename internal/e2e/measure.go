@@ -46,11 +46,11 @@ func (e *Env) MeasureGrowth(ctx context.Context) (Growth, error) {
 	if err := s.Deploy(ctx, w); err != nil {
 		return g, err
 	}
-	if err := s.Wait(ctx, "workers to be resized", time.Minute, s.sizeIs("workers", before+1)); err != nil {
+	if err := s.Wait(ctx, "workers to be resized", 2*time.Minute, s.sizeIs("workers", before+1)); err != nil {
 		return g, err
 	}
 	g.ToResize = time.Since(begin)
-	if err := s.Wait(ctx, "all pods to run", time.Minute, s.allRun(w)); err != nil {
+	if err := s.Wait(ctx, "all pods to run", 2*time.Minute, s.allRun(w)); err != nil {
 		return g, err
 	}
 	g.ToRunning = time.Since(begin)
@@ -76,7 +76,7 @@ func (e *Env) MeasureCycle(ctx context.Context) (Cycled, error) {
 	if err := s.Deploy(ctx, w); err != nil {
 		return Cycled{}, err
 	}
-	if err := s.Wait(ctx, "all pods to run", time.Minute, s.allRun(w)); err != nil {
+	if err := s.Wait(ctx, "all pods to run", 2*time.Minute, s.allRun(w)); err != nil {
 		return Cycled{}, err
 	}
 	if err := s.atRest(ctx, "workers"); err != nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"slices"
@@ -14,11 +15,19 @@ import (
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
 )
+
+// scraper may read the metrics.
+const scraper = `
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: scraper}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: tidemill-metrics-reader}
+subjects: [{kind: ServiceAccount, namespace: default, name: scraper}]
+`
 
 // TestMetricsAreGuarded runs the daemon with the metrics' flags of the Deployment
 // and asks as nobody, as somebody, and as somebody who may.
@@ -29,13 +38,9 @@ func TestMetricsAreGuarded(t *testing.T) {
 		i := slices.Index(args, "--metrics-address")
 		return append(slices.Replace(slices.Clone(args), i+1, i+2, address), "--metrics-secure")
 	})
-	ctx := within(t, 2*time.Minute)
-	err := env.Client.Create(ctx, &rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: "scraper"},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "tidemill-metrics-reader"},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: "default", Name: "scraper"}},
-	})
-	if err != nil {
+	ctx := within(t, 10*time.Minute)
+	// Applied, and so in force: the daemon remembers a refusal for half a minute.
+	if err := env.Cluster.Apply(ctx, []byte(scraper)); err != nil {
 		t.Fatal(err)
 	}
 	s := stage(env)
@@ -51,7 +56,7 @@ func TestMetricsAreGuarded(t *testing.T) {
 		{"a scraper", tokenOf(t, env, "scraper"), http.StatusOK},
 	} {
 		t.Run(tt.who, func(t *testing.T) {
-			if err := s.Wait(ctx, "an answer", 30*time.Second, func(ctx context.Context) (bool, string, error) {
+			if err := s.Wait(ctx, "an answer", 2*time.Minute, func(ctx context.Context) (bool, string, error) {
 				status, body, err := scrape(ctx, "https://"+address+"/metrics", tt.token)
 				if err != nil {
 					return false, err.Error(), nil // it is not listening yet
@@ -126,13 +131,19 @@ func scrape(ctx context.Context, url, token string) (status int, body string, er
 	return answer.StatusCode, string(text), err
 }
 
-// freeAddress is one that nobody listens on at the moment.
+// freeAddress is one that nobody listens on. It is below the ports that systems
+// give to whoever asks for any: between now and the time when it is listened on,
+// none of the connections that are made meanwhile can take it.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(12000)))
+		if err != nil {
+			continue // somebody listens there
+		}
+		defer func() { _ = l.Close() }()
+		return l.Addr().String()
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	t.Fatal("no port is free")
+	return ""
 }

@@ -36,7 +36,7 @@ func dashboardsMatch(t *testing.T, p *prometheus) {
 	if p == nil {
 		t.Skip("no prometheus in PATH: dashboards and rules are judged on a record only, by manifests/alerttest")
 	}
-	ctx := within(t, 2*time.Minute)
+	ctx := within(t, 5*time.Minute)
 	if err := p.process.Err(); err != nil {
 		t.Fatal(err)
 	}

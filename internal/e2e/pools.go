@@ -55,7 +55,7 @@ func (e *Env) optIn(ctx context.Context) error {
 	if policies == nil {
 		policies = DemoPolicies()
 	}
-	patience := time.Minute
+	patience := 2 * time.Minute
 	if e.options.Crowded {
 		patience = 5 * time.Minute
 	}

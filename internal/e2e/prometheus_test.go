@@ -38,7 +38,7 @@ func withPrometheus(t *testing.T, env *Env) *prometheus {
 	if err != nil {
 		return nil
 	}
-	ctx := within(t, time.Minute)
+	ctx := within(t, 5*time.Minute)
 	giveRights(ctx, t, env)
 	mayDiscover(ctx, t, env)
 	dir := filepath.Join(env.Dir(), "prometheus")
@@ -58,7 +58,7 @@ func withPrometheus(t *testing.T, env *Env) *prometheus {
 			t.Error(err)
 		}
 	})
-	if err := Until(ctx, "Prometheus to read the daemon's metrics", 30*time.Second, nil, func(ctx context.Context) (bool, string, error) {
+	if err := Until(ctx, "Prometheus to read the daemon's metrics", 2*time.Minute, nil, func(ctx context.Context) (bool, string, error) {
 		if err := p.process.Err(); err != nil {
 			return false, "", err
 		}
@@ -81,24 +81,7 @@ func giveRights(ctx context.Context, t *testing.T, env *Env) {
 			t.Fatal(err)
 		}
 	}
-	createAll(ctx, t, env, shippedMonitoring+"rbac.yaml")
-}
-
-func createAll(ctx context.Context, t *testing.T, env *Env, path string) {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	objects, err := documents(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, o := range objects {
-		if err := env.Client.Create(ctx, o); err != nil {
-			t.Fatalf("create %s %s: %v", o.GetKind(), o.GetName(), err)
-		}
-	}
+	applyFile(ctx, t, env, shippedMonitoring+"rbac.yaml")
 }
 
 // mayDiscover: the account may list and watch what discovery asks for, in tidemill's

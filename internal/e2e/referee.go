@@ -151,6 +151,13 @@ func (r *Referee) Nodes(pool string) []NodeView {
 	return list
 }
 
+// knows is whether the Node is there, as far as the referee has seen.
+func (r *Referee) knows(n NodeView) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.nodes[n.Name].Machine == n.Machine
+}
+
 func (r *Referee) whistle(at time.Time, p Promise, format string, args ...any) {
 	v := Violation{At: at, Promise: p, Text: fmt.Sprintf(format, args...)}
 	r.violations = append(r.violations, v)

@@ -1,6 +1,14 @@
 package e2e
 
-import "testing"
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+)
 
 // guarded proves the rights that only readers of the metrics make the daemon use.
 const guarded = "--metrics-secure: TestMetricsAreGuarded"
@@ -28,6 +36,24 @@ var unproven = map[Right]string{
 	{"watch", "apps", "replicasets"}:                                  "TestWishes",
 	{"watch", "apps", "statefulsets"}:                                 "TestWishes",
 	{"watch", "batch", "jobs"}:                                        "TestWishes",
+}
+
+// untilMay waits for the authorizer to say that an account may do something in the
+// whole cluster, or that it may not: it learns of a role some time after the answer
+// to whoever has written it.
+func untilMay(ctx context.Context, t *testing.T, env *Env, user string, r Right, want bool) {
+	t.Helper()
+	resource, sub, _ := strings.Cut(r.Resource, "/")
+	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{User: user,
+		ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: r.Verb, Group: r.Group, Resource: resource, Subresource: sub}}}
+	err := Until(ctx, fmt.Sprintf("%s to be allowed to %s: %t", user, r, want), 2*time.Minute, nil, func(ctx context.Context) (bool, string, error) {
+		review := review.DeepCopy()
+		err := env.Client.Create(ctx, review)
+		return review.Status.Allowed == want, review.Status.Reason, err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // excusedRightsAreUsed is a test's proof that the rights excused for its sake are

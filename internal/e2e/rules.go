@@ -144,6 +144,24 @@ func (r *Referee) SeeMachines(list []MachineView, at time.Time) {
 	r.judgeCount(changed, at)
 }
 
+// suspects are the Nodes of machines whose end, which this list shows, would be
+// called a breach by what has been seen so far.
+func (r *Referee) suspects(list []MachineView) []NodeView {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	stays := map[string]bool{}
+	for _, m := range list {
+		stays[m.ID] = !m.Leaving
+	}
+	var out []NodeView
+	for id, m := range r.machines {
+		if n, had := r.had[id]; had && !m.Leaving && !stays[id] && r.excused[id] == "" && (!n.Cordoned || len(r.residents(n)) > 0) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
 // judgeCount compares each pool with its ceiling.
 func (r *Referee) judgeCount(changed bool, at time.Time) {
 	pools := map[string]bool{}
@@ -178,12 +196,11 @@ func (r *Referee) judgeEnd(m MachineView, at time.Time) {
 	}
 }
 
-// residents are the pods on a node that should have left it. A pod that was
-// asked to go and cannot, because its kubelet is dead, is not one.
+// residents are the pods on a node that should have left it.
 func (r *Referee) residents(n NodeView) []string {
 	var left []string
 	for _, p := range r.pods {
-		if p.Node == n.Name && !p.Resident && (n.Ready || !p.Leaving) {
+		if p.residesOn(n) {
 			left = append(left, p.Key.String())
 		}
 	}

@@ -56,7 +56,7 @@ func (s *Stage) Wait(ctx context.Context, what string, patience time.Duration, p
 // Hold checks that a probe that holds goes on holding for a while.
 func (s *Stage) Hold(ctx context.Context, what string, long time.Duration, probe Probe) error {
 	end := time.Now().Add(long)
-	err := s.Wait(ctx, what, long+10*time.Second, func(ctx context.Context) (bool, string, error) {
+	err := s.Wait(ctx, what, long+time.Minute, func(ctx context.Context) (bool, string, error) {
 		ok, now, err := probe(ctx)
 		if err == nil && !ok {
 			err = fmt.Errorf("it does not last: %s", now)
@@ -127,7 +127,7 @@ func Tell(ctx context.Context, e *Env, steps []Step, l Listener) (*Figures, erro
 // autopsy writes what tidemill itself says of the end into the directory of the
 // logs: what waits is mostly explained there.
 func (e *Env) autopsy(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	for _, command := range []string{"status", "plan"} {
 		out, talk, _, err := e.CLI(ctx, command)

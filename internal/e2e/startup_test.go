@@ -11,8 +11,10 @@ import (
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/internal/okesim"
 )
 
@@ -22,7 +24,7 @@ import (
 func TestStartUp(t *testing.T) {
 	env := open(t, Options{Pools: OnePool(1), Policies: OnePolicy(1, 4)})
 	s := stage(env)
-	if err := s.atRest(within(t, time.Minute), "workers"); err != nil {
+	if err := s.atRest(within(t, 5*time.Minute), "workers"); err != nil {
 		t.Fatal(err)
 	}
 	if err := env.Daemon.Stop(); err != nil {
@@ -45,7 +47,7 @@ func TestStartUp(t *testing.T) {
 // endsWith runs the daemon where it cannot work: it ends with a sentence and a hint.
 func (s *Stage) endsWith(t *testing.T, want ...string) {
 	t.Helper()
-	_, talk, code, err := Command(within(t, time.Minute), s.options.Tidemill, s.Daemon.env, s.Daemon.args...)
+	_, talk, code, err := Command(within(t, 5*time.Minute), s.options.Tidemill, s.Daemon.env, s.Daemon.args...)
 	if err != nil || code != 3 {
 		t.Errorf("exit code %d, %v: want 3\n%s", code, err, talk)
 	}
@@ -56,32 +58,39 @@ func (s *Stage) endsWith(t *testing.T, want ...string) {
 	}
 }
 
-// withoutRule takes resources out of the daemon's role for the time of a test.
+// withoutRule takes resources out of the daemon's role for the time of a test. It
+// returns when that is in force, and the test ends when it is undone.
 func (s *Stage) withoutRule(t *testing.T, resources ...string) {
 	t.Helper()
-	change := func(with func([]rbacv1.PolicyRule) []rbacv1.PolicyRule) {
-		var role rbacv1.ClusterRole
-		if err := s.Client.Get(context.WithoutCancel(t.Context()), client.ObjectKey{Name: "tidemill"}, &role); err != nil {
+	ctx := context.WithoutCancel(t.Context())
+	taken := func(name string) bool { return slices.Contains(resources, name) }
+	var role rbacv1.ClusterRole
+	if err := s.Client.Get(ctx, client.ObjectKey{Name: "tidemill"}, &role); err != nil {
+		t.Fatal(err)
+	}
+	before := role.DeepCopy().Rules
+	change := func(rules []rbacv1.PolicyRule, allowed bool) {
+		role.Rules = rules
+		if err := s.Client.Update(ctx, &role); err != nil {
 			t.Fatal(err)
 		}
-		role.Rules = with(role.Rules)
-		if err := s.Client.Update(context.WithoutCancel(t.Context()), &role); err != nil {
-			t.Fatal(err)
+		for _, rule := range before {
+			each(rule, func(r Right) {
+				if taken(r.Resource) {
+					untilMay(ctx, t, s.Env, account, r, allowed)
+				}
+			})
 		}
 	}
-	var before []rbacv1.PolicyRule
-	change(func(rules []rbacv1.PolicyRule) []rbacv1.PolicyRule {
-		before = rules
-		var left []rbacv1.PolicyRule
-		for _, r := range rules {
-			r.Resources = slices.DeleteFunc(slices.Clone(r.Resources), func(name string) bool { return slices.Contains(resources, name) })
-			if len(r.Resources) > 0 {
-				left = append(left, r)
-			}
+	var left []rbacv1.PolicyRule
+	for _, r := range before {
+		r.Resources = slices.DeleteFunc(slices.Clone(r.Resources), taken)
+		if len(r.Resources) > 0 {
+			left = append(left, r)
 		}
-		return left
-	})
-	t.Cleanup(func() { change(func([]rbacv1.PolicyRule) []rbacv1.PolicyRule { return before }) })
+	}
+	change(left, false)
+	t.Cleanup(func() { change(before, true) })
 }
 
 func withoutPods(t *testing.T, s *Stage) {
@@ -94,12 +103,12 @@ func withoutPods(t *testing.T, s *Stage) {
 func withoutBudgetsAndVolumes(t *testing.T, s *Stage) {
 	s.withoutRule(t, "poddisruptionbudgets", "volumeattachments", "csinodes")
 	defer s.startAgain(t)()
-	ctx := within(t, 2*time.Minute)
+	ctx := within(t, 5*time.Minute)
 	w := Workload{Name: "unimpeded", Replicas: 12, Requests: ask("400m", "1Gi")}
 	if err := s.Deploy(ctx, w); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Wait(ctx, "the pool to grow for the pods", time.Minute, s.allRun(w)); err != nil {
+	if err := s.Wait(ctx, "the pool to grow for the pods", 2*time.Minute, s.allRun(w)); err != nil {
 		t.Error(err)
 	}
 	said := s.logged(t)
@@ -187,12 +196,12 @@ func (s *Stage) withoutStatement(t *testing.T, words string) {
 func withoutWorkRequests(t *testing.T, s *Stage) {
 	s.withoutStatement(t, "cluster-work-requests")
 	defer s.startAgain(t)()
-	ctx := within(t, 2*time.Minute)
+	ctx := within(t, 5*time.Minute)
 	w := Workload{Name: "more", Replicas: 12, Requests: ask("400m", "1Gi")}
 	if err := s.Deploy(ctx, w); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Wait(ctx, "the pool to grow for the pods", time.Minute, s.allRun(w)); err != nil {
+	if err := s.Wait(ctx, "the pool to grow for the pods", 2*time.Minute, s.allRun(w)); err != nil {
 		t.Error(err)
 	}
 }
@@ -201,8 +210,8 @@ func withoutWorkRequests(t *testing.T, s *Stage) {
 func withoutNodePools(t *testing.T, s *Stage) {
 	s.withoutStatement(t, "cluster-node-pools")
 	defer s.startAgain(t)()
-	ctx := within(t, 2*time.Minute)
-	if err := s.Wait(ctx, "the cloud's refusal to be shown", time.Minute, s.notReady("workers", "CloudUnavailable")); err != nil {
+	ctx := within(t, 5*time.Minute)
+	if err := s.Wait(ctx, "the cloud's refusal to be shown", 2*time.Minute, s.notReady("workers", "CloudUnavailable")); err != nil {
 		t.Error(err)
 	}
 	p, err := s.Pool(ctx, "workers")
@@ -213,13 +222,17 @@ func withoutNodePools(t *testing.T, s *Stage) {
 		t.Errorf("the Pool says %q", c.Message)
 	}
 	s.Sim.SetPolicy(nil)
-	if err := s.Wait(ctx, "the pool to be read again", time.Minute, s.ready("workers")); err != nil {
+	if err := s.Wait(ctx, "the pool to be read again", 2*time.Minute, s.ready("workers")); err != nil {
 		t.Error(err)
 	}
 }
 
 func withoutDefinition(t *testing.T, s *Stage) {
-	ctx := within(t, time.Minute)
+	ctx := within(t, 5*time.Minute)
+	set, err := kubernetes.NewForConfig(s.fastConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
 	crd := &unstructured.Unstructured{}
 	crd.SetAPIVersion("apiextensions.k8s.io/v1")
 	crd.SetKind("CustomResourceDefinition")
@@ -227,9 +240,16 @@ func withoutDefinition(t *testing.T, s *Stage) {
 	if err := s.Client.Delete(ctx, crd); err != nil {
 		t.Fatal(err)
 	}
-	if err := Until(ctx, "the definition to be gone", 30*time.Second, nil, func(ctx context.Context) (bool, string, error) {
+	if err := Until(ctx, "the definition to be gone", time.Minute, nil, func(ctx context.Context) (bool, string, error) {
 		err := s.Client.Get(ctx, client.ObjectKeyFromObject(crd), crd)
 		return client.IgnoreNotFound(err) == nil && err != nil, fmt.Sprint(err), client.IgnoreNotFound(err)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	// Discovery forgets later than the store does.
+	if err := Until(ctx, "the kind to be unknown", time.Minute, nil, func(context.Context) (bool, string, error) {
+		_, err := set.Discovery().ServerResourcesForGroupVersion(v1alpha1.GroupVersion.String())
+		return err != nil, "it is told of", client.IgnoreNotFound(err)
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -33,17 +33,17 @@ func outOfCapacity(ctx context.Context, s *Stage) error {
 		return err
 	}
 	tried := 0
-	err = s.Wait(ctx, "arm to be tried", 30*time.Second, func(context.Context) (bool, string, error) {
+	err = s.Wait(ctx, "arm to be tried", time.Minute, func(context.Context) (bool, string, error) {
 		tried = s.Size("arm")
 		return tried > arm.Size, fmt.Sprintf("arm has size %d", tried), nil
 	})
 	if err != nil {
 		return err
 	}
-	if err := s.Wait(ctx, "all pods to run elsewhere", 90*time.Second, s.allRun(batch)); err != nil {
+	if err := s.Wait(ctx, "all pods to run elsewhere", 2*time.Minute, s.allRun(batch)); err != nil {
 		return err
 	}
-	if err := s.Wait(ctx, "the failed growth to be taken back", 30*time.Second, s.noFailedEntry("arm", arm.Size)); err != nil {
+	if err := s.Wait(ctx, "the failed growth to be taken back", time.Minute, s.noFailedEntry("arm", arm.Size)); err != nil {
 		return err
 	}
 	if s.Size("workers") <= workers {
@@ -77,7 +77,7 @@ func (s *Stage) noFailedEntry(pool string, size int) Probe {
 // looks: the Pool, its events, and `tidemill status`.
 func (s *Stage) capacityIsExplained(ctx context.Context) (string, error) {
 	const reason = "OutOfHostCapacity"
-	err := s.Wait(ctx, "Pool arm to say why it cannot grow", 20*time.Second, func(ctx context.Context) (bool, string, error) {
+	err := s.Wait(ctx, "Pool arm to say why it cannot grow", time.Minute, func(ctx context.Context) (bool, string, error) {
 		p, err := s.Pool(ctx, "arm")
 		if err != nil {
 			return false, "", err
@@ -89,7 +89,7 @@ func (s *Stage) capacityIsExplained(ctx context.Context) (string, error) {
 		return "", err
 	}
 	var event string
-	err = s.Wait(ctx, "an event about arm", 10*time.Second, func(ctx context.Context) (bool, string, error) {
+	err = s.Wait(ctx, "an event about arm", time.Minute, func(ctx context.Context) (bool, string, error) {
 		var list corev1.EventList
 		if err := s.Client.List(ctx, &list); err != nil {
 			return false, "", err

@@ -24,7 +24,7 @@ func wakeGPU(ctx context.Context, s *Stage) error {
 	if err := s.Deploy(ctx, train); err != nil {
 		return err
 	}
-	if err := s.Wait(ctx, "the GPU pod to run", time.Minute, s.allRun(train)); err != nil {
+	if err := s.Wait(ctx, "the GPU pod to run", 2*time.Minute, s.allRun(train)); err != nil {
 		return err
 	}
 	nodes, _, err := s.NodesOf(ctx, "gpu")

@@ -19,12 +19,12 @@ func grow(ctx context.Context, s *Stage) error {
 		return err
 	}
 	if need > 0 {
-		if err := s.Wait(ctx, "workers to be resized", 30*time.Second, s.sizeIsNot("workers", before)); err != nil {
+		if err := s.Wait(ctx, "workers to be resized", time.Minute, s.sizeIsNot("workers", before)); err != nil {
 			return err
 		}
 		s.Figures.PendingToResize = time.Since(begin)
 	}
-	if err := s.Wait(ctx, "all pods to run", 90*time.Second, s.allRun(web)); err != nil {
+	if err := s.Wait(ctx, "all pods to run", 2*time.Minute, s.allRun(web)); err != nil {
 		return err
 	}
 	s.Figures.PendingToRunning = time.Since(begin)

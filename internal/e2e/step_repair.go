@@ -69,7 +69,7 @@ func (s *Stage) busyNode(ctx context.Context, pool string) (*corev1.Node, error)
 
 // named waits until the condition stands, and asks the command about the node.
 func (s *Stage) named(ctx context.Context, node string) (reason string, err error) {
-	err = s.Wait(ctx, "the doctor to find node "+node, 40*time.Second, func(ctx context.Context) (bool, string, error) {
+	err = s.Wait(ctx, "the doctor to find node "+node, 2*time.Minute, func(ctx context.Context) (bool, string, error) {
 		var n corev1.Node
 		if err := s.Client.Get(ctx, client.ObjectKey{Name: node}, &n); err != nil {
 			return false, "", err
@@ -117,5 +117,5 @@ func (s *Stage) replaced(ctx context.Context, victim *corev1.Node, size int) err
 	if err != nil {
 		return err
 	}
-	return s.Wait(ctx, "all pods to run again", time.Minute, s.allRun(web))
+	return s.Wait(ctx, "all pods to run again", 2*time.Minute, s.allRun(web))
 }

@@ -33,7 +33,7 @@ func shrink(ctx context.Context, s *Stage) error {
 	if err := s.Hold(ctx, "the pools to stay at their minimum", 5*time.Second, small); err != nil {
 		return err
 	}
-	if err := s.Wait(ctx, "every mark to be taken off", 30*time.Second, s.nothingLeft(marks)); err != nil {
+	if err := s.Wait(ctx, "every mark to be taken off", time.Minute, s.nothingLeft(marks)); err != nil {
 		return err
 	}
 	s.weigh()
@@ -72,7 +72,7 @@ func (s *Stage) noTimersWithout(ctx context.Context) error {
 			}
 		}
 		if off {
-			if err := s.Wait(ctx, "every timer to be taken off", 20*time.Second, s.nothingLeft(timers)); err != nil {
+			if err := s.Wait(ctx, "every timer to be taken off", time.Minute, s.nothingLeft(timers)); err != nil {
 				return err
 			}
 		}
@@ -113,7 +113,7 @@ func (s *Stage) nothingLeft(of func(*corev1.Node) []string) Probe {
 
 // atRest waits until every node of a pool is available and as many as its size.
 func (s *Stage) atRest(ctx context.Context, pool string) error {
-	return s.Wait(ctx, "pool "+pool+" to be at rest", time.Minute, func(ctx context.Context) (bool, string, error) {
+	return s.Wait(ctx, "pool "+pool+" to be at rest", 2*time.Minute, func(ctx context.Context) (bool, string, error) {
 		nodes, _, err := s.NodesOf(ctx, pool)
 		if err != nil {
 			return false, "", err

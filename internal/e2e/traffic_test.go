@@ -191,7 +191,7 @@ func nothingFailsOutside(ctx context.Context, s *Stage, pool string) error {
 	if err := tr.begin(running, set, web.Name); err != nil {
 		return err
 	}
-	if err := s.Wait(ctx, "the first answers", time.Minute, func(context.Context) (bool, string, error) {
+	if err := s.Wait(ctx, "the first answers", 2*time.Minute, func(context.Context) (bool, string, error) {
 		asked, failed, _ := tr.count()
 		return asked-failed >= 10, fmt.Sprintf("%d asked, %d failed", asked, failed), nil
 	}); err != nil {

@@ -113,11 +113,11 @@ func refused(p *v1alpha1.Pool, t Turn) error {
 // turnedWell checks what must be true afterwards.
 func (s *Stage) turnedWell(ctx context.Context, t Turn, before Fleet, size int) error {
 	if t.Load != nil {
-		if err := s.Wait(ctx, "all pods to run again", time.Minute, s.allRun(*t.Load)); err != nil {
+		if err := s.Wait(ctx, "all pods to run again", 2*time.Minute, s.allRun(*t.Load)); err != nil {
 			return err
 		}
 	}
-	return s.Wait(ctx, "pool "+t.Pool+" to be at rest", 30*time.Second, func(ctx context.Context) (bool, string, error) {
+	return s.Wait(ctx, "pool "+t.Pool+" to be at rest", time.Minute, func(ctx context.Context) (bool, string, error) {
 		nodes, _, err := s.NodesOf(ctx, t.Pool)
 		if err != nil {
 			return false, "", err

@@ -22,14 +22,23 @@ import (
 // removes the rest, and no machine is lost by it.
 func TestUninstall(t *testing.T) {
 	env := open(t, Options{Pools: OnePool(3), Policies: OnePolicy(3, 5)})
-	s, ctx := stage(env), within(t, 3*time.Minute)
+	s, ctx := stage(env), within(t, 10*time.Minute)
 	own := plant(ctx, t, env)
+	// Each node carries pods that a budget keeps: the first one to be emptied is so
+	// for as long as its drain may last.
+	kept := Workload{Name: "kept", Replicas: 12, Requests: ask("400m", "1Gi")}
+	if err := s.settled(ctx, kept); err != nil {
+		t.Fatal(err)
+	}
+	if err := env.Client.Create(ctx, pdb(kept.Name, 0, kept.labels())); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.ChangePool(ctx, "workers", func(p *v1alpha1.Pool) {
 		p.Annotations = map[string]string{v1alpha1.AnnotationCycle: "now"}
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Wait(ctx, "a node in the middle of its drain", time.Minute, func(ctx context.Context) (bool, string, error) {
+	if err := s.Wait(ctx, "a node in the middle of its drain", 2*time.Minute, func(ctx context.Context) (bool, string, error) {
 		marked, err := allMarks(ctx, env)
 		return slices.ContainsFunc(marked, func(m string) bool { return strings.HasSuffix(m, v1alpha1.AnnotationDisruption) }), fmt.Sprintf("%d marks", len(marked)), err
 	}); err != nil {
@@ -152,7 +161,7 @@ func removeManifests(ctx context.Context, t *testing.T, env *Env) {
 			}
 		}
 	}
-	err := Until(ctx, "the Pools to be gone", 30*time.Second, nil, func(ctx context.Context) (bool, string, error) {
+	err := Until(ctx, "the Pools to be gone", time.Minute, nil, func(ctx context.Context) (bool, string, error) {
 		crd := &unstructured.Unstructured{}
 		crd.SetAPIVersion("apiextensions.k8s.io/v1")
 		crd.SetKind("CustomResourceDefinition")

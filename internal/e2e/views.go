@@ -89,6 +89,12 @@ func viewPod(p *corev1.Pod) PodView {
 	return v
 }
 
+// residesOn is whether the pod is on the node and should have left it before its end.
+// One that was asked to go and cannot, because its kubelet is dead, is not.
+func (p PodView) residesOn(n NodeView) bool {
+	return p.Node == n.Name && !p.Resident && (n.Ready || !p.Leaving)
+}
+
 // MachineView is what the referee has to know of a compute instance.
 type MachineView struct {
 	ID, Pool string

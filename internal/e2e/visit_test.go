@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -30,7 +31,7 @@ const wards = deep.DefaultNamespace
 // admission the agents. There is no kubelet to run a container; the test ends
 // them, and gives their log.
 func TestDoctorWithin(t *testing.T) {
-	ctx := within(t, 8*time.Minute)
+	ctx := within(t, 15*time.Minute)
 	cluster, c := bare(ctx, t, 2)
 	applyAll(ctx, t, c, read(t, "../../manifests/overlays/doctor"))
 	set, err := kubernetes.NewForConfig(cluster.RESTConfig())
@@ -38,16 +39,24 @@ func TestDoctorWithin(t *testing.T) {
 		t.Fatal(err)
 	}
 	var nodes []*corev1.Node
-	for len(nodes) < 2 {
+	if err := Until(ctx, "two nodes", 2*time.Minute, nil, func(ctx context.Context) (bool, string, error) {
 		list, err := set.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 		if err != nil {
+			return false, "", err
+		}
+		nodes = pointers(list.Items)
+		return len(nodes) == 2, fmt.Sprintf("%d nodes", len(nodes)), nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	// Without it no pod is admitted; a controller makes it in each namespace.
+	for _, namespace := range []string{wards, "default"} {
+		if err := Until(ctx, "the account of pods in "+namespace, 2*time.Minute, nil, func(ctx context.Context) (bool, string, error) {
+			_, err := set.CoreV1().ServiceAccounts(namespace).Get(ctx, "default", metav1.GetOptions{})
+			return err == nil, "it is not there", client.IgnoreNotFound(err)
+		}); err != nil {
 			t.Fatal(err)
 		}
-		nodes = nil
-		for i := range list.Items {
-			nodes = append(nodes, &list.Items[i])
-		}
-		time.Sleep(100 * time.Millisecond)
 	}
 	t.Run("visit", func(t *testing.T) { visits(ctx, t, set, nodes) })
 	t.Run("agent", func(t *testing.T) { agents(ctx, t, cluster.RESTConfig(), set, nodes) })
@@ -88,7 +97,6 @@ func visits(ctx context.Context, t *testing.T, set kubernetes.Interface, nodes [
 	}
 	// A namespace that is not made for it refuses, and the refusal says why.
 	o.Namespace = "default"
-	o.Timeout = 10 * time.Second
 	if _, err := set.CoreV1().Namespaces().Patch(ctx, "default", types.MergePatchType, []byte(`{"metadata":{"labels":{"pod-security.kubernetes.io/enforce":"baseline"}}}`), metav1.PatchOptions{}); err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +117,7 @@ func untilBaseline(ctx context.Context, t *testing.T, set kubernetes.Interface, 
 		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: "i",
 			SecurityContext: &corev1.SecurityContext{Privileged: &privileged}}}},
 	}
-	err := Until(ctx, "Pod Security in "+namespace, time.Minute, nil, func(ctx context.Context) (bool, string, error) {
+	err := Until(ctx, "Pod Security in "+namespace, 2*time.Minute, nil, func(ctx context.Context) (bool, string, error) {
 		_, err := set.CoreV1().Pods(namespace).Create(ctx, pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		if err == nil {
 			return false, "a privileged pod is admitted", nil
@@ -142,6 +150,7 @@ func agents(ctx context.Context, t *testing.T, config *rest.Config, set kubernet
 	own, other := nodes[0].Name, nodes[1].Name
 	as := agentOn(ctx, t, config, set, own)
 	bad := []doctor.Finding{{Check: "root-read-only", State: doctor.Fail, Message: "read-only: /"}}
+	untilGuarded(ctx, t, as, own)
 	if err := doctor.PublishHost(ctx, as, own, bad); err != nil {
 		t.Fatalf("on its own Node: %v", err)
 	}
@@ -173,6 +182,21 @@ func agents(ctx context.Context, t *testing.T, config *rest.Config, set kubernet
 		if !apierrors.IsForbidden(err) {
 			t.Errorf("%s: %v, want it to be forbidden", what, err)
 		}
+	}
+}
+
+// untilGuarded waits until an agent may write to its Node, and the policy refuses
+// what it may not write: both are known to the API server a moment after they were
+// applied.
+func untilGuarded(ctx context.Context, t *testing.T, as client.Client, own string) {
+	t.Helper()
+	err := Until(ctx, "the policy on agents", 2*time.Minute, nil, func(ctx context.Context) (bool, string, error) {
+		patch := client.RawPatch(types.StrategicMergePatchType, []byte(`{"status":{"capacity":{"cpu":"999"}}}`))
+		err := as.Status().Patch(ctx, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: own}}, patch, client.DryRunAll)
+		return err != nil && strings.Contains(err.Error(), "nothing else of its Node"), fmt.Sprint(err), nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

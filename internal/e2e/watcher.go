@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -150,6 +151,7 @@ func (w *Watcher) poll(ctx context.Context) {
 			list = append(list, viewMachine(in))
 		}
 		if !w.blind.Load() {
+			w.catchUp(ctx, list)
 			w.SeeMachines(list, time.Now())
 		}
 		if i%10 == 0 {
@@ -161,6 +163,41 @@ func (w *Watcher) poll(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
+}
+
+// catchUp lets the watches bring what stands in the API server by now, before the
+// end of a machine is judged by it: the cloud is looked at itself, and a watch is
+// late when the machine is busy. A watch that brings nothing at all is not waited for.
+func (w *Watcher) catchUp(ctx context.Context, list []MachineView) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	for len(w.suspects(list)) > 0 {
+		late := false
+		for _, n := range w.suspects(list) {
+			ok, err := w.late(ctx, n)
+			late = late || ok || err != nil
+		}
+		if !late || ctx.Err() != nil {
+			return
+		}
+		time.Sleep(look / 10)
+	}
+}
+
+// late is whether the API server knows better of a Node than its view does: it is
+// cordoned and empty, or gone.
+func (w *Watcher) late(ctx context.Context, view NodeView) (bool, error) {
+	var n corev1.Node
+	var pods corev1.PodList
+	if err := w.client.Get(ctx, client.ObjectKey{Name: view.Name}, &n); err != nil || n.Spec.ProviderID != view.Machine {
+		return w.knows(view), client.IgnoreNotFound(err)
+	}
+	if err := w.client.List(ctx, &pods); err != nil {
+		return false, err
+	}
+	now := viewNode(&n)
+	empty := !slices.ContainsFunc(pods.Items, func(p corev1.Pod) bool { return viewPod(&p).residesOn(now) })
+	return now.Cordoned && empty, nil
 }
 
 func (w *Watcher) lookAtPools(ctx context.Context) {

@@ -19,9 +19,9 @@ import (
 func TestWishes(t *testing.T) {
 	env := open(t, Options{Audit: true, Pools: OnePool(1), Policies: OnePolicy(1, 8)})
 	restarted(t, env, func(args []string) []string { return append(args[:len(args):len(args)], "--enable-proactive-scaleup") })
-	s, ctx := stage(env), within(t, 4*time.Minute)
+	s, ctx := stage(env), within(t, 10*time.Minute)
 	applyFile(ctx, t, env, "testdata/autoscaling.yaml")
-	if err := s.Wait(ctx, "the kinds to be served", 30*time.Second, func(ctx context.Context) (bool, string, error) {
+	if err := s.Wait(ctx, "the kinds to be served", time.Minute, func(ctx context.Context) (bool, string, error) {
 		list := &unstructured.UnstructuredList{}
 		list.SetAPIVersion("autoscaling.x-k8s.io/v1")
 		list.SetKind("ProvisioningRequestList")
@@ -45,7 +45,7 @@ func TestWishes(t *testing.T) {
 		{"ProvisioningRequest", "too-much", "Provisioned", metav1.ConditionFalse, ""},
 		{"ProvisioningRequest", "batch", "Provisioned", metav1.ConditionTrue, "room for all pods"},
 	} {
-		err := s.Wait(ctx, tt.kind+" "+tt.name, 90*time.Second, func(ctx context.Context) (bool, string, error) {
+		err := s.Wait(ctx, tt.kind+" "+tt.name, 2*time.Minute, func(ctx context.Context) (bool, string, error) {
 			status, message, err := told(ctx, env, tt.kind, tt.name, tt.condition)
 			return status == tt.status && strings.Contains(message, tt.say), fmt.Sprintf("%s is %q: %s", tt.condition, status, message), err
 		})

@@ -103,7 +103,7 @@ func (e *Env) Remove(ctx context.Context, w Workload) error {
 			return fmt.Errorf("delete %s: %w", w.Name, err)
 		}
 	}
-	return Until(ctx, "the pods of "+w.Name+" to go", time.Minute, nil, func(ctx context.Context) (bool, string, error) {
+	return Until(ctx, "the pods of "+w.Name+" to go", 2*time.Minute, nil, func(ctx context.Context) (bool, string, error) {
 		pods, err := e.Pods(ctx, w)
 		return len(pods) == 0, fmt.Sprintf("%d pods are left", len(pods)), err
 	})
