@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/klauspost/compress/zstd"
 	"pgregory.net/rapid"
@@ -149,6 +150,45 @@ func TestRedaction(t *testing.T) {
 	}
 	if NewRedactor().Text("10.0.1.7") == first {
 		t.Error("two runs have the same tokens")
+	}
+}
+
+// A text is spared a search only if nothing would be found in it, however its
+// letters are written: a long s is an s to the rules, and Kelvin's K a k.
+func TestNothingIsSparedThatMatches(t *testing.T) {
+	examples := map[string][]string{
+		"private-key": {"-----BEGIN RSA PRIVATE KEY-----\nx\n-----END RSA PRIVATE KEY-----", "-----BEGIN PRIVATE KEY-----"},
+		"jwt":         {"eyJhbGciOiJIUzI1.eyJzdWIiOiIxMjM0.c2lnbmF0dXJl"},
+		"bearer":      {"bearer abcdefghijklmnop", "basic YWxhZGRpbjpvcGVu"},
+		"assignment":  {"passwd=x", "my_password: x", "passphrase = x", "secret: x", "token=x", "api_key=x", "apikey: x", "credentials=x", "private-key: x", "privatekey=x"},
+		"url-user":    {"https://u:p@example.com"},
+		"ocid":        {"ocid1.instance.oc1.iad.anuwcljr"},
+		"mac":         {"02:00:17:0a:bc:de"},
+		"ipv4":        {"10.0.1.7"},
+		"ipv6":        {"2603:c020:400d::a"},
+	}
+	written := map[rune][]rune{'s': {'s', 'S', 'ſ'}, 'k': {'k', 'K', '\u212a'}}
+	for _, rule := range rules {
+		for _, text := range examples[rule.name] {
+			if !rule.find.MatchString(text) || !rule.may(bytes.ToLower([]byte(text))) {
+				t.Errorf("%s: %q is not found, or not searched", rule.name, text)
+			}
+			rapid.Check(t, func(rt *rapid.T) {
+				data := []byte(strings.Map(func(c rune) rune {
+					ways := written[c]
+					if ways == nil {
+						ways = []rune{c, unicode.ToUpper(c)}
+					}
+					return rapid.SampledFrom(ways).Draw(rt, "way")
+				}, text))
+				if rule.find.Match(data) && !rule.may(bytes.ToLower(data)) {
+					rt.Errorf("%s would be found in %q, which is not searched", rule.name, data)
+				}
+			})
+		}
+		if len(examples[rule.name]) == 0 {
+			t.Errorf("%s has no example", rule.name)
+		}
 	}
 }
 

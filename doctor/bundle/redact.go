@@ -8,6 +8,8 @@ import (
 	"encoding/hex"
 	"net/netip"
 	"regexp"
+	"slices"
+	"unicode/utf8"
 )
 
 // Redactor takes names and credentials out of texts. One redactor for all
@@ -25,7 +27,11 @@ func NewRedactor() *Redactor {
 // rule is one kind of thing that is taken out.
 type rule struct {
 	name string
-	find *regexp.Regexp
+	// needs are words in lower case of which each match has one. A text without them
+	// is not searched: that is most texts for most rules, and a search takes a second
+	// for a few megabytes.
+	needs []string
+	find  *regexp.Regexp
 	// token is what it becomes, nil for struck out. A rule may spare a match.
 	token func(r *Redactor, match []byte) []byte
 }
@@ -34,15 +40,22 @@ type rule struct {
 // in a token. Credentials have no business in what is collected; these are for a
 // program that printed one into the kernel's log or an event.
 var rules = []rule{
-	{"private-key", regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(-----END [A-Z ]*PRIVATE KEY-----|\z)`), nil},
-	{"jwt", regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*`), nil},
-	{"bearer", regexp.MustCompile(`(?i)\b(bearer|basic) [A-Za-z0-9._~+/=-]{12,}`), nil},
-	{"assignment", regexp.MustCompile(`(?i)[a-z0-9_.-]*(passw(or)?d|passphrase|secret|token|api[_-]?key|credential|private[_-]?key)[a-z0-9_.-]*["']?\s*[=:]\s*["']?[^\s"',;&]+`), nil},
-	{"url-user", regexp.MustCompile(`\b[a-z][a-z0-9+.-]*://[^\s/@:]+:[^\s/@]+@`), nil},
-	{"ocid", regexp.MustCompile(`\bocid1\.[a-z0-9]+\.[a-z0-9]*\.[a-z0-9-]*\.[A-Za-z0-9.]+`), (*Redactor).ocid},
-	{"mac", regexp.MustCompile(`(?i)\b[0-9a-f]{2}(:[0-9a-f]{2}){5}\b`), func(r *Redactor, m []byte) []byte { return r.token("mac", m) }},
-	{"ipv4", regexp.MustCompile(`\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b`), (*Redactor).address},
-	{"ipv6", regexp.MustCompile(`(?i)\b[0-9a-f]{1,4}(:[0-9a-f]{0,4}){2,7}\b`), (*Redactor).address},
+	{"private-key", []string{"-----begin "}, regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(-----END [A-Z ]*PRIVATE KEY-----|\z)`), nil},
+	{"jwt", []string{"eyj"}, regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*`), nil},
+	{"bearer", []string{"bearer ", "basic "}, regexp.MustCompile(`(?i)\b(bearer|basic) [A-Za-z0-9._~+/=-]{12,}`), nil},
+	{"assignment", []string{"passw", "passphrase", "secret", "token", "api", "credential", "private"}, regexp.MustCompile(`(?i)[a-z0-9_.-]*(passw(or)?d|passphrase|secret|token|api[_-]?key|credential|private[_-]?key)[a-z0-9_.-]*["']?\s*[=:]\s*["']?[^\s"',;&]+`), nil},
+	{"url-user", []string{"://"}, regexp.MustCompile(`\b[a-z][a-z0-9+.-]*://[^\s/@:]+:[^\s/@]+@`), nil},
+	{"ocid", []string{"ocid1."}, regexp.MustCompile(`\bocid1\.[a-z0-9]+\.[a-z0-9]*\.[a-z0-9-]*\.[A-Za-z0-9.]+`), (*Redactor).ocid},
+	{"mac", []string{":"}, regexp.MustCompile(`(?i)\b[0-9a-f]{2}(:[0-9a-f]{2}){5}\b`), func(r *Redactor, m []byte) []byte { return r.token("mac", m) }},
+	{"ipv4", []string{"."}, regexp.MustCompile(`\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b`), (*Redactor).address},
+	{"ipv6", []string{":"}, regexp.MustCompile(`(?i)\b[0-9a-f]{1,4}(:[0-9a-f]{0,4}){2,7}\b`), (*Redactor).address},
+}
+
+// may is whether a text in lower case may have a match. Beyond ASCII there are
+// letters that fold into others (a long s, Kelvin's K): then it may.
+func (x rule) may(small []byte) bool {
+	return slices.ContainsFunc(x.needs, func(n string) bool { return bytes.Contains(small, []byte(n)) }) ||
+		slices.ContainsFunc(small, func(b byte) bool { return b >= utf8.RuneSelf })
 }
 
 // token stands for a thing: the same for the same, and telling nothing of it.
@@ -79,8 +92,11 @@ func (r *Redactor) Text(s string) string {
 
 // redact applies the rules and notes in the manifest what they did.
 func (r *Redactor) redact(name string, data []byte, m *Manifest) []byte {
-	noted := 0
+	noted, small := 0, bytes.ToLower(data)
 	for _, rule := range rules {
+		if !rule.may(small) {
+			continue
+		}
 		found := rule.find.FindAllIndex(data, -1)
 		if len(found) == 0 {
 			continue
