@@ -37,7 +37,7 @@ func TestBadCommand(t *testing.T) {
 		{"missing kubeconfig", []string{"KUBECONFIG="}, []string{"status", "--kubeconfig", "/nowhere/kubeconfig"}, 3, "/nowhere/kubeconfig"},
 		{"unreachable API server", []string{"KUBECONFIG=" + elsewhere(t, env)}, []string{"status"}, 3, "127.0.0.1:1"},
 		{"unknown pool", nil, []string{"cycle", "nosuchpool"}, 1, "nosuchpool"},
-		{"unknown node", nil, []string{"doctor", "nosuchnode"}, 1, "nosuchnode"},
+		{"unknown node", nil, []string{"doctor", "nosuchnode"}, 2, "nosuchnode"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
