@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/internal/playground"
 	"github.com/tidemill/tidemill/internal/world/whatif"
 )
 
@@ -71,7 +72,7 @@ func showBlock(ctx context.Context, t *testing.T, c client.Client, page, text st
 		}
 		return
 	}
-	objects, err := documents([]byte(text))
+	objects, err := playground.Documents([]byte(text))
 	if err != nil || len(objects) == 0 {
 		t.Errorf("%s: %d objects, %v in\n%s", page, len(objects), err, text)
 	}

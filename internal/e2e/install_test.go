@@ -123,7 +123,7 @@ func read(t *testing.T, path string) []*unstructured.Unstructured {
 	if err != nil {
 		t.Fatal(err)
 	}
-	objects, err := documents(text)
+	objects, err := playground.Documents(text)
 	if err != nil {
 		t.Fatal(err)
 	}

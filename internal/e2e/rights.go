@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
 
+	"github.com/tidemill/tidemill/internal/playground"
 	"github.com/tidemill/tidemill/manifests"
 )
 
@@ -68,7 +69,7 @@ func (e *Env) RightsUsed() (used, refused map[Right]int, err error) {
 
 // RightsGranted are all that the manifests bind to the daemon's account.
 func RightsGranted() ([]Right, error) {
-	objects, err := documents(manifests.RBAC())
+	objects, err := playground.Documents(manifests.RBAC())
 	if err != nil {
 		return nil, fmt.Errorf("read manifests: %w", err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/internal/kube"
+	"github.com/tidemill/tidemill/internal/playground"
 	"github.com/tidemill/tidemill/manifests"
 )
 
@@ -151,7 +152,7 @@ func cleanNodes(ctx context.Context, t *testing.T, env *Env, own string) {
 func removeManifests(ctx context.Context, t *testing.T, env *Env) {
 	t.Helper()
 	for _, text := range [][]byte{manifests.Admission(), manifests.RBAC(), manifests.Namespace(), manifests.CRD()} {
-		objects, err := documents(text)
+		objects, err := playground.Documents(text)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -43,7 +43,7 @@ func (c *Cluster) installSystem(ctx context.Context) error {
 // `kubectl apply` for machines without kubectl. When it returns, the kinds that it
 // has defined are served and the rights that it has given are in force.
 func (c *Cluster) Apply(ctx context.Context, manifests []byte) error {
-	objects, err := documents(manifests)
+	objects, err := Documents(manifests)
 	if err != nil {
 		return fmt.Errorf("parse manifests: %w", err)
 	}
@@ -126,7 +126,9 @@ func ignoreNotFound(err error) error {
 	return err
 }
 
-func documents(manifests []byte) ([]*unstructured.Unstructured, error) {
+// Documents are the objects of a stream of YAML documents; one without an object is
+// passed over.
+func Documents(manifests []byte) ([]*unstructured.Unstructured, error) {
 	var objects []*unstructured.Unstructured
 	reader := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(manifests)))
 	for {

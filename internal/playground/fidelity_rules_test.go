@@ -229,7 +229,6 @@ type play struct {
 	n           int
 	requests    int
 	differences []string
-	told        []string // the requests so far
 }
 
 func (p *play) run(t *testing.T) {
@@ -253,7 +252,6 @@ func (p *play) run(t *testing.T) {
 func (p *play) both(r model.Request, x thing) {
 	p.requests++
 	says := fmt.Sprintf("%s %s?%s %s %s", r.Method, r.Path, r.Query.Encode(), r.ContentType, r.Body)
-	p.told = append(p.told, says)
 	cs, cb := p.copy.do(p.copy.fill(r, x.name))
 	ts, tb := p.truth.do(p.truth.fill(r, x.name))
 	if cs != ts {
