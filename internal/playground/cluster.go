@@ -246,13 +246,13 @@ func (c *Cluster) Stop() {
 		c.awaitAPI()
 		if c.stopParts != nil {
 			c.stopParts()
-			within(10*time.Second, c.parts.Wait)
+			within(time.Minute, c.parts.Wait)
 		}
 		if c.stopAPI != nil {
 			c.stopAPI()
 		}
 		if c.api != nil {
-			within(20*time.Second, func() { <-c.api.done })
+			within(time.Minute, func() { <-c.api.done })
 		}
 		if c.etcdDoor != nil {
 			_ = c.etcdDoor.Close()
@@ -276,7 +276,7 @@ func (c *Cluster) awaitAPI() {
 	if c.api == nil || c.config == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	_ = c.api.wait(ctx, c.config) // not ready by now: there is nothing better than to go on
 }

@@ -21,7 +21,7 @@ func (c *Cluster) RestartAPI(ctx context.Context, down time.Duration) error {
 	c.stopAPI()
 	select {
 	case <-old.done:
-	case <-time.After(30 * time.Second):
+	case <-time.After(time.Minute):
 		return errors.New("restart kube-apiserver: the old one does not end")
 	case <-ctx.Done():
 		return fmt.Errorf("restart kube-apiserver: %w", ctx.Err())
