@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,11 +42,8 @@ func choicesOf(f *pflag.Flag) []string {
 	var out []string
 	words := strings.FieldsFunc(f.Usage, func(r rune) bool { return strings.ContainsRune(" ,:;()", r) })
 	for _, c := range choices[f.Name] {
-		for _, w := range words {
-			if w == c {
-				out = append(out, c)
-				break
-			}
+		if slices.Contains(words, c) {
+			out = append(out, c)
 		}
 	}
 	return out
@@ -133,10 +131,6 @@ func (g *globals) names(most int, lists ...func(context.Context, *cluster) ([]st
 		if err != nil {
 			return nil, nothing
 		}
-		named := map[string]bool{}
-		for _, a := range args {
-			named[a] = true
-		}
 		var out []string
 		for _, list := range lists {
 			found, err := list(ctx, c)
@@ -144,7 +138,7 @@ func (g *globals) names(most int, lists ...func(context.Context, *cluster) ([]st
 				return nil, nothing
 			}
 			for _, f := range found {
-				if name, _, _ := strings.Cut(f, "\t"); !named[name] {
+				if name, _, _ := strings.Cut(f, "\t"); !slices.Contains(args, name) {
 					out = append(out, f)
 				}
 			}

@@ -224,8 +224,8 @@ func (p page) events(width, height int) []styled {
 	return out
 }
 
-// wrap breaks a text between words; what follows the first line stands below its
-// third word's place, four columns in.
+// wrap breaks a text between words; what follows the first line stands four
+// columns further in.
 func wrap(text string, width int, colour string) []styled {
 	var out []styled
 	indent := text[:len(text)-len(strings.TrimLeft(text, " "))]
