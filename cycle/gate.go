@@ -51,6 +51,8 @@ func (d *decision) gate(run *v1alpha1.CycleStatus, g v1alpha1.CycleGate) string 
 		return fmt.Sprintf("nobody has approved yet: kubectl annotate pool %s --overwrite %s=%s", d.pool.Name, v1alpha1.AnnotationApprove, token)
 	case g.Pods != nil:
 		return d.blockingPod(g.Pods)
+	case g.Doctor != nil:
+		return d.illAmongNew(run)
 	}
 	a, asked := d.policy.Gates[GateKey{d.pool.Name, g.Name}]
 	switch {
@@ -60,6 +62,21 @@ func (d *decision) gate(run *v1alpha1.CycleStatus, g v1alpha1.CycleGate) string 
 		return fmt.Sprintf("the last answer is %s old: %s", d.s.Now.Sub(a.At).Round(time.Second), a.Message)
 	case !a.Open:
 		return a.Message
+	}
+	return ""
+}
+
+// illAmongNew names a node that the run has made or renewed and that is broken, and
+// what the doctor says of it; "" if there is none.
+func (d *decision) illAmongNew(run *v1alpha1.CycleStatus) string {
+	for _, n := range d.pool.Nodes {
+		if n.Object == nil || goingAway(n) || !d.born(n, run) && !broughtBack(n, run) || !broken(n) {
+			continue
+		}
+		if c := n.Condition(v1alpha1.NodeConditionProblem); c != nil && c.Status == corev1.ConditionTrue {
+			return fmt.Sprintf("the doctor has found something on new node %s: %s: %s", n.Name(), c.Reason, c.Message)
+		}
+		return fmt.Sprintf("new node %s is not well (%s)", n.Name(), n.Stage())
 	}
 	return ""
 }

@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/internal/world"
@@ -152,5 +153,49 @@ func TestPodsHoldTheGate(t *testing.T) {
 	}
 	if open, says := begins(w.Snapshot(), Policy{}); !open {
 		t.Errorf("it is over: %q", says)
+	}
+}
+
+// What the run has made must be well for more to follow; what is old may be ill, that
+// is why it goes.
+func TestTheDoctorHoldsTheGate(t *testing.T) {
+	ill := func(n *corev1.Node) {
+		for i, c := range n.Status.Conditions {
+			if c.Type == v1alpha1.NodeConditionProblem {
+				n.Status.Conditions[i].Status, n.Status.Conditions[i].Reason, n.Status.Conditions[i].Message = corev1.ConditionTrue, "DiskFull", "no byte is left"
+			}
+		}
+	}
+	well := func(*corev1.Node) {}
+	for name, c := range map[string]struct {
+		old, young func(*corev1.Node)
+		gate       bool
+		open       bool
+		says       string
+	}{
+		"all are well":                   {well, well, true, true, ""},
+		"an old node is ill":             {ill, well, true, true, ""},
+		"a new one is":                   {well, ill, true, false, "gate healthy is closed: the doctor has found something on new node n3: DiskFull: no byte is left"},
+		"a new one's kubelet is silent":  {well, func(n *corev1.Node) { n.Status.Conditions[0].Status = corev1.ConditionUnknown }, true, false, "new node n3 is not well"},
+		"a new one is not examined":      {well, worldtest.Gated, true, true, ""},
+		"a new one is ill and no gate":   {well, ill, false, true, ""},
+		"a new one is being taken again": {well, func(n *corev1.Node) { ill(n); n.Annotations[v1alpha1.AnnotationCycle] = "x" }, true, false, "n3"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var gates []v1alpha1.CycleGate
+			if c.gate {
+				gates = append(gates, v1alpha1.CycleGate{Name: "healthy", Doctor: &v1alpha1.DoctorGate{}})
+			}
+			w, p := gated(gates...)
+			w.AddNode("workers", "n3", c.young)
+			machines := w.Cloud.Instances[worldtest.PoolID("workers")]
+			machines[len(machines)-1].Created = w.Now.Add(-30 * time.Second)
+			two := intstr.FromInt32(2)
+			p.Spec.Cycle.MaxUnavailable = &two
+			c.old(&w.Objects.Nodes[0])
+			if open, says := begins(w.Snapshot(), Policy{}); open != c.open || !strings.Contains(says, c.says) {
+				t.Errorf("begins %v, %q; want %v, %q", open, says, c.open, c.says)
+			}
+		})
 	}
 }

@@ -103,7 +103,7 @@ const (
 // CycleGate has to be open for a new node to be begun. What is being emptied is
 // finished. The doctor's repairs do not wait for gates.
 //
-// +kubebuilder:validation:XValidation:rule="(has(self.prometheus) ? 1 : 0) + (has(self.http) ? 1 : 0) + (has(self.pods) ? 1 : 0) + (has(self.approval) ? 1 : 0) == 1",message="a gate is one of prometheus, http, pods and approval"
+// +kubebuilder:validation:XValidation:rule="(has(self.prometheus) ? 1 : 0) + (has(self.http) ? 1 : 0) + (has(self.pods) ? 1 : 0) + (has(self.doctor) ? 1 : 0) + (has(self.approval) ? 1 : 0) == 1",message="a gate is one of prometheus, http, pods, doctor and approval"
 type CycleGate struct {
 	// name tells the gates of a pool apart.
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$`
@@ -120,6 +120,9 @@ type CycleGate struct {
 	// pods looks for pods that must not be there.
 	// +optional
 	Pods *PodsGate `json:"pods,omitempty"`
+	// doctor waits while a node that the run has made is not well.
+	// +optional
+	Doctor *DoctorGate `json:"doctor,omitempty"`
 	// approval waits for a person: annotation tidemill.dev/approve with the time
 	// at which the run began, as status.cycle.startedAt has it.
 	// +optional
@@ -164,6 +167,11 @@ type PodsGate struct {
 	// selector chooses the pods that hold the run up.
 	Selector metav1.LabelSelector `json:"selector"`
 }
+
+// DoctorGate is open while no node that the run has made or renewed is broken: the
+// doctor has found nothing on it, and its kubelet has not gone silent. A node that he
+// has not passed yet closes no gate; it does not count either. There is nothing to tune.
+type DoctorGate struct{}
 
 // ApprovalGate has nothing to tune.
 type ApprovalGate struct{}
