@@ -26,7 +26,7 @@ func workloads() []workload {
 		{"playground/scale", "pods that need one more node, five times", scale},
 		{"playground/cycle", "three nodes under load, turned over with a surge of one", cycle},
 		{"playground/daemon", "the daemon beside a cluster at rest", daemon},
-	}, slices.Concat(repairs(), driver(), plugins(), turnovers(), removals(), decisions(), idles(), larges(), qualities(), examinations(), wholes())...)
+	}, slices.Concat(repairs(), driver(), plugins(), turnovers(), removals(), decisions(), joinings(), idles(), larges(), qualities(), examinations(), wholes())...)
 }
 
 func names() string {

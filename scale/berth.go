@@ -2,7 +2,6 @@ package scale
 
 import (
 	"slices"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -30,111 +29,6 @@ import (
 type berth struct {
 	place
 	pods []types.UID
-}
-
-// rehearsal is a decision in an earlier world; the zero value is none.
-type rehearsal struct {
-	// asOf is when it plays: machines that were made since are not there, and pods
-	// that were made since neither. Zero is now.
-	asOf time.Time
-	// capped leaves out all nodes on their way, and lets a pool have as many again
-	// and no more.
-	capped bool
-}
-
-// recall is growth, by what is known of a look.
-type recall func(r rehearsal, bought []berth) (*decision, []*waiting, error)
-
-// remember is growth that knows what the nodes on their way are for.
-func remember(s *world.Snapshot, p Policy, m *Memo, leave map[string]string) (*decision, []*waiting, error) {
-	grow := recall(func(r rehearsal, bought []berth) (*decision, []*waiting, error) {
-		return growth(s, p, m, leave, func(d *decision) { d.rehearsal, d.bought = r, slices.Clone(bought) })
-	})
-	d, left, err := grow(rehearsal{}, nil)
-	if err != nil || !d.forgetful() {
-		return d, left, err
-	}
-	var bought []berth
-	for _, asOf := range d.pasts() {
-		past, _, err := grow(rehearsal{asOf: asOf}, nil)
-		if err == nil {
-			past, _, err = grow.better(past, nil, asOf, bought)
-		}
-		if err != nil {
-			return nil, nil, err
-		}
-		bought = past.purchase()
-	}
-	return grow.better(d, left, time.Time{}, bought)
-}
-
-// better is a decision, or the same look with what was bought for whom, or with
-// the nodes on their way filled anew by the search that chooses new ones, if that
-// is better.
-func (grow recall) better(d *decision, left []*waiting, asOf time.Time, bought []berth) (*decision, []*waiting, error) {
-	for _, capped := range []bool{false, true} {
-		if !d.forgetful() {
-			break
-		}
-		if capped {
-			act, _, err := grow(rehearsal{asOf, true}, nil)
-			if err != nil {
-				return nil, nil, err
-			}
-			bought = act.purchase()
-		}
-		if len(bought) == 0 {
-			continue
-		}
-		other, rest, err := grow(rehearsal{asOf: asOf}, bought)
-		if err != nil {
-			return nil, nil, err
-		}
-		if other.better(rest, d, left) {
-			d, left = other, rest
-		}
-	}
-	return d, left, nil
-}
-
-// forgetful is whether nodes are asked for by pods that others may be on their way
-// for: pods that were there before one of these was made.
-func (d *decision) forgetful() bool {
-	if len(d.owner) == 0 || len(d.made) == 0 {
-		return false
-	}
-	last := slices.MaxFunc(d.made, time.Time.Compare)
-	return slices.ContainsFunc(d.promised, func(w *waiting) bool {
-		return d.owner[w.node] != nil && !w.pod.CreationTimestamp.After(last)
-	})
-}
-
-// maxPasts bounds how many looks are rehearsed, the last ones.
-const maxPasts = 4
-
-// pasts are when looks asked for the nodes on their way, as the times of these and
-// of the pods that wait tell: pods came, machines were made, pods came, machines
-// were made.
-func (d *decision) pasts() []time.Time {
-	machines := slices.SortedFunc(slices.Values(d.made), time.Time.Compare)
-	var pods, out []time.Time
-	for _, pod := range d.s.Pending {
-		pods = append(pods, pod.CreationTimestamp.Time)
-	}
-	slices.SortFunc(pods, time.Time.Compare)
-	for len(machines) > 0 && len(pods) > 0 {
-		n := 0
-		for n < len(pods) && !pods[n].After(machines[0]) {
-			n++
-		}
-		if n > 0 {
-			out = append(out, pods[n-1])
-		}
-		for pods = pods[n:]; len(machines) > 0 && (len(pods) == 0 || machines[0].Before(pods[0])); {
-			machines = machines[1:]
-		}
-	}
-	return out[max(0, len(out)-maxPasts):]
 }
 
 // came are the pods that there are in a rehearsal.

@@ -78,12 +78,16 @@ func lookAndLaunch(t *rapid.T, w *worldtest.World, serial int) Plan {
 }
 
 // TestWhatCameInTurnsIsEnough: pods come, machines are made for them, more pods come,
-// and machines for these: who sees that for the first time asks for nothing more.
+// and machines for these: who sees that for the first time asks for nothing more. A
+// pod that no machine could ever help changes nothing for the others.
 func TestWhatCameInTurnsIsEnough(t *testing.T) {
 	most := 0
 	rapid.Check(t, func(t *rapid.T) {
 		pick := func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "shape") }
 		w := choosy(rapid.IntRange(20, 60).Draw(t, "pods"), pick)
+		if rapid.Bool().Draw(t, "hopeless") {
+			w.AddPod("hopeless", "500", "1Gi")
+		}
 		lookAndLaunch(t, w, 0)
 		w.Now = w.Now.Add(20 * time.Second)
 		for i := range rapid.IntRange(1, 30).Draw(t, "late") {
@@ -116,7 +120,7 @@ func TestBerthsAreTriedNotTrusted(t *testing.T) {
 	w.AddInstance("small", "n1", cloudprovider.Creating).Created = w.Now
 	pod := w.AddPod("web", "4", "1Gi")
 	lies := []berth{{place{"gone", ""}, nil}, {place{"small", "AD-1"}, []types.UID{pod.UID, "nobody", pod.UID}}, {place{"small", "AD-1"}, []types.UID{pod.UID}}}
-	d, left, err := growth(w.Snapshot(), Policy{}, nil, nil, func(d *decision) { d.bought = lies })
+	d, left, err := growth(w.Snapshot(), Policy{}, nil, nil, nil, func(d *decision) { d.bought = lies })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -60,15 +60,20 @@ func decideWithout(s *world.Snapshot, p Policy, m *Memo, without map[string]stri
 // the arithmetic finds cheapest knows nothing of spread and affinity, and the
 // scheduler's rules may make it dear: where pods mind each other the pools are
 // chosen one by one as well, and the plan that helps more pods counts, or as many
-// for less. set sets a decision up before it begins.
-func growth(s *world.Snapshot, p Policy, m *Memo, without map[string]string, set func(*decision)) (*decision, []*waiting, error) {
+// for less. set sets a decision up before it begins; one in a scenery leaves no
+// trace there, and so nothing of the look can follow it.
+func growth(s *world.Snapshot, p Policy, m *Memo, without map[string]string, on *scenery, set func(*decision)) (*decision, []*waiting, error) {
 	try := func(unmixed bool) (*decision, []*waiting, error) {
-		d, err := newDecision(s, p, m, without)
+		d, err := newDecision(s, p, m, without, on)
 		if err != nil {
 			return nil, nil, err
 		}
 		d.unmixed = unmixed
 		set(d)
+		if on != nil {
+			d.sim.Fork()
+			defer d.sim.Revert()
+		}
 		return d, d.helpPods(), nil
 	}
 	d, left, err := try(false)
@@ -87,17 +92,19 @@ func (d *decision) better(left []*waiting, than *decision, rest []*waiting) bool
 	return len(left) < len(rest) || len(left) == len(rest) && d.bill() < than.bill()
 }
 
-func newDecision(s *world.Snapshot, p Policy, m *Memo, without map[string]string) (*decision, error) {
-	sim, err := fit.Recall(s, m.ofFit())
-	if err != nil {
-		return nil, err
-	}
+func newDecision(s *world.Snapshot, p Policy, m *Memo, without map[string]string, on *scenery) (*decision, error) {
 	d := &decision{
-		memo: m, s: s, p: p.withDefaults(), sim: sim, daemons: daemons(s), without: without,
+		memo: m, s: s, p: p.withDefaults(), scenery: on, daemons: daemons(s), without: without,
 		grown: map[*pool][]newNode{}, models: map[*corev1.Node]*fit.Model{}, words: map[fit.Reason]string{},
 		owner: map[string]*pool{},
 	}
 	d.plan.Now = s.Now
+	var err error
+	if on != nil {
+		d.sim = on.sim
+	} else if d.sim, err = fit.Recall(s, m.ofFit()); err != nil {
+		return nil, err
+	}
 	if d.chain, err = d.p.chain(d.seed()); err != nil {
 		return nil, err
 	}
@@ -179,6 +186,8 @@ type decision struct {
 	bought []berth
 	// rehearsal is what becomes of nodes on their way, see remember.
 	rehearsal rehearsal
+	// scenery is what it is played in, nil for a look of its own.
+	scenery *scenery
 }
 
 // pool is a world.Pool with what this plan makes of it.

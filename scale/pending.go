@@ -48,7 +48,7 @@ func (d *decision) sieve(pending []*corev1.Pod) []*waiting {
 			d.refuse(pod, reason, message)
 			continue
 		}
-		class := d.sim.Class(pod)
+		class := d.classOf(pod)
 		sh := of[class]
 		if sh == nil {
 			sh = &shape{class: class, want: requests(pod), size: len(shapes)}

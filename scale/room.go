@@ -115,10 +115,11 @@ func (d *decision) expect(p *pool, zone cloudprovider.Zone, name string) {
 	}
 }
 
-// real adds a node as object has it, with the pods that run on it.
+// real adds a node as object has it, with the pods that run on it, unless it stands
+// in the scenery already.
 func (d *decision) real(n *world.Node, object *corev1.Node) {
-	if d.sim.AddNode(object) != nil {
-		return // a namesake: Kubernetes allows none
+	if d.sim.Node(object.Name) != nil || d.sim.AddNode(object) != nil {
+		return // or a namesake: Kubernetes allows none
 	}
 	d.sim.AddPods(n.Pods, object.Name)
 }

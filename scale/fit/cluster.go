@@ -48,6 +48,7 @@ type node struct {
 	like   *Model
 	kind   *kind
 	serial int // order of AddNode
+	away   bool
 
 	have, used amounts
 	most       int // pods
@@ -129,7 +130,7 @@ func (c *Cluster) enter(n *node) {
 
 // insert makes a node, with the pods on it, part of what is counted.
 func (c *Cluster) insert(n *node) {
-	c.nodes[n.name] = n
+	c.nodes[n.name], n.away = n, false
 	c.rules.ground(n, 1)
 	for i := range n.pods {
 		c.counted(n, n.pods[i].class, n.pods[i].pod, 1)
@@ -142,6 +143,7 @@ func (c *Cluster) withdraw(n *node) {
 	}
 	c.rules.ground(n, -1)
 	delete(c.nodes, n.name)
+	n.away = true
 	c.loosened++
 }
 

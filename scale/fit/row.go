@@ -89,7 +89,7 @@ func (r *Row) fill(q *question, pods []*corev1.Pod, found func(*corev1.Pod, stri
 	at := r.past[cl]
 	for ; at < len(r.nodes) && done < len(pods); at++ {
 		n := r.nodes[at]
-		if n != r.c.nodes[n.name] || r.c.static(cl.sel, n) != fine {
+		if n.away || r.c.static(cl.sel, n) != fine {
 			continue
 		}
 		k := n.times(cl.asks, len(pods)-done)
@@ -135,13 +135,17 @@ func (r *Row) walk(q *question) {
 			w.least = h.tally.least(h.domains)
 		}
 	}
+	vain := -1
 	for ; w.seen < len(r.nodes); w.seen++ {
 		n := r.nodes[w.seen]
 		if r.c.static(q.class.sel, n) == fine && n.times(q.class.asks, 1) > 0 {
 			w.live = append(w.live, w.seen)
 		} else if len(w.live)+len(w.parked) == 0 {
-			r.past[q.class] = w.seen + 1
+			vain = w.seen
 		}
+	}
+	if vain >= 0 { // once: in a full cluster that is every node for every class
+		r.past[q.class] = vain + 1
 	}
 }
 
@@ -158,7 +162,7 @@ func (r *Row) step(q *question) *node {
 	kept := 0
 	for i, at := range w.live {
 		n := r.nodes[at]
-		if n != r.c.nodes[n.name] {
+		if n.away {
 			continue
 		}
 		why := q.ask(n)
