@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/internal/kube"
 	"github.com/tidemill/tidemill/internal/world"
 )
@@ -57,7 +58,7 @@ func (d *decision) answer(n *world.Node, r Reason, message string) {
 // asks is the value of the doctor's request that the node's mark answers, "" if
 // the mark is not for one.
 func (d *decision) asks(n *world.Node) string {
-	value := n.Object.Annotations[requestKey]
+	value := n.Object.Annotations[v1alpha1.AnnotationCycle]
 	if r, asked, err := kube.ParseRepairRequest(value); asked && err == nil && r.Action == n.Mark.Action {
 		return value
 	}

@@ -66,6 +66,3 @@ func (d *decision) carries(n *world.Node) bool {
 	until, skipped := skippedUntil(n)
 	return noted(n) || skipped && (d.pool.Run() != nil || d.s.Now.After(until))
 }
-
-// requestKey is the annotation by which the replacement of a node is asked for.
-const requestKey = v1alpha1.AnnotationCycle
