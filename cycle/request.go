@@ -79,7 +79,7 @@ func (d *decision) nodeRequest(n *world.Node) (string, bool) {
 	if !ok {
 		return "", false
 	}
-	if d.abortedNode(n) {
+	if d.pool.Aborted(n) {
 		d.block(n, RequestAborted, "its run was aborted by annotation "+v1alpha1.AnnotationAbort+" of the pool; another value on the node asks anew")
 		return "", false
 	}

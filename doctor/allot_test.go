@@ -31,6 +31,10 @@ func TestAllot(t *testing.T) {
 			c.request("n4", "doctor/reboot/ready/2026-03-01T11:49:00Z")
 			c.condemn("n4", 20*time.Hour)
 		}, 0, ReasonParallel},
+		{"one was asked for, and a person has aborted it", func(c *clinic) {
+			c.aborted("n4")
+			c.condemn("n4", 20*time.Hour)
+		}, 1, ReasonParallel},
 		{"one is being carried out", func(c *clinic) { kube.SetMark(c.node("n4"), kube.Mark{Cause: kube.CauseRepair}) }, 0, ReasonParallel},
 		{"a pool that allows many, in a cluster that allows two", func(c *clinic) { c.policy.ClusterParallel = 2; c.pool().Spec.Repair.MaxParallel = new(int32(5)) }, 2, ReasonParallel},
 		{"the day's limit", func(c *clinic) {

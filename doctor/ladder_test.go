@@ -10,6 +10,7 @@ import (
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/cloudprovider"
 	"github.com/tidemill/tidemill/internal/kube"
+	"github.com/tidemill/tidemill/internal/world"
 )
 
 // tried puts attempts on n1's record: one for each action, the last of which
@@ -23,9 +24,17 @@ func (c *clinic) tried(ended time.Duration, actions ...kube.RepairAction) {
 	kube.SetRepairRecord(c.node("n1"), record)
 }
 
+// aborted is a node whose request for a repair was ended by a person's abort.
+func (c *clinic) aborted(name string) {
+	c.request(name, "doctor/reboot/ready/2026-03-01T11:49:00Z")
+	c.pool().Annotations = map[string]string{v1alpha1.AnnotationAbort: "enough"}
+	p := &world.Pool{Object: c.pool()}
+	c.pool().Status.LastCycle = &v1alpha1.LastCycleStatus{AbortedNodes: []string{p.AbortKey(&world.Node{Object: c.node(name)})}}
+}
+
 func TestLadder(t *testing.T) {
 	metal := func(c *clinic) { c.Cloud.Pools[0].Shape = "BM.GPU.H100.8" }
-	human := map[RepairReason]bool{ReasonAttempts: true, ReasonExhausted: true, ReasonRecordUnreadable: true}
+	human := map[RepairReason]bool{ReasonAttempts: true, ReasonExhausted: true, ReasonRecordUnreadable: true, ReasonAborted: true}
 	only := func(a ...v1alpha1.RepairAction) func(*clinic) {
 		return func(c *clinic) { c.pool().Spec.Repair.Actions = a }
 	}
@@ -64,6 +73,7 @@ func TestLadder(t *testing.T) {
 		{"it had recovered, and breaks again", func(c *clinic) { c.tried(70*time.Minute, kube.RepairReboot); c.condemn("n1", 12*time.Minute) }, kube.RepairReplace, ""},
 		{"it had recovered half an hour ago", func(c *clinic) { c.tried(30*time.Minute, kube.RepairReboot); c.condemn("n1", 12*time.Minute) }, "", ReasonCooldown},
 		{"the record cannot be read", func(c *clinic) { c.node("n1").Annotations[v1alpha1.AnnotationRepairs] = "{" }, "", ReasonRecordUnreadable},
+		{"a person has aborted it", func(c *clinic) { c.aborted("n1") }, "", ReasonAborted},
 		{"never a node", func(c *clinic) {
 			c.young("n1", 40*time.Minute)
 			set(c.node("n1"), corev1.NodeReady, corev1.ConditionFalse, c.Now.Add(-40*time.Minute))

@@ -27,6 +27,8 @@ const (
 	ReasonNoInstance RepairReason = "NoInstance"
 	// ReasonMarked: the node is in a disruption already.
 	ReasonMarked RepairReason = "Marked"
+	// ReasonAborted: a person has aborted the run that the request began.
+	ReasonAborted RepairReason = "Aborted"
 	// ReasonRequested: somebody has asked already.
 	ReasonRequested RepairReason = "Requested"
 	// ReasonDoNotDisrupt: the node's annotation forbids it.
@@ -73,7 +75,7 @@ const (
 // asksHuman is whether repair has come to its end and a person is asked.
 func (r RepairReason) asksHuman() bool {
 	switch r {
-	case ReasonAttempts, ReasonExhausted, ReasonUnproven, ReasonPoolLimit, ReasonRecordUnreadable:
+	case ReasonAttempts, ReasonExhausted, ReasonUnproven, ReasonPoolLimit, ReasonRecordUnreadable, ReasonAborted:
 		return true
 	}
 	return false
@@ -136,6 +138,8 @@ func forbidden(s *world.Snapshot, p Patient) (RepairReason, string) {
 		return ReasonNoInstance, "the cloud lists no machine for it"
 	case n.Mark != nil || n.MarkErr != nil:
 		return ReasonMarked, "it is in a disruption already"
+	case p.Pool.Aborted(n):
+		return ReasonAborted, "a person has aborted what it was asked for, and nothing is done while its annotation " + v1alpha1.AnnotationCycle + " stands: take it off, and repair goes on"
 	case n.Object.Annotations[v1alpha1.AnnotationCycle] != "":
 		return ReasonRequested, "it is asked for: " + n.Object.Annotations[v1alpha1.AnnotationCycle]
 	case foreign:

@@ -186,7 +186,7 @@ func leaveInVain(repairs []Repair) {
 	}
 	vain := map[fault]string{}
 	for _, r := range repairs {
-		if r.Reason.asksHuman() {
+		if r.Reason.asksHuman() && r.Reason != ReasonAborted { // of what was aborted nobody knows whether it helps
 			vain[fault{r.Pool, r.Check}] = r.Node.Name()
 		}
 	}
@@ -260,14 +260,14 @@ func othersRepaired(s *world.Snapshot, r *Repair) int {
 	return len(others)
 }
 
-// underway counts repairs that were asked for and have not ended. A node that
-// was replaced counts until its successor has had the time to join: only then
+// underway counts repairs that were asked for and have not ended; one that a person
+// has aborted has, though its request stands. A node that was replaced counts until its successor has had the time to join: only then
 // is it known whether replacing helps.
 func underway(s *world.Snapshot) (byPool map[*world.Pool]int, all int) {
 	byPool = map[*world.Pool]int{}
 	for _, pool := range s.Pools {
 		for _, n := range pool.Nodes {
-			if n.Object != nil && (ownRequest(n) || n.Mark != nil && n.Mark.Cause == kube.CauseRepair) {
+			if n.Object != nil && (ownRequest(n) && !pool.Aborted(n) || n.Mark != nil && n.Mark.Cause == kube.CauseRepair) {
 				byPool[pool]++
 			}
 		}
