@@ -43,6 +43,9 @@ func (p page) lines(width, height int) []styled {
 	if !p.seen.IsZero() {
 		rows := p.table(width, max(3, height*2/3-len(out)))
 		out = append(out, rows...)
+		if text := p.report.blind(); text != "" {
+			out = append(out, wrap(text, width, yellow)...)
+		}
 		out = append(out, p.waits(width, height-len(out))...)
 		out = append(out, p.events(width, height-len(out))...)
 	}

@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
 )
@@ -51,6 +51,9 @@ func newStatus(g *globals) *cobra.Command {
 						return r, nil, err
 					}
 					events, err := lately(ctx, c.client)
+					if apierrors.IsForbidden(err) {
+						err = nil // the page says so
+					}
 					return r, events, err
 				}, w.every)
 			}
@@ -73,45 +76,14 @@ const statusExample = `  %[1]s status
   # a live view, until ctrl-C
   %[1]s status --watch`
 
-// seen is what status reads.
-type seen struct {
-	pools  []v1alpha1.Pool
-	nodes  []corev1.Node
-	pods   []corev1.Pod // pending ones
-	events []corev1.Event
-}
-
-func look(ctx context.Context, c client.Reader) (seen, error) {
-	var (
-		pools  v1alpha1.PoolList
-		nodes  corev1.NodeList
-		pods   corev1.PodList
-		events corev1.EventList
-	)
-	for _, l := range []struct {
-		list    client.ObjectList
-		options []client.ListOption
-	}{
-		{&pools, nil}, {&nodes, nil},
-		{&pods, []client.ListOption{client.MatchingFields{"status.phase": "Pending"}}},
-		{&events, []client.ListOption{client.MatchingFields{"reason": notHelped, "involvedObject.kind": "Pod"}}},
-	} {
-		if err := c.List(ctx, l.list, l.options...); err != nil {
-			return seen{}, fmt.Errorf("list %T: %w", l.list, err)
-		}
-	}
-	return seen{pools.Items, nodes.Items, pods.Items, events.Items}, nil
-}
-
-// notHelped is the reason of the event that scaling leaves on a pod that it
-// cannot help; cluster-autoscaler's users know it.
-const notHelped = "NotTriggerScaleUp"
-
 // statusReport is what status prints.
 type statusReport struct {
 	Pools []poolRow `json:"pools"`
 	// Waiting has one entry for each thing that waits, and why.
 	Waiting []waitRow `json:"waiting"`
+	// Unseen are the resources that whoever asks may not list: what they would tell is
+	// missing.
+	Unseen []string `json:"unseen,omitempty"`
 }
 
 type poolRow struct {
@@ -158,6 +130,7 @@ func statusOf(s seen, names []string) (statusReport, error) {
 		}
 	}
 	if len(names) == 0 {
+		r.Unseen = s.unseen
 		r.Waiting = append(r.Waiting, strangers(s.nodes)...)
 		r.Waiting = append(r.Waiting, podWaits(s.pods, s.events)...)
 	}
@@ -330,7 +303,18 @@ func (g *globals) writeStatus(w io.Writer, r statusReport) error {
 	if reasons := r.reasons(); len(reasons) > 0 {
 		section(w, "\nWaiting:", reasons, "")
 	}
+	if text := r.blind(); text != "" {
+		fmt.Fprintf(w, "\n%s\n", text)
+	}
 	return nil
+}
+
+// blind says what is missing from the report, "" for nothing.
+func (r statusReport) blind() string {
+	if len(r.Unseen) == 0 {
+		return ""
+	}
+	return "Not seen, as you may not list them: " + strings.Join(r.Unseen, ", ")
 }
 
 // reasons are why things wait, one line for all that wait for the same.
