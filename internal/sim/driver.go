@@ -25,6 +25,9 @@ type mix struct {
 	crash    int // permille of steps
 	chaos    int // permille of steps
 	people   int // permille of steps
+	// zombies go on with their loops when they have lost the Lease, for ten minutes: a
+	// process that was stopped for a while and comes to in the middle of a write.
+	zombies bool
 }
 
 func (w *World) drawMix() {
@@ -32,6 +35,7 @@ func (w *World) drawMix() {
 	if w.opt.Gentle {
 		w.mix.replicas = 1
 		w.mix.people = 6
+		w.mix.zombies = w.opt.Zombies
 		if w.opt.Story != nil { // which is played many times
 			w.mix.still = 3 * time.Minute
 		}
@@ -49,6 +53,7 @@ func (w *World) drawMix() {
 	w.mix.crash = []int{0, 2, 5, 10}[w.tape.Pick(4)]
 	w.mix.chaos = []int{0, 5, 15, 30}[w.tape.Pick(4)]
 	w.mix.people = []int{8, 15, 25, 40}[w.tape.Pick(4)]
+	w.mix.zombies = w.mix.replicas > 1 && w.tape.Chance(400)
 }
 
 // fault is a way in which an op can fail.

@@ -267,7 +267,7 @@ func (w *World) loseZone() {
 // chaos is what happens to processes and connections.
 func (w *World) chaos() {
 	p := w.procs[w.tape.Pick(len(w.procs))]
-	switch w.tape.Pick(5) {
+	switch w.tape.Pick(6) {
 	case 0:
 		n := loopNames[w.tape.Pick(len(loopNames))]
 		w.note("wake %s %s", p.name, n)
@@ -295,6 +295,9 @@ func (w *World) chaos() {
 				f.lines <- f.stream.Bookmark()
 			}
 		}
+	case 5: // its elections get no answer, all else does
+		p.deaf = time.Now().Add([]time.Duration{20 * time.Second, 45 * time.Second, 90 * time.Second}[w.tape.Pick(3)])
+		w.note("deafen %s until %s", p.name, p.deaf.Sub(w.began))
 	}
 }
 
@@ -314,7 +317,7 @@ func (w *World) heal() {
 	w.cloud.ClearFaults("")
 	w.personCordons(false)
 	for _, p := range w.procs {
-		p.frozen = time.Time{}
+		p.frozen, p.deaf = time.Time{}, time.Time{}
 		p.inStep(w.calmAt)
 	}
 	w.note("calm")

@@ -130,7 +130,7 @@ func (p *process) run() error {
 		Lock: lock, LeaseDuration: p.world.mix.lease.duration, RenewDeadline: p.world.mix.lease.renew, RetryPeriod: p.world.mix.lease.retry, ReleaseOnCancel: true,
 		Callbacks: leaderelection.LeaderCallbacks{
 			OnStartedLeading: func(ctx context.Context) {
-				if p.world.opt.Zombies {
+				if p.world.mix.zombies {
 					ctx = p.ctx // it does not hear that it lost the Lease
 				}
 				p.lead(ctx, c, fence)
@@ -142,7 +142,7 @@ func (p *process) run() error {
 		return err
 	}
 	elector.Run(p.ctx)
-	if p.world.opt.Zombies {
+	if p.world.mix.zombies {
 		select {
 		case <-p.ctx.Done():
 		case <-time.After(10 * time.Minute):

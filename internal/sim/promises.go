@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -264,7 +265,14 @@ func works(n *corev1.Node) bool {
 	return ready.Status == corev1.ConditionTrue && (problem.Status != corev1.ConditionTrue || problem.LastHeartbeatTime.Before(&ready.LastTransitionTime))
 }
 
-// available counts a pool's Nodes, and those that work and are schedulable.
+func passed(n *corev1.Node) bool {
+	return slices.ContainsFunc(n.Status.Conditions, func(c corev1.NodeCondition) bool {
+		return c.Type == v1alpha1.NodeConditionProblem && c.Status == corev1.ConditionFalse
+	})
+}
+
+// available counts a pool's Nodes, and those that may be counted on: they work, the
+// doctor has passed them, and they are schedulable.
 func (w *World) available(pool string) (all, usable int) {
 	w.api.Each("nodes", func(o client.Object) {
 		n := o.(*corev1.Node)
@@ -272,7 +280,7 @@ func (w *World) available(pool string) (all, usable int) {
 			return
 		}
 		all++
-		if works(n) && !n.Spec.Unschedulable {
+		if works(n) && passed(n) && !n.Spec.Unschedulable {
 			usable++
 		}
 	})
@@ -336,7 +344,9 @@ func (w *World) deletes(pool, instance string) {
 	mark, err := kube.MarkOf(n)
 	w.promise(keepDrained, err == nil && mark != nil, "instance of node %s is deleted without a mark", n.Name)
 	w.api.Each("pods", func(o client.Object) {
-		if p := o.(*corev1.Pod); p.Spec.NodeName == n.Name && !daemon(p) && !ended(p) && p.DeletionTimestamp == nil && k.up && !k.sick {
+		p := o.(*corev1.Pod)
+		left := p.DeletionTimestamp != nil && !time.Now().Before(p.DeletionTimestamp.Time) // it had its grace
+		if p.Spec.NodeName == n.Name && !daemon(p) && !ended(p) && !left && k.up && !k.sick {
 			w.promise(keepDrained, false, "instance of node %s is deleted with pod %s on it", n.Name, p.Name)
 		}
 	})

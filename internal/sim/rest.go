@@ -115,6 +115,7 @@ func (w *World) checkPool(id string) {
 	w.promise(keepEnd, p.Status.Cycle == nil || w.outgrown(id), "pool %s: the run %v has not ended: %s", p.Name, p.Status.Cycle, conditions(p))
 	w.checkIll(id, p)
 	if stuck(p) {
+		w.promise(keepEnd, w.ailing(v), "pool %s waits for a person, and nothing ails its machines: %s", p.Name, conditions(p))
 		return
 	}
 	joined, _ := w.available(id)
@@ -134,6 +135,14 @@ func (w *World) checkPool(id string) {
 			}
 		})
 	}
+}
+
+// heldForNothing is whether a pool waits for a person, and nothing ails its machines.
+func (w *World) heldForNothing() bool {
+	return slices.ContainsFunc(w.pools, func(id string) bool {
+		v, err := w.cloud.Pool(id)
+		return err == nil && stuck(w.poolObject(id)) && !w.ailing(v)
+	})
 }
 
 // admits is whether the Pool says itself that machines of it are no nodes. That is

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/internal/kube"
+	"github.com/tidemill/tidemill/internal/okesim"
 )
 
 // An illness stays until something is done about it; what passes by itself is a
@@ -128,6 +129,21 @@ func (w *World) cure() {
 // end, or because repair has come to its end.
 func stuck(p *v1alpha1.Pool) bool {
 	return p != nil && (meta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.ConditionBraked) || meta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.ConditionNeedsHuman))
+}
+
+// ailing is whether there is anything for a person to look at: a machine that is ill,
+// is no node or does not work.
+func (w *World) ailing(v okesim.PoolView) bool {
+	for _, e := range v.Nodes {
+		k := w.kubelets[e.ID]
+		if k == nil || k.ill != well {
+			return true
+		}
+		if n := w.nodeOf(k); n == nil || !works(n) {
+			return true
+		}
+	}
+	return false
 }
 
 // checkIll is asked at rest: who is ill is repaired, or it is said why not.
