@@ -41,7 +41,8 @@ func plantCanaries(ctx context.Context, t *testing.T, env *Env) canaries {
 		// Of a ReplicaSet, so that it gives way to a drain.
 		labels := map[string]string{"app": name}
 		objects = append(objects, &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Namespace: "vault", Name: name}, Spec: appsv1.ReplicaSetSpec{Selector: &metav1.LabelSelector{MatchLabels: labels}, Template: corev1.PodTemplateSpec{
-			ObjectMeta: metav1.ObjectMeta{Labels: labels, Annotations: map[string]string{"vault.hashicorp.com/token": plant(name + " annotation")}},
+			ObjectMeta: metav1.ObjectMeta{Labels: labels, Annotations: map[string]string{
+				"vault.hashicorp.com/token": plant(name + " annotation"), "playground.tidemill.dev/stops-in-seconds": "1"}}, // each drain would wait for half a minute
 			Spec: corev1.PodSpec{Containers: []corev1.Container{{
 				Name: "app", Image: "registry.k8s.io/pause:3.10", Command: []string{plant(name + " command")}, Args: []string{"--password=" + plant(name+" argument")},
 				Env:       []corev1.EnvVar{{Name: "PASSWORD", Value: plant(name + " environment")}},
