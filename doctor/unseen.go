@@ -26,7 +26,7 @@ const (
 	fromPools Source = "pools.tidemill.dev"
 )
 
-// ReasonNotInstalled: the cluster has no such resource.
+// ReasonNotInstalled means that the cluster has no such resource.
 const ReasonNotInstalled = "NotInstalled"
 
 // ErrNotAsked is wrapped by the error of a cloud that nobody said how to ask: what
