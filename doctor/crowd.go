@@ -2,7 +2,9 @@ package doctor
 
 import (
 	"cmp"
+	"encoding/binary"
 	"slices"
+	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -115,23 +117,23 @@ func kindOf(p *corev1.Pod) *corev1.Pod {
 }
 
 // appendKind writes what kindOf keeps, so that two pods of one kind write the
-// same. No part of it can hold a zero byte.
+// same and others do not: a kubelet may say anything, so each text and each list
+// begins with its length.
 func appendKind(b []byte, p *corev1.Pod) []byte {
-	part := func(text string) { b = append(append(b, text...), 0) }
-	part(p.Namespace)
-	if p.Spec.HostNetwork {
-		part("host")
-	}
+	length := func(n int) { b = binary.AppendUvarint(b, uint64(n)) }
+	text := func(s string) { length(len(s)); b = append(b, s...) }
+	text(p.Namespace)
+	b = strconv.AppendBool(b, p.Spec.HostNetwork)
+	length(len(p.Status.Conditions))
 	for _, c := range p.Status.Conditions {
-		part(string(c.Type))
+		text(string(c.Type))
 	}
-	part("")
+	length(len(p.Status.ContainerStatuses))
 	for _, c := range p.Status.ContainerStatuses {
-		part(c.Image)
+		text(c.Image)
 	}
-	part("")
 	if owner := metav1.GetControllerOf(p); owner != nil {
-		part(string(owner.UID))
+		text(string(owner.UID))
 	}
 	return b
 }

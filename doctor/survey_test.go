@@ -301,22 +301,6 @@ func anyPod(c *clinic, name string, pick func(int) int) {
 	}
 }
 
-// Replicas that are well weigh one pod, however many they are.
-func TestCrowdIsLight(t *testing.T) {
-	c := newCrowd()
-	for i := range 1000 {
-		owner := true
-		p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("web-%d", i), OwnerReferences: []metav1.OwnerReference{{UID: "rs", Controller: &owner}}}}
-		p.Spec.NodeName, p.Status.Phase = fmt.Sprintf("n%d", i%10), corev1.PodRunning
-		p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(time.Unix(int64(i), 0))}}
-		c.add(p)
-	}
-	pods := c.byNode()
-	if len(c.kinds) != 1 || len(pods) != 10 || len(pods["n3"]) != 100 || pods["n3"][0] != pods["n7"][99] {
-		t.Errorf("%d kinds on %d nodes", len(c.kinds), len(pods))
-	}
-}
-
 // A list of pages that grows too old is begun anew, and nobody is counted twice;
 // one page that never comes ends in its time.
 func TestPages(t *testing.T) {
