@@ -117,7 +117,7 @@ func (w *World) quiet() ([]*op, []*feed) {
 				continue
 			}
 			kept = append(kept, f)
-			if f.stream.Behind() && len(f.lines) == 0 && !w.stale(f, now) {
+			if f.stream.Behind() && len(f.lines) == 0 && !w.stale(f, now) && !now.Before(f.hangs) {
 				feeds = append(feeds, f)
 			}
 		}

@@ -155,6 +155,12 @@ var deeds = []struct {
 		}
 	}},
 	{"other autoscaler", func(w *World) { w.otherAutoscaler() }},
+	{"load surges", func(w *World) { w.apps[w.tape.Pick(len(w.apps))].replicas = 24 }},
+	{"load breaks down", func(w *World) {
+		for _, a := range w.apps {
+			a.replicas = 1
+		}
+	}},
 }
 
 func (w *World) person() {
@@ -267,7 +273,7 @@ func (w *World) loseZone() {
 // chaos is what happens to processes and connections.
 func (w *World) chaos() {
 	p := w.procs[w.tape.Pick(len(w.procs))]
-	switch w.tape.Pick(6) {
+	switch w.tape.Pick(8) {
 	case 0:
 		n := loopNames[w.tape.Pick(len(loopNames))]
 		w.note("wake %s %s", p.name, n)
@@ -298,6 +304,15 @@ func (w *World) chaos() {
 	case 5: // its elections get no answer, all else does
 		p.deaf = time.Now().Add([]time.Duration{20 * time.Second, 45 * time.Second, 90 * time.Second}[w.tape.Pick(3)])
 		w.note("deafen %s until %s", p.name, p.deaf.Sub(w.began))
+	case 6: // a watch hangs: it is open, and nothing comes
+		if len(p.feeds) > 0 {
+			f := p.feeds[w.tape.Pick(len(p.feeds))]
+			f.hangs = time.Now().Add([]time.Duration{30 * time.Second, 2 * time.Minute, 4 * time.Minute}[w.tape.Pick(3)])
+			w.note("hang %s until %s", f.key, f.hangs.Sub(w.began))
+		}
+	case 7: // SIGTERM, as when the daemon itself is brought up to date
+		w.note("terminate %s", p.name)
+		p.term()
 	}
 }
 
@@ -314,10 +329,20 @@ func (w *World) heal() {
 			w.api.Edit(p, func(o client.Object) { delete(o.GetAnnotations(), v1alpha1.AnnotationPause) })
 		}
 	}
+	for _, a := range w.apps { // what has surged falls: a cluster without room is calm for hours and says little
+		more := 4
+		if !w.mix.parts.scale {
+			more = 0
+		}
+		a.replicas = min(a.replicas, a.usual+more)
+	}
 	w.cloud.ClearFaults("")
 	w.personCordons(false)
 	for _, p := range w.procs {
 		p.frozen, p.deaf = time.Time{}, time.Time{}
+		for _, f := range p.feeds {
+			f.hangs = time.Time{}
+		}
 		p.inStep(w.calmAt)
 	}
 	w.note("calm")

@@ -40,6 +40,8 @@ type process struct {
 	name   string // "tidemill-3": the identity in the Lease and the user of its requests
 	ctx    context.Context
 	kill   context.CancelFunc
+	leads  context.Context // ends before ctx, when it is asked to go
+	term   context.CancelFunc
 	frozen time.Time // nothing of it moves before then
 	deaf   time.Time // its elections get no answer before then
 	feeds  []*feed
@@ -54,6 +56,7 @@ func (w *World) start() *process {
 	w.lives++
 	p := &process{world: w, name: fmt.Sprintf("tidemill-%d", w.lives), wake: map[string]chan struct{}{}}
 	p.ctx, p.kill = context.WithCancel(context.Background())
+	p.leads, p.term = context.WithCancel(p.ctx)
 	for _, n := range loopNames {
 		p.wake[n] = make(chan struct{}, 1)
 	}
@@ -141,7 +144,7 @@ func (p *process) run() error {
 	if err != nil {
 		return err
 	}
-	elector.Run(p.ctx)
+	elector.Run(p.leads)
 	if p.world.mix.zombies {
 		select {
 		case <-p.ctx.Done():

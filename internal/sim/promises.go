@@ -340,9 +340,12 @@ func (w *World) deletes(pool, instance string) {
 	if n == nil {
 		return
 	}
-	w.promise(keepDrained, n.Spec.Unschedulable, "instance of node %s is deleted, and the node is not cordoned", n.Name)
-	mark, err := kube.MarkOf(n)
-	w.promise(keepDrained, err == nil && mark != nil, "instance of node %s is deleted without a mark", n.Name)
+	// It may have joined since the last look for it; it is not Ready then, and empty.
+	if nodeReady(n) || time.Since(n.CreationTimestamp.Time) > 15*time.Second {
+		w.promise(keepDrained, n.Spec.Unschedulable, "instance of node %s is deleted, and the node is not cordoned", n.Name)
+		mark, err := kube.MarkOf(n)
+		w.promise(keepDrained, err == nil && mark != nil, "instance of node %s is deleted without a mark", n.Name)
+	}
 	w.api.Each("pods", func(o client.Object) {
 		p := o.(*corev1.Pod)
 		left := p.DeletionTimestamp != nil && !time.Now().Before(p.DeletionTimestamp.Time) // it had its grace

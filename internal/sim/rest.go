@@ -48,12 +48,12 @@ func (w *World) checkRest() {
 }
 
 // outgrown is whether the run of a pool cannot end until somebody makes room: pods
-// have no node and nothing scales, so that no budget lets go of the nodes that are
-// left. Then it is right to try for ever, ever more seldom: each of those nodes has to
+// have no node and nothing scales, or all pools are as large as they may be, so that
+// no budget lets go of the nodes that are left. Then it is right to try for ever, ever more seldom: each of those nodes has to
 // say that it was given up three times or more, and so for twice as long each time.
 func (w *World) outgrown(id string) bool {
 	p := w.poolObject(id)
-	if p == nil || p.Status.Cycle == nil || w.mix.parts.scale {
+	if p == nil || p.Status.Cycle == nil || w.mix.parts.scale && !w.full() {
 		return false
 	}
 	waiting, left, tried := 0, 0, 0
@@ -125,7 +125,7 @@ func (w *World) checkPool(id string) {
 	}
 	w.promise(keepEnd, joined == want || !w.mix.parts.cycle || p.Spec.Repair == nil && p.Spec.Scale == nil && admits(p), "pool %s: %d nodes, %d of size %d should be", p.Name, joined, want, v.Size)
 	if p.Spec.Scale != nil {
-		w.promise(keepEnd, v.Size >= int(p.Spec.Scale.MinSize) || p.Status.Scale == nil, "pool %s: size %d is below its minimum", p.Name, v.Size)
+		w.promise(keepEnd, v.Size >= int(p.Spec.Scale.MinSize), "pool %s: size %d is below its minimum", p.Name, v.Size)
 	}
 	if at := p.Annotations[v1alpha1.AnnotationUpgradeTo]; at != "" && p.Status.LastCycle != nil && p.Status.LastCycle.Outcome == "Succeeded" && strings.HasPrefix(p.Status.LastCycle.Request, v1alpha1.AnnotationUpgradeTo) {
 		w.api.Each("nodes", func(o client.Object) {

@@ -10,6 +10,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tidemill/tidemill/internal/sim/model"
 )
@@ -130,8 +131,6 @@ func (w *World) ops() []*op {
 	for _, o := range w.pending {
 		if o.p.ctx.Err() == nil && o.ctx.Err() == nil {
 			kept = append(kept, o)
-		} else if o.writes() && o.p.ctx.Err() == nil {
-			w.orphans = append(w.orphans, o) // it may be under way still
 		}
 	}
 	w.pending = kept
@@ -219,8 +218,9 @@ type feed struct {
 	lines  chan []byte // capacity 1: the driver looks whether it is empty
 	rest   []byte
 	over   chan struct{}
-	ended  bool // by the driver
-	closed bool // by the reader
+	ended  bool      // by the driver
+	closed bool      // by the reader
+	hangs  time.Time // nothing comes before then
 	life   context.Context
 	ask    context.Context
 }

@@ -17,6 +17,7 @@ import (
 type app struct {
 	name     string
 	replicas int
+	usual    int           // replicas before anybody changed them
 	cpu      int64         // milli
 	memory   int64         // MiB
 	budget   bool          // has a PDB of maxUnavailable 1
@@ -24,6 +25,7 @@ type app struct {
 }
 
 func (w *World) addApp(a *app) {
+	a.usual = a.replicas
 	w.apps = append(w.apps, a)
 	if a.budget {
 		one := intstr.FromInt32(1)

@@ -109,7 +109,6 @@ type World struct {
 
 	mu      sync.Mutex // guards the fields below: loops and the cloud's courier write here
 	pending []*op
-	orphans []*op
 	events  []okesim.Event
 	failed  *Violation
 	stats   stats
