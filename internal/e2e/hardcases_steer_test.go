@@ -55,18 +55,25 @@ func steered(ctx context.Context, s *Stage, pool string) error {
 	return nil
 }
 
-// pausedAndResumed: between the two commands no node is cordoned and none goes.
-func (s *Stage) pausedAndResumed(ctx context.Context, pool string) error {
-	command := func(flag string) error {
-		if out, talk, code, err := s.CLI(ctx, "cycle", pool, flag); err != nil || code != 0 {
-			return fmt.Errorf("tidemill cycle %s: exit %d: %s%s %w", flag, code, out, talk, err)
-		}
-		return nil
+// turned gives the run of a pool a word by the command line.
+func (s *Stage) turned(ctx context.Context, pool, flag string) error {
+	if out, talk, code, err := s.CLI(ctx, "cycle", pool, flag); err != nil || code != 0 {
+		return fmt.Errorf("tidemill cycle %s: exit %d: %s%s %w", flag, code, out, talk, err)
 	}
-	if err := command("--pause"); err != nil {
+	return nil
+}
+
+// paused pauses the run and waits until it says so.
+func (s *Stage) paused(ctx context.Context, pool string) error {
+	if err := s.turned(ctx, pool, "--pause"); err != nil {
 		return err
 	}
-	if err := s.Wait(ctx, "the run to say that it is paused", time.Minute, s.waits(pool, "Paused")); err != nil {
+	return s.Wait(ctx, "the run to say that it is paused", time.Minute, s.waits(pool, "Paused"))
+}
+
+// pausedAndResumed: between the two commands no node is cordoned and none goes.
+func (s *Stage) pausedAndResumed(ctx context.Context, pool string) error {
+	if err := s.paused(ctx, pool); err != nil {
 		return err
 	}
 	state := func(ctx context.Context) (string, error) {
@@ -90,7 +97,7 @@ func (s *Stage) pausedAndResumed(ctx context.Context, pool string) error {
 	}); err != nil {
 		return err
 	}
-	return command("--resume")
+	return s.turned(ctx, pool, "--resume")
 }
 
 // otherNodePool: a Pool stands for one node pool, in a run too.
@@ -112,7 +119,13 @@ func (s *Stage) otherNodePool(ctx context.Context, pool string) error {
 }
 
 // largerInTheConsole: a person types another size, which is what the pool ends with.
+// It is typed in a pause: of a run that goes on, a node that was decided on a moment
+// before may be cordoned a moment after, and the watcher would hold the new size
+// against it.
 func (s *Stage) largerInTheConsole(ctx context.Context, pool string) error {
+	if err := s.paused(ctx, pool); err != nil {
+		return err
+	}
 	cloud, err := s.CloudPool(pool)
 	if err != nil {
 		return err
@@ -129,13 +142,17 @@ func (s *Stage) largerInTheConsole(ctx context.Context, pool string) error {
 	if _, err := s.Sim.UpdatePool(cloud.ID, okesim.PoolUpdate{Size: &want}, ""); err != nil {
 		return err
 	}
-	return s.Wait(ctx, "the size of the console to be adopted", 2*time.Minute, func(ctx context.Context) (bool, string, error) {
+	err = s.Wait(ctx, "the size of the console to be adopted", 2*time.Minute, func(ctx context.Context) (bool, string, error) {
 		p, err := s.Pool(ctx, pool)
 		if err != nil || p.Status.Cycle == nil {
 			return false, "no run", err
 		}
 		return int(p.Status.Cycle.Desired) == want, fmt.Sprintf("desired is %d, want %d", p.Status.Cycle.Desired, want), nil
 	})
+	if err != nil {
+		return err
+	}
+	return s.turned(ctx, pool, "--resume")
 }
 
 // whole is the probe that the pool has this size, in the cloud and in nodes that
