@@ -22,20 +22,39 @@ type devicePlugin interface {
 	Reserve(ctx context.Context, state fwk.CycleState, pod *corev1.Pod, node string) *fwk.Status
 }
 
-// searchTime is how long one search for devices on one node may take, and
-// searches how many may take longer in one Cluster before none is begun any
-// more. The allocator tries all combinations: a claim that asks for enough of
-// them could be at it for hours.
+// searchSteps is how far one search for devices on one node may go, and searches
+// how many may be given up in one Cluster before none is begun any more. The
+// allocator tries all combinations: a claim that asks for enough of them could be
+// at it for hours. Steps are counted and not seconds, which are those of the
+// machine: the same snapshot has the same plan, also where others keep the
+// processor busy.
 const (
-	searchTime = 400 * time.Millisecond
-	searches   = 3
+	searchSteps = 200_000
+	searches    = 3
 )
 
+// deviceArgs leave out the plugin's own time-out: it would hide a search's steps
+// from whoever counts them.
 func deviceArgs() *config.DynamicResourcesArgs {
 	return &config.DynamicResourcesArgs{
-		FilterTimeout:  &metav1.Duration{Duration: searchTime},
+		FilterTimeout:  &metav1.Duration{},
 		BindingTimeout: &metav1.Duration{Duration: 10 * time.Minute},
 	}
+}
+
+// search is the context of one: the allocator asks it at each step whether to go
+// on.
+type search struct {
+	context.Context
+	steps int
+}
+
+// Err implements context.Context.
+func (s *search) Err() error {
+	if s.steps++; s.steps > searchSteps {
+		return context.DeadlineExceeded
+	}
+	return nil
 }
 
 // Unsupported says why a pod cannot be judged here at all, "" when it can.
@@ -149,16 +168,16 @@ func (d *desk) fits(c *Cluster, n *node) (fwk.CycleState, Reason, bool) {
 		return nil, Reason{}, true
 	}
 	if c.searched >= searches {
-		return nil, Reason{names.DynamicResources, "not asked: other pods' claims took too long to find devices for"}, false
+		return nil, Reason{names.DynamicResources, "not asked: other pods' claims have too many combinations of devices to try them all"}, false
 	}
 	c.devices.shown = c.slicesOf(n)
 	state := framework.NewCycleState()
 	if status := c.preFilter(state, d.pod); !status.IsSuccess() && !status.IsSkip() {
 		return nil, Reason{names.DynamicResources, status.Message()}, false
 	}
-	began := time.Now()
-	status := guarded(func() *fwk.Status { return c.asked.devices.Filter(context.Background(), state, d.pod, n.asInfo()) })
-	if time.Since(began) >= searchTime {
+	within := &search{Context: context.Background()}
+	status := guarded(func() *fwk.Status { return c.asked.devices.Filter(within, state, d.pod, n.asInfo()) })
+	if within.steps > searchSteps {
 		c.searched++
 	}
 	if !status.IsSuccess() {
