@@ -2,39 +2,21 @@ package externalgrpc
 
 import (
 	"errors"
-	"fmt"
-	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
-	"go.uber.org/goleak"
-
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/cloudprovider"
 	"github.com/tidemill/tidemill/cloudprovider/externalgrpc/wire"
 	"github.com/tidemill/tidemill/cloudprovider/fake"
+	"github.com/tidemill/tidemill/cloudprovider/providertest"
 )
 
-// On a busy machine the last goroutines take longer to end than goleak waits.
-func TestMain(m *testing.M) {
-	code := m.Run()
-	for deadline := time.Now().Add(time.Minute); code == 0; {
-		err := goleak.Find()
-		if err == nil {
-			break
-		}
-		if time.Now().After(deadline) {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { providertest.Main(m) }
 
 // Before the first good look every call that needs one is refused, Refresh among
 // them: a client that found no groups would take the nodes for somebody else's.

@@ -110,7 +110,7 @@ func (w *world) eventually(ok func() bool) {
 	w.t.Helper()
 	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			w.t.Fatal("not so after 20 s")
+			w.t.Fatal("not so after a minute")
 		}
 	}
 }
