@@ -42,7 +42,7 @@ func crowdNode(m okesim.Instance) *corev1.Node {
 // fields stands for the managed fields of one manager.
 func fields(manager string, bytes int) []metav1.ManagedFieldsEntry {
 	text := `{"f:metadata":{"f:labels":{".":{}` + strings.Repeat(`,"f:x":{}`, bytes/8) + `}}}`
-	return []metav1.ManagedFieldsEntry{{Manager: manager, Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: "v1", Time: &metav1.Time{Time: time.Now()}, FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: []byte(text)}}}
+	return []metav1.ManagedFieldsEntry{{Manager: manager, Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: "v1", Time: &metav1.Time{Time: time.Now()}, FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(text)}}
 }
 
 // apps are how many Deployments the crowd's pods belong to.

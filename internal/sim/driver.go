@@ -156,7 +156,8 @@ func (w *World) grant(o *op, f *fault) {
 	}
 	// client-go's jitter comes from the one global source. Seeded anew for each
 	// request, a draw more or less in one goroutine is not felt by all that follows.
-	rand.Seed(int64(w.hash ^ uint64(w.step))) //nolint:staticcheck // there is no other way in
+	//lint:ignore SA1019 there is no other way in
+	rand.Seed(int64(w.hash ^ uint64(w.step)))
 	if o.writes() && !electing(o) && !o.question() {
 		w.writes++
 		if w.opt.CrashAt == w.writes && w.opt.Crash != NoCrash {

@@ -141,8 +141,8 @@ type World struct {
 }
 
 type stats struct {
-	ops, writes, events, faults, crashes, steps int
-	kinds                                       map[string]int
+	ops, writes, events, faults, crashes int
+	kinds                                map[string]int
 }
 
 func (w *World) violate(promise, format string, args ...any) {

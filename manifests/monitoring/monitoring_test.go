@@ -88,7 +88,7 @@ func TestEveryAlertHasARunbook(t *testing.T) {
 		headings[name] = true
 		for _, item := range []string{"\n- **Means**: ", "\n- **Look at**: ", "\n- **Do**: "} {
 			if strings.Count(body, item) != 1 {
-				t.Errorf("docs/runbooks.md, %s: not one %q", name, strings.Trim(item, "\n- *: "))
+				t.Errorf("docs/runbooks.md, %s: not one %q", name, strings.Trim(item, "\n-*: "))
 			}
 		}
 	}

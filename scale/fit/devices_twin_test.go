@@ -90,7 +90,7 @@ func deviceWorld(rt *rapid.T, plain bool) (*worldtest.World, []*corev1.Pod) {
 			more := anyPod(rt)
 			opt = func(p *corev1.Pod) { more(p); p.Namespace = "default" }
 		}
-		use := func(*corev1.Pod) {}
+		var use func(*corev1.Pod)
 		switch rapid.IntRange(0, 4).Draw(rt, "uses") {
 		case 0:
 			use = ofClaim(rapid.SampledFrom([]string{"team", "crew", "lost"}).Draw(rt, "claim"))

@@ -90,8 +90,8 @@ func graceOf(pod *corev1.Pod, asked *int64) int64 {
 	return 30
 }
 
-// Writes is whether a path of this method and resource belongs to leader
-// election rather than to the work.
+// Electing is whether a request belongs to leader election rather than to the
+// work.
 func Electing(r *Request) bool {
 	return strings.Contains(r.Path, "/leases/") || strings.HasSuffix(r.Path, "/leases")
 }

@@ -84,7 +84,8 @@ func (g gardener) ObjectToTyped(o runtime.Object, opts ...typed.ValidationOption
 	kind := s.GroupVersionKind()
 	if soil, ok := g.soils.Load(kind); ok {
 		v := soil.(*typed.TypedValue)
-		return typed.AsTypedUnvalidated(value.NewValueInterface(s.tree), v.Schema(), v.TypeRef()), nil //nolint:staticcheck // it is what it is for
+		//lint:ignore SA1019 a tree that was checked when it was stored is not checked again
+		return typed.AsTypedUnvalidated(value.NewValueInterface(s.tree), v.Schema(), v.TypeRef()), nil
 	}
 	v, err := g.TypeConverter.ObjectToTyped(&unstructured.Unstructured{Object: s.tree}, opts...)
 	if err == nil {

@@ -45,7 +45,9 @@ func (p *Pantry) Pod(pod *corev1.Pod) {
 	if pod.Spec.NodeName == "" {
 		return
 	}
-	pod.GenerateName, pod.SelfLink = "", ""
+	pod.GenerateName = ""
+	//lint:ignore SA1019 old objects carry it, and nobody reads it
+	pod.SelfLink = ""
 	pod.Namespace, pod.Spec.NodeName = once(pod.Namespace), once(pod.Spec.NodeName)
 	annotations(pod)
 	spec(&pod.Spec)
