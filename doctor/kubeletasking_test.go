@@ -54,6 +54,13 @@ func newSickbay(t *testing.T, names ...string) (*sickbay, *Kubelets, []*corev1.N
 	return w, k, nodes
 }
 
+// askedOf is how often a kubelet was asked so far.
+func (w *sickbay) askedOf(name string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.asked[name]
+}
+
 func healthyKubelet(rw http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/healthz":
@@ -161,7 +168,7 @@ func TestKubeletsOfAllKinds(t *testing.T) {
 	if v := views["garbage"]; v.ConfigErr == nil || v.MetricsErr == nil {
 		t.Errorf("garbage: %+v", v)
 	}
-	if n := w.asked["away"]; n != 1 {
+	if n := w.askedOf("away"); n != 1 {
 		t.Errorf("one to whom there is no way was asked %d times", n)
 	}
 }
@@ -190,7 +197,7 @@ func TestKubeletsTakeTurns(t *testing.T) {
 		k.Ask(t.Context(), nodes, now.Add(time.Duration(i+2)*time.Second))
 	}
 	for _, name := range names {
-		if n := w.asked[name]; n < 3 || n > 12 {
+		if n := w.askedOf(name); n < 3 || n > 12 {
 			t.Errorf("%s was asked %d times", name, n)
 		}
 	}

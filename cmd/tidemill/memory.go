@@ -19,11 +19,11 @@ import (
 // and the process stays below 300 MiB beside 2,000 nodes (bench, playground/rss-2000).
 const heapGrowth = 15
 
-// A command that lives for seconds waits for the collector: its heap may grow by
-// glanceGrowth percent, and by glanceRoom bytes however small it is.
+// A command that lives for seconds waits for the collector: its heap may grow to
+// glanceHeap bytes, and beyond them by glanceGrowth percent.
 const (
-	glanceGrowth = 15
-	glanceRoom   = 8 << 20
+	glanceHeap   = 24 << 20
+	glanceGrowth = 10
 )
 
 // cgroupLimits are the files that tell how much memory a container may have, of
@@ -94,9 +94,11 @@ func (g *glance) stop() {
 }
 
 // glanceGrowthAt is by how many percent a heap may grow of which so many bytes
-// are alive.
+// are alive. The runtime multiplies its least heap by it too, four megabytes: that
+// one is to stay below glanceHeap as well.
 func glanceGrowthAt(live uint64) int {
-	return max(glanceGrowth, int(glanceRoom*100/max(live, glanceRoom/10)))
+	live = max(live, glanceHeap/4)
+	return max(glanceGrowth, int(glanceHeap*100/live)-100)
 }
 
 // memoryLimit is what the first file that names a limit says, 0 for none. Version

@@ -64,7 +64,7 @@ func TestMemoryFitsTheContainer(t *testing.T) {
 // A command's collector follows its heap: a small one gets room, a large one is
 // kept tight.
 func TestGlanceFollowsTheHeap(t *testing.T) {
-	for live, want := range map[uint64]int{0: 1000, 1 << 19: 1000, 8 << 20: 100, 32 << 20: 25, 80 << 20: 15, 1 << 30: 15} {
+	for live, want := range map[uint64]int{0: 300, 1 << 20: 300, 6 << 20: 300, 8 << 20: 200, 12 << 20: 100, 20 << 20: 20, 24 << 20: 10, 1 << 30: 10} {
 		if got := glanceGrowthAt(live); got != want {
 			t.Errorf("%d bytes may grow by %d %%, want %d", live, got, want)
 		}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,7 +29,7 @@ import (
 type house struct {
 	root   string
 	kube   client.Client
-	writes int
+	writes atomic.Int64
 	fail   error // what the API server answers
 	log    bytes.Buffer
 	agent  *Agent
@@ -46,7 +47,7 @@ func newHouse(t *testing.T) *house {
 			if h.fail != nil {
 				return h.fail
 			}
-			h.writes++
+			h.writes.Add(1)
 			return c.SubResource(sub).Apply(ctx, obj, opts...)
 		},
 	}).Build()
@@ -97,12 +98,12 @@ func TestAgentTellsLevels(t *testing.T) {
 		after := func(d time.Duration) { time.Sleep(d); synctest.Wait() }
 
 		after(30 * time.Second)
-		if c := h.condition(t); c.Status != corev1.ConditionFalse || h.writes != 1 {
-			t.Fatalf("after the first round: %+v, %d writes", c, h.writes)
+		if c := h.condition(t); c.Status != corev1.ConditionFalse || h.writes.Load() != 1 {
+			t.Fatalf("after the first round: %+v, %d writes", c, h.writes.Load())
 		}
 		after(3 * time.Minute)
-		if h.writes != 1 {
-			t.Errorf("%d writes without news", h.writes)
+		if n := h.writes.Load(); n != 1 {
+			t.Errorf("%d writes without news", n)
 		}
 		h.mount(t, "ro")
 		after(time.Minute)
@@ -114,10 +115,10 @@ func TestAgentTellsLevels(t *testing.T) {
 		if c := h.condition(t); c.Status != corev1.ConditionFalse {
 			t.Errorf("a healed root is told as %+v", c)
 		}
-		writes := h.writes
+		writes := h.writes.Load()
 		after(11 * time.Minute)
-		if h.writes != writes+2 {
-			t.Errorf("%d heartbeats in 11 minutes, want 2", h.writes-writes)
+		if n := h.writes.Load() - writes; n != 2 {
+			t.Errorf("%d heartbeats in 11 minutes, want 2", n)
 		}
 		cancel()
 		if err := <-done; err != nil {
@@ -153,7 +154,7 @@ func TestAgentWithoutAHost(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.agent.round(t.Context())
-	if h.writes != 0 || !strings.Contains(h.log.String(), "host cannot be examined") {
-		t.Errorf("%d writes, log:\n%s", h.writes, h.log.String())
+	if h.writes.Load() != 0 || !strings.Contains(h.log.String(), "host cannot be examined") {
+		t.Errorf("%d writes, log:\n%s", h.writes.Load(), h.log.String())
 	}
 }
