@@ -103,13 +103,7 @@ func TestSmallerSizeIsAdopted(t *testing.T) {
 	set := small
 	set.size, set.pods, set.minAvailable = 6, 0, 0
 	pass(t, set, func(t *testing.T, s *simulation) {
-		s.ask(v1alpha1.AnnotationUpgradeTo, "v1.34.1")
-		s.minutes(3)
-		s.resized = true
-		s.cloud.SetSize(s.id, 3)
-		s.until(func() bool { return s.ended(upgradeRequest) })
-		s.set.size = 3
-		s.checkEnd(Succeeded, newRelease.Kubernetes)
+		s.endsAtTypedSize(3, 3)
 	})
 }
 

@@ -241,14 +241,19 @@ func TestAbortByAnnotation(t *testing.T) {
 // with.
 func TestConsoleResizeIsAdopted(t *testing.T) {
 	pass(t, small, func(t *testing.T, s *simulation) {
-		s.ask(v1alpha1.AnnotationUpgradeTo, "v1.34.1")
-		s.minutes(2)
-		s.resized = true
-		s.cloud.SetSize(s.id, 9)
-		s.until(func() bool { return s.ended(upgradeRequest) })
-		s.set.size = 9
-		s.checkEnd(Succeeded, newRelease.Kubernetes)
+		s.endsAtTypedSize(2, 9)
 	})
+}
+
+// endsAtTypedSize types a size so many minutes into a run, which succeeds at it.
+func (s *simulation) endsAtTypedSize(minutes, size int) {
+	s.ask(v1alpha1.AnnotationUpgradeTo, "v1.34.1")
+	s.minutes(minutes)
+	s.resized = true
+	s.cloud.SetSize(s.id, size)
+	s.until(func() bool { return s.ended(upgradeRequest) })
+	s.set.size = size
+	s.checkEnd(Succeeded, newRelease.Kubernetes)
 }
 
 func TestCanaryGoesFirst(t *testing.T) {

@@ -261,8 +261,9 @@ func othersRepaired(s *world.Snapshot, r *Repair) int {
 }
 
 // underway counts repairs that were asked for and have not ended; one that a person
-// has aborted has, though its request stands. A node that was replaced counts until its successor has had the time to join: only then
-// is it known whether replacing helps.
+// has aborted has, though its request stands. A node that was replaced counts until
+// its successor has had the time to join: only then is it known whether replacing
+// helps.
 func underway(s *world.Snapshot) (byPool map[*world.Pool]int, all int) {
 	byPool = map[*world.Pool]int{}
 	for _, pool := range s.Pools {
