@@ -115,3 +115,28 @@ func (e Edit) apply(source string) (string, error) {
 	}
 	return strings.Replace(source, e.Old, e.New, 1), nil
 }
+
+// files are those that the bug changes, in the order of its edits.
+func (b Bug) files() []string {
+	var out []string
+	for _, e := range b.Edits {
+		if !slices.Contains(out, e.File) {
+			out = append(out, e.File)
+		}
+	}
+	return out
+}
+
+// apply makes all edits of one file.
+func (b Bug) apply(file, source string) (string, error) {
+	for _, e := range b.Edits {
+		if e.File != file {
+			continue
+		}
+		var err error
+		if source, err = e.apply(source); err != nil {
+			return "", err
+		}
+	}
+	return source, nil
+}

@@ -34,17 +34,17 @@ type graft struct {
 func Overlay(root, dir string, bugs []Bug) (overlay string, packages []string, err error) {
 	grafts, errs := map[string]*graft{}, []error(nil)
 	for _, b := range bugs {
-		for _, e := range b.Edits {
-			g := grafts[e.File]
+		for _, file := range b.files() {
+			g := grafts[file]
 			if g == nil {
-				source, err := os.ReadFile(filepath.Join(root, e.File))
+				source, err := os.ReadFile(filepath.Join(root, file))
 				if err != nil {
 					return "", nil, err
 				}
-				g = &graft{file: e.File, source: string(source), inserts: map[int]string{}}
-				grafts[e.File] = g
+				g = &graft{file: file, source: string(source), inserts: map[int]string{}}
+				grafts[file] = g
 			}
-			if err := g.plant(b.Name, e); err != nil {
+			if err := g.plant(b, file); err != nil {
 				errs = append(errs, fmt.Errorf("plant %s: %w", b.Name, err))
 			}
 		}
@@ -87,9 +87,11 @@ func packageName(source string) string {
 	return f.Name.Name
 }
 
-// plant adds the changed twins of the functions that the bug changes.
-func (g *graft) plant(bug string, e Edit) error {
-	sick, err := e.apply(g.source)
+// plant adds the changed twins of the functions of a file that the bug changes. All
+// its edits are made before, so that two in one function make one twin: of two twins
+// only one could be handed over to, and the bug would be half of itself.
+func (g *graft) plant(b Bug, file string) error {
+	sick, err := b.apply(file, g.source)
 	if err != nil {
 		return err
 	}
@@ -114,11 +116,11 @@ func (g *graft) plant(bug string, e Edit) error {
 		g.dormant++
 		twin := fmt.Sprintf("%s_%d", f.Name.Name, g.dormant)
 		name := t.offset(t.Name.Pos()) - t.from
-		fmt.Fprintf(&g.tail, "\n// %s\n%s%s%s\n", bug, t.text()[:name], twin, t.text()[name+len(t.Name.Name):])
-		g.divert(f, bug, twin)
+		fmt.Fprintf(&g.tail, "\n// %s\n%s%s%s\n", b.Name, t.text()[:name], twin, t.text()[name+len(t.Name.Name):])
+		g.divert(f, b.Name, twin)
 	}
 	if !changed || len(then) != len(now) {
-		return fmt.Errorf("a bug is a change within functions of %s", e.File)
+		return fmt.Errorf("a bug is a change within functions of %s", file)
 	}
 	return nil
 }

@@ -99,6 +99,7 @@ func TestGraft(t *testing.T) {
 	_, packages, err := Overlay(dir, dir, []Bug{
 		{Name: "two", Edits: []Edit{{"clock.go", "return 1", "return 2"}}},
 		{Name: "back", Edits: []Edit{{"clock.go", "h.hold(by)", "h.hold(-by)"}}},
+		{Name: "both", Edits: []Edit{{"clock.go", "{ h.hold", "{ h.held"}, {"clock.go", "(by) }", "(2 * by) }"}}}, // one twin, with both
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -119,7 +120,7 @@ func Tick(_given00 int, more ...string) (n int) { if planted == "two" { return T
 
 type hand struct{}
 
-func (h *hand) move(by int) { if planted == "back" { h.move_2(by); return }; h.hold(by) }
+func (h *hand) move(by int) { if planted == "back" { h.move_2(by); return }; if planted == "both" { h.move_3(by); return }; h.hold(by) }
 func (hand) hold(int)       {}
 
 // two
@@ -129,6 +130,9 @@ func Tick_1(_ int, more ...string) (n int) {
 
 // back
 func (h *hand) move_2(by int) { h.hold(-by) }
+
+// both
+func (h *hand) move_3(by int) { h.held(2 * by) }
 `
 	if diff := cmp.Diff(want, string(got)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -147,7 +151,7 @@ func TestGraftRefuses(t *testing.T) {
 		"a comment and not a deed": {"clock.go", "Tick is one.", "Tick is two."},
 	} {
 		g := &graft{file: "clock.go", source: clock, inserts: map[int]string{}}
-		if err := g.plant("bug", e); err == nil {
+		if err := g.plant(Bug{Name: "bug", Edits: []Edit{e}}, "clock.go"); err == nil {
 			t.Errorf("%s was planted", name)
 		}
 	}
