@@ -10,7 +10,6 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
@@ -74,8 +73,7 @@ func newManager(c *cluster, h *charter, f runFlags, log *slog.Logger) (manager.M
 	if err := mgr.Add(h); err != nil {
 		return nil, fmt.Errorf("add the asking for rights: %w", err)
 	}
-	own := []prometheus.Collector{buildInfo(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})}
-	for _, m := range own {
+	for _, m := range processMetrics() {
 		if err := ctrlmetrics.Registry.Register(m); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}

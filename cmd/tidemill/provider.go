@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -167,7 +166,7 @@ func (g *globals) plugin(ctx context.Context, f providerFlags) error {
 	if err != nil {
 		return err
 	}
-	s.registry.MustRegister(buildInfo(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	s.registry.MustRegister(processMetrics()...)
 	s.fleet = cloudprovider.NewFleet(provider, cloudprovider.FleetOptions{OnWrite: logWrites(log)})
 	if err := s.fleet.Register(s.registry); err != nil {
 		return err

@@ -19,7 +19,7 @@ type sample struct {
 	Spell      int           `json:"spell"` // of leading or waiting within the life
 	Age        time.Duration `json:"age"`   // of the spell
 	Leader     bool          `json:"leader"`
-	Heap       float64       `json:"heap"` // bytes that the last collection found alive, see read
+	Heap       float64       `json:"heap"` // bytes that the last collection found alive
 	Goroutines float64       `json:"goroutines"`
 	Files      float64       `json:"files"`
 	Series     float64       `json:"series"`
@@ -62,7 +62,7 @@ func weigh(ctx context.Context, address string) (sample, error) {
 
 func (s *sample) read(from io.Reader) error {
 	wanted := map[string]*float64{
-		"go_memstats_next_gc_bytes": &s.Heap, "go_goroutines": &s.Goroutines, "process_open_fds": &s.Files, "process_resident_memory_bytes": &s.RSS,
+		"go_gc_heap_live_bytes": &s.Heap, "go_goroutines": &s.Goroutines, "process_open_fds": &s.Files, "process_resident_memory_bytes": &s.RSS,
 	}
 	leader, found := 0.0, 0
 	wanted["tidemill_leader"] = &leader
@@ -83,9 +83,7 @@ func (s *sample) read(from io.Reader) error {
 			*to, found = v, found+1
 		}
 	}
-	// The next collection is due when the heap is twice what this one has left alive
-	// (GOGC is 100): half of that follows what lives and not what is garbage.
-	s.Leader, s.Heap = leader == 1, s.Heap/2
+	s.Leader = leader == 1
 	if err := lines.Err(); err != nil {
 		return fmt.Errorf("read metrics: %w", err)
 	}

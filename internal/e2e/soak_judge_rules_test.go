@@ -170,7 +170,7 @@ func TestSlopeIsWithinLives(t *testing.T) {
 // TestSampleIsRead reads metrics as the daemon writes them, and does not take
 // a page without them for one.
 func TestSampleIsRead(t *testing.T) {
-	page := "# HELP x\ngo_memstats_next_gc_bytes 8.388608e+06\ngo_goroutines 12\nprocess_open_fds 9\nprocess_resident_memory_bytes 1e6\ntidemill_leader 1\nother{a=\"b\"} 3\n"
+	page := "# HELP x\ngo_gc_heap_live_bytes 4.194304e+06\ngo_goroutines 12\nprocess_open_fds 9\nprocess_resident_memory_bytes 1e6\ntidemill_leader 1\nother{a=\"b\"} 3\n"
 	var s sample
 	if err := s.read(strings.NewReader(page)); err != nil {
 		t.Fatal(err)
