@@ -128,6 +128,65 @@ func TestPantryIsBounded(t *testing.T) {
 	}
 }
 
+// TestPantryHoldsNothingOfOnePod: pods that come, fall ill and end on ever new nodes, of a
+// Deployment and of a DaemonSet, leave nothing behind that another will not say.
+func TestPantryHoldsNothingOfOnePod(t *testing.T) {
+	p := NewPantry()
+	for i := range 500 {
+		for _, tell := range []func(*corev1.Pod){
+			func(pod *corev1.Pod) { pod.Status.Phase = corev1.PodPending },
+			func(*corev1.Pod) {},
+			func(pod *corev1.Pod) { pod.Status.Conditions[0].Status = corev1.ConditionFalse },
+			func(pod *corev1.Pod) { pod.Status.Phase = corev1.PodFailed },
+			func(pod *corev1.Pod) {
+				name := fmt.Sprintf("web-%05d-gpu", i)
+				pod.Status.ResourceClaimStatuses = []corev1.PodResourceClaimStatus{{Name: "gpu", ResourceClaimName: &name}}
+			},
+			func(pod *corev1.Pod) { pod.Spec.Affinity = toNode(i) },
+		} {
+			pod := replica(i)
+			tell(pod)
+			p.Pod(pod)
+		}
+	}
+	if s, st := len(p.specs.now), len(p.statuses.now); s != 1 || st != 1 {
+		t.Errorf("%d specs and %d statuses are kept, of one kind of pods", s, st)
+	}
+}
+
+// toNode is the affinity that a DaemonSet gives its pod.
+func toNode(i int) *corev1.Affinity {
+	named := []corev1.NodeSelectorRequirement{{Key: metav1.ObjectNameField, Operator: corev1.NodeSelectorOpIn, Values: []string{fmt.Sprint("node-", i)}}}
+	terms := &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{{MatchFields: named}}}
+	return &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: terms}}
+}
+
+// TestDaemonPodsShareTheRest: each keeps the node that it names.
+func TestDaemonPodsShareTheRest(t *testing.T) {
+	p, a, b := NewPantry(), replica(1), replica(2)
+	a.Spec.Affinity, b.Spec.Affinity = toNode(1), toNode(2)
+	p.Pod(a)
+	p.Pod(b)
+	if &a.Spec.Containers[0] != &b.Spec.Containers[0] {
+		t.Error("they keep copies of their own")
+	}
+	for i, pod := range []*corev1.Pod{a, b} {
+		if diff := cmp.Diff(toNode(i+1), pod.Spec.Affinity); diff != "" {
+			t.Error(diff)
+		}
+	}
+	rack := func() *corev1.Affinity {
+		return &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{RequiredDuringSchedulingIgnoredDuringExecution: []corev1.PodAffinityTerm{{TopologyKey: "rack"}}}}
+	}
+	c, d := replica(3), replica(4)
+	c.Spec.Affinity, d.Spec.Affinity = rack(), rack()
+	p.Pod(c)
+	p.Pod(d)
+	if c.Spec.Affinity != d.Spec.Affinity || &c.Spec.Containers[0] == &a.Spec.Containers[0] {
+		t.Error("an affinity that names no node is not part of what is shared")
+	}
+}
+
 // TestWeight is the point of it: what a pod weighs.
 func TestWeight(t *testing.T) {
 	weigh := func(do func(*corev1.Pod)) uint64 {

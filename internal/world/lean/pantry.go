@@ -51,19 +51,17 @@ func (s *shelf[T]) take(key []byte, make func() T) *T {
 	return v
 }
 
-// share gives the pod what others say as well in place of its own. What differs
-// from replica to replica is kept apart: the node, and volumes that are claimed.
+// share gives the pod what others say as well in place of its own. What no other
+// pod will ever say stays out of the pantry: thousands of such things would be kept
+// long after their pods are gone, and push out what is common.
 func (p *Pantry) share(pod *corev1.Pod) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	node, volumes := pod.Spec.NodeName, pod.Spec.Volumes
-	pod.Spec.NodeName, pod.Spec.Volumes = "", nil
-	if key, ok := p.spell(&pod.Spec); ok {
-		pod.Spec = *p.specs.take(key, func() corev1.PodSpec { return pod.Spec })
-	}
-	pod.Spec.NodeName, pod.Spec.Volumes = node, volumes
-	if key, ok := p.spell(&pod.Status); ok {
-		pod.Status = *p.statuses.take(key, func() corev1.PodStatus { return pod.Status })
+	p.shareSpec(&pod.Spec)
+	if !single(&pod.Status) {
+		if key, ok := p.spell(&pod.Status); ok {
+			pod.Status = *p.statuses.take(key, func() corev1.PodStatus { return pod.Status })
+		}
 	}
 	if len(pod.Labels) > 0 {
 		pod.Labels = *p.labels.take(p.pairs(pod.Labels), func() map[string]string { return texts(pod.Labels) })
@@ -73,6 +71,41 @@ func (p *Pantry) share(pod *corev1.Pod) {
 			pod.OwnerReferences = *p.owners.take(key, func() []metav1.OwnerReference { return pod.OwnerReferences })
 		}
 	}
+}
+
+// shareSpec keeps apart what differs from replica to replica: the node, volumes that
+// are claimed, and the affinity of a DaemonSet's pod, which names its node.
+func (p *Pantry) shareSpec(s *corev1.PodSpec) {
+	node, volumes, affinity := s.NodeName, s.Volumes, s.Affinity
+	s.NodeName, s.Volumes = "", nil
+	named := namesNode(affinity)
+	if named {
+		s.Affinity = nil
+	}
+	if key, ok := p.spell(s); ok {
+		*s = *p.specs.take(key, func() corev1.PodSpec { return *s })
+	}
+	s.NodeName, s.Volumes = node, volumes
+	if named {
+		s.Affinity = affinity
+	}
+}
+
+// namesNode is whether the affinity picks nodes by name: that is the one field that
+// the API lets it ask for.
+func namesNode(a *corev1.Affinity) bool {
+	if a == nil || a.NodeAffinity == nil || a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution == nil {
+		return false
+	}
+	terms := a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms
+	return slices.ContainsFunc(terms, func(t corev1.NodeSelectorTerm) bool { return len(t.MatchFields) > 0 })
+}
+
+// single is whether the status is its pod's alone: it carries a date, as that of a
+// pod does which begins, ends or is ill, or names claims that were made for it.
+func single(s *corev1.PodStatus) bool {
+	dated := func(c corev1.PodCondition) bool { return !c.LastTransitionTime.IsZero() }
+	return s.StartTime != nil || len(s.ResourceClaimStatuses) > 0 || s.ExtendedResourceClaimStatus != nil || slices.ContainsFunc(s.Conditions, dated)
 }
 
 // message is what protobuf can spell.
