@@ -76,12 +76,13 @@ func (s *Snapshot) joinNodes(nodes []*corev1.Node, cloud cloudprovider.Cloud, po
 		s.Pools = append(s.Pools, p)
 		byPool[cp.ID] = p
 	}
+	first := firstOf(nodes)
 	for _, object := range nodes {
 		id := ProviderID(object)
 		n := byID[id]
-		// A second Node with the same provider ID is a mistake of somebody's; the
-		// first keeps the machine and the second is never touched.
-		if n == nil || id == "" || n.Object != nil {
+		// A second Node with the same provider ID is a mistake of somebody's, or a
+		// kubelet that says so of itself; it is never touched.
+		if n == nil || id == "" || first[id] != object {
 			n = &Node{}
 			if p := byPool[cloudprovider.PoolID(object.Annotations[v1alpha1.AnnotationNodePoolID])]; p != nil && id != "" && byID[id] == nil {
 				p.Nodes = append(p.Nodes, n)
@@ -96,6 +97,21 @@ func (s *Snapshot) joinNodes(nodes []*corev1.Node, cloud cloudprovider.Cloud, po
 	for _, p := range s.Pools {
 		sort.SliceStable(p.Nodes, func(i, j int) bool { return p.Nodes[i].ID() < p.Nodes[j].ID() })
 	}
+}
+
+// firstOf is which Node has each machine. Of two that name one it is the older: no
+// kubelet can make its Node older than it is, while its name and its provider ID are
+// its own words. Taken by name, an impostor that is empty would have been drained in
+// place of the node whose pods run on the machine.
+func firstOf(nodes []*corev1.Node) map[cloudprovider.InstanceID]*corev1.Node {
+	first := map[cloudprovider.InstanceID]*corev1.Node{}
+	for _, n := range nodes {
+		id := ProviderID(n)
+		if there := first[id]; there == nil || n.CreationTimestamp.Before(&there.CreationTimestamp) {
+			first[id] = n
+		}
+	}
+	return first
 }
 
 // joinPools gives each pool its Pool object, and says which objects have none.

@@ -96,6 +96,10 @@ func TestJoin(t *testing.T) {
 		n.Annotations = map[string]string{v1alpha1.AnnotationNodePoolID: pool}
 		return n
 	}
+	bornAt := func(n corev1.Node, second int64) corev1.Node {
+		n.CreationTimestamp = metav1.Unix(second, 0)
+		return n
+	}
 	tests := []struct {
 		name      string
 		objects   world.Objects
@@ -123,6 +127,12 @@ func TestJoin(t *testing.T) {
 			cloud: cloud(a), instances: running("pool-a", "i1"),
 			objects: world.Objects{Nodes: []corev1.Node{annotated(node("zz-copy", "i1"), "pool-a"), node("first", "i1")}},
 			want:    []string{"pool-a (no object) i1=first", "unmanaged zz-copy"},
+		},
+		{
+			name:  "who takes another's provider ID gets nothing by an earlier name",
+			cloud: cloud(a), instances: running("pool-a", "i1"),
+			objects: world.Objects{Nodes: []corev1.Node{bornAt(node("0-impostor", "oci://i1"), 2), bornAt(annotated(node("n1", "i1"), "pool-a"), 1)}},
+			want:    []string{"pool-a (no object) i1=n1", "unmanaged 0-impostor"},
 		},
 		{
 			name:    "a node whose machine is gone stays in its pool, to be seen as lost",
