@@ -71,6 +71,9 @@ func (t *turn) stillDrained(ctx context.Context, s Step) error {
 	case !live.Spec.Unschedulable:
 		return t.stayed(s, "somebody made it schedulable")
 	}
+	if err := t.nobodyElse(ctx, s, mark); err != nil {
+		return err
+	}
 	n := &world.Node{Object: &live, Mark: mark}
 	empty, err := t.drainer.Empty(ctx, t.target(n, s))
 	if err != nil || empty {
@@ -83,6 +86,24 @@ func (t *turn) stillDrained(ctx context.Context, s Step) error {
 		return err
 	}
 	return t.stayed(s, "pods have come to it since it was drained")
+}
+
+// nobodyElse is an error while another Node names the same machine and has pods: one of
+// the two is an impostor, and whichever it is, somebody's pods may run there.
+func (t *turn) nobodyElse(ctx context.Context, s Step, mark *kube.Mark) error {
+	for _, other := range t.snapshot.Unmanaged {
+		if other.Object == nil || other.Object.UID == s.NodeUID || world.ProviderID(other.Object) != s.Instance {
+			continue
+		}
+		empty, err := t.drainer.Empty(ctx, t.target(&world.Node{Object: other.Object, Mark: mark}, s))
+		if err != nil {
+			return err
+		}
+		if !empty {
+			return t.stayed(s, "node "+other.Object.Name+" names the same machine and has pods")
+		}
+	}
+	return nil
 }
 
 func (t *turn) stayed(s Step, why string) error {

@@ -118,6 +118,37 @@ func TestALiveLookBeforeAMachineIsEnded(t *testing.T) {
 	}
 }
 
+// Where two Nodes name one machine, it is not ended before both are empty: the older is
+// taken for the real one, and may not be if somebody has deleted that.
+func TestAMachineWithTwoNodesIsEndedWhenBothAreEmpty(t *testing.T) {
+	for _, crowded := range []bool{true, false} {
+		pass(t, small, func(t *testing.T, s *simulation) {
+			s.town.watch = nil
+			victim := s.anyNode()
+			var guest *corev1.Pod
+			for key, p := range s.town.pods {
+				if p.Spec.NodeName == victim {
+					guest = p
+					delete(s.town.pods, key)
+				}
+			}
+			s.edit(victim, func(n *corev1.Node) { drainedMark(n, time.Now()) })
+			other := s.town.nodes[victim].DeepCopy()
+			other.Name, other.UID, other.Annotations, other.CreationTimestamp.Time = "zz-other", "other", nil, time.Now()
+			s.town.nodes[other.Name] = other
+			if crowded {
+				guest.Spec.NodeName = other.Name
+				s.town.pods["guest"] = guest
+			}
+			step := Step{Kind: DeleteInstance, Pool: "workers", PoolID: s.id, Node: victim, NodeUID: s.town.nodes[victim].UID, Instance: cloudprovider.InstanceID(victim)}
+			_ = s.turn(t).step(t.Context(), step)
+			if ended := slices.Contains(strings.Fields(s.calls()), "Delete"); ended == crowded {
+				t.Errorf("pods on the other node: %v, the machine was ended: %v (%s)", crowded, ended, s.calls())
+			}
+		})
+	}
+}
+
 // turn is one of the loop, with a look at the world as it is.
 func (s *simulation) turn(t *testing.T) *turn {
 	s.loop.prepare()
