@@ -59,6 +59,13 @@ func TestMaintenance(t *testing.T) {
 	if n := called["ListInstanceMaintenanceEvents"]; n != 3 { // three pages of two, once
 		t.Errorf("%d requests for events, want the list of 3 pages once", n)
 	}
+	if n := called["GetNodePool"]; n != 0 {
+		t.Errorf("%d looks at the pool, which was looked at before", n)
+	}
+	w.plansAge = 0
+	if called = w.requests(func() { _, _ = w.Maintenance(t.Context(), id) }); called["GetNodePool"] != 1 {
+		t.Errorf("asked %v, want a look at a pool that was not looked at for long", called)
+	}
 }
 
 // Whoever may not see the events is told so, with the statement, and is not taken

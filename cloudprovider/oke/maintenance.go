@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/oracle/oci-go-sdk/v65/common"
+	"github.com/oracle/oci-go-sdk/v65/containerengine"
 	"github.com/oracle/oci-go-sdk/v65/core"
 
 	"github.com/tidemill/tidemill/cloudprovider"
@@ -36,8 +37,45 @@ const (
 	planPages = 20
 )
 
-// Maintenance implements [cloudprovider.Inspector]. It costs the look, and every
-// five minutes a list of the compartment's events for all pools together.
+// roster is the machines of a pool and where they are, which is all that there is to
+// know of a pool to find what is planned for it.
+type roster struct {
+	compartment string
+	ids         []string
+}
+
+func rosterOf(pool containerengine.NodePool) roster {
+	r := roster{compartment: str(pool.CompartmentId)}
+	for _, n := range pool.Nodes {
+		if id := str(n.Id); id != "" {
+			r.ids = append(r.ids, id)
+		}
+	}
+	return r
+}
+
+// recentRoster is that of the last look, if it is not older than a list of plans may
+// be, or of a new one. Whoever observes the pools, as Fleet does, looks at each of
+// them every few seconds: a look of its own for what is announced two weeks ahead was
+// a sixth of all requests.
+func (p *Provider) recentRoster(ctx context.Context, id cloudprovider.PoolID) (roster, error) {
+	m := p.memory(id)
+	m.mu.Lock()
+	known := m.roster
+	m.mu.Unlock()
+	if known.younger(p.plansAge) {
+		return known.value, nil
+	}
+	l, err := p.recentLook(ctx, id)
+	if err != nil {
+		return roster{}, err
+	}
+	return rosterOf(l.pool), nil
+}
+
+// Maintenance implements [cloudprovider.Inspector]. It costs a list of the
+// compartment's events for all pools together, every five minutes; and a look at a
+// pool that nobody has looked at for as long.
 //
 // There are two sources. Events say what, why and until when; not every host's
 // maintenance has one. The instance's own date of a reboot, which comes with the
@@ -47,20 +85,15 @@ func (p *Provider) Maintenance(ctx context.Context, id cloudprovider.PoolID) ([]
 	if isVirtual(id) {
 		return nil, nil
 	}
-	l, err := p.recentLook(ctx, id)
+	here, err := p.recentRoster(ctx, id)
 	if err != nil {
 		return nil, fmt.Errorf("read maintenance of node pool %s: %w", id, err)
 	}
-	own := map[string]bool{}
-	var ids []string
-	for _, n := range l.pool.Nodes {
-		if node := str(n.Id); node != "" {
-			own[node] = true
-			ids = append(ids, node)
-		}
+	own := make(map[string]bool, len(here.ids))
+	for _, node := range here.ids {
+		own[node] = true
 	}
-	compartment := str(l.pool.CompartmentId)
-	events, err := p.plansOf(ctx, compartment)
+	events, err := p.plansOf(ctx, here.compartment)
 	if err != nil {
 		return nil, fmt.Errorf("read maintenance of node pool %s: %w", id, err)
 	}
@@ -72,7 +105,7 @@ func (p *Provider) Maintenance(ctx context.Context, id cloudprovider.PoolID) ([]
 			dated[string(m.Instance)] = true
 		}
 	}
-	for in, m := range p.machinesOf(ctx, compartment, ids) {
+	for in, m := range p.machinesOf(ctx, here.compartment, here.ids) {
 		if !m.rebootDue.IsZero() && !dated[in] {
 			list = append(list, cloudprovider.Maintenance{Instance: cloudprovider.InstanceID(in), Effect: cloudprovider.EffectReboot, Start: m.rebootDue})
 		}

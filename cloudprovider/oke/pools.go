@@ -31,7 +31,9 @@ type poolMemory struct {
 	// last is the pool as it was last listed without an error.
 	last cloudprovider.NodePool
 	// kept is a look that Pools had to take, for the Instances that follows it.
-	kept    remembered[look]
+	kept remembered[look]
+	// roster is who was in the pool at the last look, whoever took it.
+	roster  remembered[roster]
 	failure failureMemory
 }
 
@@ -216,6 +218,7 @@ func (p *Provider) look(ctx context.Context, id cloudprovider.PoolID) (look, err
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.metadata = remembered[map[string]string]{maps.Clone(r.NodeMetadata), time.Now()}
+	m.roster = remembered[roster]{rosterOf(r.NodePool), time.Now()}
 	return look{r.NodePool, r.Etag}, nil
 }
 
