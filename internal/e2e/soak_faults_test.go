@@ -57,7 +57,7 @@ var troubles = []trouble{
 	// nodes
 	{"node fault", 6, "node", 10 * time.Second, 10 * time.Second, 70 * time.Second, false, nodeFault},
 	// the control plane
-	{"API restart", 1, "control", 4 * time.Minute, 0, 0, false, restartAPI},
+	{"API restart", 1, "control", 4 * time.Minute, 0, 0, true, restartAPI},
 	{"API outage", 1, "control", 2 * time.Minute, time.Second, 14 * time.Second, true, outage},
 	{"etcd slow", 2, "control", 30 * time.Second, 5 * time.Second, 30 * time.Second, false, slowEtcd},
 	{"etcd stuck", 1, "control", time.Minute, 500 * time.Millisecond, 4 * time.Second, false, stuckEtcd},
@@ -380,7 +380,11 @@ func cordonByHand(ctx context.Context, k *soak) (string, func(context.Context) e
 
 // deleteOurs deletes what is tidemill's, in the middle of whatever it does.
 func deleteOurs(ctx context.Context, k *soak) (string, func(context.Context) error, error) {
-	switch what := pick(k.dice, []string{"Lease", "ConfigMap", "status", "Pool"}); what {
+	kinds := []string{"Lease", "ConfigMap", "status", "Pool"}
+	if k.spared() {
+		kinds = kinds[1:] // whoever makes the Lease anew leads, and the other ends
+	}
+	switch what := pick(k.dice, kinds); what {
 	case "Lease":
 		l := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "tidemill"}}
 		return what, nil, client.IgnoreNotFound(k.env.Client.Delete(ctx, l))

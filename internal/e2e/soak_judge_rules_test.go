@@ -141,28 +141,31 @@ func TestSoakJudgeKnowsABreach(t *testing.T) {
 // TestSlopeIsWithinLives: a leak is found below the noise of many short lives, and
 // lives of different size are no leak.
 func TestSlopeIsWithinLives(t *testing.T) {
-	lives := func(perHour float64) (list []sample) {
+	lives := func(perHour float64, warm time.Duration) (list []sample) {
 		for life := range 6 {
-			for i := range 90 { // fifteen minutes, a sample every ten seconds
+			for i := range 144 { // twenty-four minutes, a sample every ten seconds
 				age := time.Duration(i) * 10 * time.Second
 				noise := math.Sin(float64(i*i + life)) // as good as chance here
-				heap := float64(10+3*life) + noise + perHour*age.Hours()
+				heap := float64(10+3*life) + noise + perHour*age.Hours() + 40*min(age, warm).Hours()
 				list = append(list, sample{Replica: "one", Life: life, Age: age, Heap: heap * (1 << 20), Goroutines: 100, Files: 10, Series: 300})
 			}
 		}
 		return list
 	}
-	flat, leak := slopes(lives(0), 3*time.Minute)[0], slopes(lives(20), 3*time.Minute)[0]
+	flat, leak := slopes(lives(0, 0))[0], slopes(lives(20, 0))[0]
 	if flat.steep() || math.Abs(flat.PerHour) > 3 || flat.Lives != 6 {
 		t.Errorf("no leak: %+.2f ± %.2f %s over %d lives", flat.PerHour, flat.Error, flat.Unit, flat.Lives)
 	}
 	if !leak.steep() || math.Abs(leak.PerHour-20) > 3 {
 		t.Errorf("a leak of 20 MiB/h: %+.2f ± %.2f %s", leak.PerHour, leak.Error, leak.Unit)
 	}
-	if one := slopes(lives(20)[:12], 3*time.Minute)[0]; one.steep() || !math.IsInf(one.Error, 1) {
+	if warm := slopes(lives(0, 12*time.Minute))[0]; warm.steep() || math.Abs(warm.PerHour-flat.PerHour) > 1e-6 {
+		t.Errorf("what fills in twelve minutes: %+.2f ± %.2f %s", warm.PerHour, warm.Error, warm.Unit)
+	}
+	if one := slopes(lives(20, 0)[:84])[0]; one.steep() || !math.IsInf(one.Error, 1) {
 		t.Errorf("two minutes prove nothing: %+v", one)
 	}
-	if others := slopes(lives(20), 0)[1:]; math.Abs(others[0].PerHour) > 1e-9 || others[2].Most != 300 {
+	if others := slopes(lives(20, 0))[1:]; math.Abs(others[0].PerHour) > 1e-9 || others[2].Most != 300 {
 		t.Errorf("constant gauges: %+v", others)
 	}
 }

@@ -10,10 +10,6 @@ import (
 	"time"
 )
 
-// soakWarmUp is how much of each life is left out of the slopes: caches fill, and
-// every label of every metric is said for the first time.
-const soakWarmUp = 3 * time.Minute
-
 // report tells the end: a table, and the same as JSON. What is broken fails the test.
 func (k *soak) report(from uint64) {
 	breaches, counts := k.judge.verdict()
@@ -29,7 +25,7 @@ func (k *soak) report(from uint64) {
 	k.mu.Lock()
 	samples, outside := slices.Clone(k.samples), k.failed
 	k.mu.Unlock()
-	lines := slopes(samples, soakWarmUp)
+	lines := slopes(samples)
 	k.table(counts, lines, outside)
 	for _, s := range lines {
 		if s.steep() {

@@ -70,7 +70,7 @@ func (k *soak) strike(ctx context.Context, quiet map[string]time.Time, under *[]
 	}
 	busy := slices.ContainsFunc(*under, func(l lasting) bool { return l.alone != "" && l.alone == tr.alone })
 	if k.spared() {
-		if tr.alone == "daemon" {
+		if tr.alone == "daemon" || tr.deadly && tr.most == 0 { // how long that lasts nobody can say
 			return
 		}
 		if tr.deadly {
@@ -101,9 +101,7 @@ func (k *soak) strike(ctx context.Context, quiet map[string]time.Time, under *[]
 
 // spared is whether the daemon's processes are to live: nothing can be said of what
 // grows in an hour by processes of three minutes.
-func (k *soak) spared() bool {
-	return float64(time.Since(k.began)) >= *soakDeaths*float64(*soakFor)
-}
+func (k *soak) spared() bool { return time.Since(k.began) >= *soakDeaths }
 
 func (k *soak) draw() trouble {
 	sum := 0

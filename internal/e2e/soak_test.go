@@ -17,7 +17,7 @@ import (
 
 var (
 	soakFor    = flag.Duration("soak", 0, "how long TestSoak makes trouble; 0 skips it")
-	soakDeaths = flag.Float64("soak-deaths", 0.5, "first part of TestSoak in which the daemon is killed and frozen; then it lives, so that what grows is seen")
+	soakDeaths = flag.Duration("soak-deaths", 15*time.Minute, "how long TestSoak kills and freezes the daemon; then it lives, so that what grows is seen")
 	soakReport = flag.String("soak-report", "", "where TestSoak writes its report as JSON")
 	soakBinary = flag.String("soak-binary", "", "tidemill binary to soak instead of one built from here")
 )
