@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -41,7 +43,8 @@ type Fence struct {
 
 	mu       sync.Mutex // guards what follows
 	renewed  time.Time
-	returned bool // the Lease was given back since
+	returned bool                            // the Lease was given back since
+	sent     map[*http.Request]chan struct{} // writes under way, each closed with its end
 }
 
 // FenceOptions name the Lease.
@@ -116,6 +119,11 @@ func (f fenced) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	over, err := f.begin(r)
+	if err != nil {
+		return nil, err
+	}
+	defer over()
 	ctx, cancel := context.WithDeadline(r.Context(), end)
 	r = r.Clone(ctx)
 	q := r.URL.Query()
@@ -173,7 +181,9 @@ func (f fenced) renewal(r *http.Request) (*http.Response, error) {
 		if _, err := f.held(); err != nil {
 			return nil, fmt.Errorf("give the lease back: %w; it ends by itself", err)
 		}
-		f.giveBack() // before the others can know
+		if err := f.giveBack(r.Context()); err != nil { // before the others can know
+			return nil, err
+		}
 	}
 	began := time.Now()
 	answer, err := f.next.RoundTrip(r)
@@ -189,10 +199,46 @@ func (f *Fence) set(renewed time.Time) {
 	f.renewed, f.returned = renewed, false
 }
 
-func (f *Fence) giveBack() {
+// begin counts a write that is about to be sent, unless the Lease was given back in
+// this very moment.
+func (f *Fence) begin(r *http.Request) (over func(), err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.returned {
+		return nil, fmt.Errorf("%w: the lease %s/%s was given back", ErrDeposed, f.o.Namespace, f.o.Lease)
+	}
+	if f.sent == nil {
+		f.sent = map[*http.Request]chan struct{}{}
+	}
+	done := make(chan struct{})
+	f.sent[r] = done
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.sent, r)
+		close(done)
+	}, nil
+}
+
+// giveBack lets no write begin any more, and waits for those that are under way: what
+// lands after the Lease was given back would land beside the next leader's. No write
+// takes longer than the right to write lasts.
+func (f *Fence) giveBack(ctx context.Context) error {
+	f.mu.Lock()
 	f.returned = true
+	under := slices.Collect(maps.Values(f.sent))
+	f.mu.Unlock()
+	for _, done := range under {
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return fmt.Errorf("give the lease back: a write is under way: %w; it ends by itself", ctx.Err())
+		}
+	}
+	if _, err := f.held(); err != nil {
+		return fmt.Errorf("give the lease back: %w; it ends by itself", err)
+	}
+	return nil
 }
 
 // leaseIn reads a request's body in whatever coding the client chose, and leaves

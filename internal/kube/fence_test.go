@@ -135,3 +135,45 @@ func TestFenceAsksBeside(t *testing.T) {
 		t.Errorf("a write got %v, check %v", err, fence.Check())
 	}
 }
+
+// slowWire takes a while over each write that is no Lease, and notes what has landed.
+type slowWire struct {
+	takes  time.Duration
+	landed []string
+}
+
+func (w *slowWire) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method == http.MethodPatch {
+		select {
+		case <-time.After(w.takes):
+		case <-r.Context().Done():
+			return nil, r.Context().Err()
+		}
+	}
+	w.landed = append(w.landed, r.Method)
+	return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader("{}"))}, nil
+}
+
+// TestFenceGivesBackLast: the Lease is given back when no write is under way any more,
+// and not at all if one takes longer than the Lease is held.
+func TestFenceGivesBackLast(t *testing.T) {
+	for takes, want := range map[time.Duration]string{2 * time.Second: "PUT PATCH PUT", time.Minute: "PUT"} {
+		synctest.Test(t, func(t *testing.T) {
+			w := &slowWire{takes: takes}
+			f := kube.NewFence(kube.FenceOptions{Namespace: "tidemill-system", Lease: "tidemill", Valid: 10 * time.Second}).Wrap(w)
+			if err := send(t, f, "PUT", leases+"/tidemill", lease("me")); err != nil {
+				t.Fatal(err)
+			}
+			go func() { _ = send(t, f, "PATCH", "/api/v1/nodes/n", "{}") }()
+			synctest.Wait()
+			err := send(t, f, "PUT", leases+"/tidemill", lease(""))
+			if late := takes > 10*time.Second; late != errors.Is(err, kube.ErrDeposed) {
+				t.Errorf("a write of %v was under way: the lease was given back with %v", takes, err)
+			}
+			synctest.Wait()
+			if got := strings.Join(w.landed, " "); got != want {
+				t.Errorf("a write of %v was under way: %s landed, want %s", takes, got, want)
+			}
+		})
+	}
+}
