@@ -21,6 +21,7 @@ type Memo struct {
 	crews, before map[**corev1.Pod]*crew
 	order         []string // of labels, that the numbers below hold for
 	numbers       map[string]int32
+	anew          int // spellings there were when they had all been found anew
 }
 
 // crew is the pods of one node.
@@ -38,8 +39,13 @@ func NewMemo() *Memo {
 	return &Memo{crews: map[**corev1.Pod]*crew{}, numbers: map[string]int32{}}
 }
 
-// maxTexts bounds the spellings: where there are more they are all found anew.
-const maxTexts = 100_000
+// maxTexts bounds the spellings: where there are more they are all found anew. So
+// they are where most are of pods that are gone: more than twice as many as there
+// were when that was done last, and spareTexts.
+const (
+	maxTexts   = 100_000
+	spareTexts = 256
+)
 
 // begin forgets what the last Cluster did not ask for.
 func (m *Memo) begin() {
@@ -71,16 +77,26 @@ func (m *Memo) of(pods []*corev1.Pod) *crew {
 
 // ordered makes the spellings those that go by these labels.
 func (m *Memo) ordered(order []string) {
-	if slices.Equal(m.order, order) && len(m.numbers) < maxTexts {
+	if slices.Equal(m.order, order) && !m.stale() {
 		return
 	}
-	m.order = order
-	clear(m.numbers)
+	m.order, m.anew = order, 0
+	m.numbers = map[string]int32{} // one that is cleared stays as large as it was
 	for _, crews := range []map[**corev1.Pod]*crew{m.crews, m.before} {
 		for _, c := range crews {
 			c.spelled = nil
 		}
 	}
+}
+
+// stale is whether there are many more spellings than pods say. It is asked at the
+// beginning of each look, the first of which after they were dropped found those
+// that all pods say.
+func (m *Memo) stale() bool {
+	if m.anew == 0 {
+		m.anew = len(m.numbers)
+	}
+	return len(m.numbers) >= maxTexts || len(m.numbers) > 2*m.anew+spareTexts
 }
 
 // eachList is each list of pods in the snapshot.
