@@ -90,6 +90,7 @@ func (w *World) turn() {
 	w.tickScheduler()
 	w.tickKubelets(now)
 	w.sample(now)
+	w.tickFoes(now)
 	w.stayPaused(now)
 }
 
@@ -177,6 +178,8 @@ type parts struct {
 	// other controllers are at work.
 	ills       int
 	neighbours bool
+	// hostile is how many permille of the steps somebody means harm; see hostile.go.
+	hostile int
 }
 
 // swarms are which of it is in, all of it most often.
@@ -184,4 +187,5 @@ var swarms = []parts{
 	{scale: true, cycle: true, repair: true}, {scale: true, cycle: true, repair: true, neighbours: true}, {scale: true, cycle: true, repair: true},
 	{scale: true, cycle: true}, {cycle: true, repair: true}, {cycle: true}, {scale: true},
 	{scale: true, cycle: true, repair: true, ills: 5}, {cycle: true, repair: true, ills: 8}, {scale: true, cycle: true, repair: true, ills: 3, neighbours: true},
+	{scale: true, cycle: true, repair: true, hostile: 25}, {cycle: true, repair: true, hostile: 15}, {scale: true, cycle: true, repair: true, ills: 3, neighbours: true, hostile: 15}, {scale: true, cycle: true, hostile: 40},
 }

@@ -281,6 +281,9 @@ func (w *World) rough() {
 	case w.tape.Chance(w.mix.chaos):
 		w.chaos()
 		return
+	case w.tape.Chance(w.mix.parts.hostile):
+		w.outrage()
+		return
 	}
 	r := w.tape.Pick(100)
 	switch {

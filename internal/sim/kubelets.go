@@ -198,7 +198,7 @@ func (w *World) tickPods(pods []*corev1.Pod, now time.Time) {
 			}
 			if now.Before(over) {
 				w.soon(over)
-			} else {
+			} else if len(p.Finalizers) == 0 {
 				w.api.Remove(p)
 			}
 		case p.Status.Phase == corev1.PodPending:

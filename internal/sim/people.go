@@ -39,7 +39,7 @@ func (w *World) build() error {
 			return fmt.Errorf("add pool %s: %w", name, err)
 		}
 		w.pools = append(w.pools, id)
-		w.api.Create(w.wishes(name, id, n))
+		w.api.Create(w.remember(w.wishes(name, id, n)))
 	}
 	w.addApp(&app{name: "web", replicas: size, cpu: 900, memory: 1500, budget: true})
 	w.addApp(&app{name: "jobs", replicas: size / 2, cpu: 1500, memory: 2000})
@@ -322,6 +322,7 @@ func (w *World) heal() {
 	w.recover()
 	w.cure()
 	w.untaint()
+	w.tidy()
 	for _, id := range append([]string{""}, w.pools...) {
 		w.cloud.BreakLaunches(id, 0, okesim.LaunchFaultUnknown)
 		if p := w.poolObject(id); p != nil {

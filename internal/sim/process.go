@@ -168,7 +168,7 @@ func (p *process) lead(ctx context.Context, c clients, fence *kube.Fence) {
 	}
 	fleet := cloudprovider.NewFleet(provider, cloudprovider.FleetOptions{Refresh: 5 * time.Second})
 	o := &world.Observer{Reader: gatedReader{c.cache, p}, Fleet: fleet, ControlPlane: func() string { return "v1.35.0" }}
-	tell, log := recorder{p.world}, slog.New(slog.DiscardHandler)
+	tell, log := kube.PlainEvents(recorder{p.world}), slog.New(slog.DiscardHandler)
 	if p.world.opt.Log != nil {
 		log = p.world.opt.Log.With("process", p.name)
 	}

@@ -58,6 +58,10 @@ type books struct {
 	reads   int
 	minute  time.Time
 	deletes map[string]int
+	// writes are the daemon's to each object in the minute that began at written; most, the most so far.
+	writes  map[string]int
+	written time.Time
+	most    int
 	kept    map[string]int // how often each promise was put to the test
 }
 
@@ -98,6 +102,8 @@ func (w *World) watchCommit(c model.Commit) {
 		return
 	}
 	w.leads(c.Writer, c.Verb+" "+o.GetName())
+	w.countWrites(o)
+	w.watchWords(c)
 	if !heartbeatOnly(c) {
 		w.lastReal, w.lastWhat = time.Now(), c.Verb+" "+o.GetName()
 	}
@@ -125,7 +131,7 @@ func (w *World) leads(writer, what string) {
 	if ok && l.Spec.HolderIdentity != nil {
 		holder = *l.Spec.HolderIdentity
 	}
-	w.promise(keepLeader, holder == writer, "%s wrote %s, and %q leads", writer, what, holder)
+	w.promise(keepLeader, holder == writer || w.deposed(writer), "%s wrote %s, and %q leads", writer, what, holder)
 }
 
 // heartbeatOnly is a verdict of the doctor's that stands and is said again, or a
@@ -161,6 +167,7 @@ func sameButSign(a, b *v1alpha1.Pool) bool {
 func (w *World) watchNode(verb string, old, next *corev1.Node) {
 	pool := next.Annotations[v1alpha1.AnnotationNodePoolID]
 	w.promise(keepUnmanaged, pool != "", "node %s of no pool was written by %q", next.Name, verb)
+	w.promise(keepUnmanaged, !w.pretends(next) || !touched(old, next), "node %s was written by %q: it has the provider ID of another", next.Name, verb)
 	mark, _ := kube.MarkOf(next)
 	before, _ := kube.MarkOf(old)
 	w.promise(keepOwnMarks, foreignTaint(next) == foreignTaint(old), "the other autoscaler's taint of node %s was written", next.Name)
@@ -180,6 +187,9 @@ func (w *World) watchNode(verb string, old, next *corev1.Node) {
 		w.promise(keepPaused, time.Since(at) < forgiven, "node %s was cordoned %s after its pool was paused", next.Name, time.Since(at))
 	}
 	if mark.Cause == kube.CauseCycle {
+		if at, ok := w.harm.gone[pool]; ok {
+			w.promise(keepHuman, time.Since(at) < forgiven, "node %s was cordoned %s after its Pool was deleted", next.Name, time.Since(at))
+		}
 		w.obeys(pool, next.Name, mark)
 	}
 	if works(old) && mark.Cause != kube.CauseScaleDown && !mark.Stays() {
@@ -198,7 +208,7 @@ func (w *World) obeys(pool, node string, mark *kube.Mark) {
 	}
 	if mark.Reason == string(cycle.Surplus) {
 		v, err := w.cloud.Pool(pool)
-		w.promise(keepHuman, err == nil && v.Size > int(p.Status.Cycle.Desired), "node %s was cordoned as surplus of an aborted run, and the pool has a size of %d of %d", node, v.Size, p.Status.Cycle.Desired)
+		w.promise(keepHuman, err == nil && v.Size > int(p.Status.Cycle.Desired) || time.Since(at) < forgiven, "node %s was cordoned as surplus of an aborted run, and the pool has a size of %d of %d", node, v.Size, p.Status.Cycle.Desired)
 		return
 	}
 	w.promise(keepHuman, time.Since(at) < forgiven, "node %s was cordoned %s after the run of its pool was aborted", node, time.Since(at))
@@ -243,7 +253,7 @@ func (w *World) floor(pool string, n *corev1.Node) {
 func (w *World) poolObject(id string) *v1alpha1.Pool {
 	var out *v1alpha1.Pool
 	w.api.Each("pools", func(o client.Object) {
-		if p := o.(*v1alpha1.Pool); p.Spec.NodePoolID == id && (out == nil || p.Spec.Cycle != nil) {
+		if p := o.(*v1alpha1.Pool); p.Spec.NodePoolID == id && p.Labels[planted] == "" && (out == nil || p.Spec.Cycle != nil) {
 			out = p
 		}
 	})
@@ -276,7 +286,7 @@ func passed(n *corev1.Node) bool {
 func (w *World) available(pool string) (all, usable int) {
 	w.api.Each("nodes", func(o client.Object) {
 		n := o.(*corev1.Node)
-		if n.Annotations[v1alpha1.AnnotationNodePoolID] != pool {
+		if n.Annotations[v1alpha1.AnnotationNodePoolID] != pool || w.machineOf(n) == nil {
 			return
 		}
 		all++
@@ -340,16 +350,21 @@ func (w *World) deletes(pool, instance string) {
 	if n == nil {
 		return
 	}
+	mark, err := kube.MarkOf(n)
+	undone := time.Since(w.harm.unmarked[n.UID]) < forgiven
+	var drained *time.Time
+	if mark != nil {
+		drained = mark.Drained
+	}
 	// It may have joined since the last look for it; it is not Ready then, and empty.
 	if nodeReady(n) || time.Since(n.CreationTimestamp.Time) > 15*time.Second {
-		w.promise(keepDrained, n.Spec.Unschedulable, "instance of node %s is deleted, and the node is not cordoned", n.Name)
-		mark, err := kube.MarkOf(n)
-		w.promise(keepDrained, err == nil && mark != nil, "instance of node %s is deleted without a mark", n.Name)
+		w.promise(keepDrained, n.Spec.Unschedulable || undone, "instance of node %s is deleted, and the node is not cordoned", n.Name)
+		w.promise(keepDrained, err == nil && mark != nil || undone, "instance of node %s is deleted without a mark", n.Name)
 	}
 	w.api.Each("pods", func(o client.Object) {
 		p := o.(*corev1.Pod)
 		left := p.DeletionTimestamp != nil && !time.Now().Before(p.DeletionTimestamp.Time) // it had its grace
-		if p.Spec.NodeName == n.Name && !daemon(p) && !ended(p) && !left && k.up && !k.sick {
+		if p.Spec.NodeName == n.Name && !daemon(p) && !ended(p) && !left && k.up && !k.sick && !lateGuest(p, drained) {
 			w.promise(keepDrained, false, "instance of node %s is deleted with pod %s on it", n.Name, p.Name)
 		}
 	})

@@ -15,7 +15,7 @@ func (w *World) watchEvent(reason, note string) {
 	w.stats.events++
 	w.books.kept[keepReason]++
 	w.mu.Unlock()
-	if reason == "" || note == "" || len(note) > 1024 || len(reason) > 128 || strings.Contains(reason, " ") {
+	if reason == "" || note == "" || len(note) > 1024 || len(reason) > 128 || !readable(reason+note, 2048) || strings.Contains(reason, " ") {
 		w.violate(keepReason, "an event of reason %q says %d bytes: %.80q", reason, len(note), note)
 	}
 }

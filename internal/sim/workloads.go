@@ -28,10 +28,14 @@ func (w *World) addApp(a *app) {
 	a.usual = a.replicas
 	w.apps = append(w.apps, a)
 	if a.budget {
-		one := intstr.FromInt32(1)
-		w.api.Create(&policyv1.PodDisruptionBudget{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: a.name},
-			Spec: policyv1.PodDisruptionBudgetSpec{MaxUnavailable: &one, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": a.name}}}})
+		w.api.Create(budgetOf(a))
 	}
+}
+
+func budgetOf(a *app) *policyv1.PodDisruptionBudget {
+	one := intstr.FromInt32(1)
+	return &policyv1.PodDisruptionBudget{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: a.name},
+		Spec: policyv1.PodDisruptionBudgetSpec{MaxUnavailable: &one, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": a.name}}}}
 }
 
 // podsOf are an app's pods that are not on their way out.
@@ -145,7 +149,7 @@ func (w *World) tickScheduler() {
 	})
 	w.api.Each("pods", func(o client.Object) {
 		p := o.(*corev1.Pod)
-		if p.Spec.NodeName == "" {
+		if p.Spec.NodeName == "" && p.Spec.SchedulerName == corev1.DefaultSchedulerName {
 			pending = append(pending, p)
 		} else if r := used[p.Spec.NodeName]; r != nil {
 			cpu, mem := requests(p)
@@ -161,6 +165,9 @@ func (w *World) place(p *corev1.Pod, rooms []*room) {
 	cpu, mem := requests(p)
 	var best *room
 	for _, r := range rooms {
+		if len(p.Spec.Volumes) > 0 {
+			break // a claim that nobody can bind
+		}
 		if r.cpu >= cpu && r.mem >= mem && r.pods > 0 && (best == nil || r.cpu > best.cpu) {
 			best = r
 		}
@@ -208,10 +215,13 @@ func nodeReady(n *corev1.Node) bool {
 	return false
 }
 
+// enormous is more than any node has, and little enough to be added up.
+const enormous = 1 << 50
+
 func requests(p *corev1.Pod) (cpu, memory int64) {
 	for _, c := range p.Spec.Containers {
 		cpu += c.Resources.Requests.Cpu().MilliValue()
 		memory += c.Resources.Requests.Memory().Value()
 	}
-	return cpu, memory
+	return min(cpu, enormous), min(memory, enormous)
 }

@@ -124,6 +124,7 @@ type World struct {
 	actor    *op           // whose request is being served
 	hash     uint64
 	books    books
+	harm     harm
 	lastReal time.Time // the last write that was more than a heartbeat
 	lastWhat string
 	asking   bool // promise only notes what is amiss
@@ -176,7 +177,7 @@ func newWorld(opt Options) (*World, error) {
 	if w.api, err = model.New(w.scheme, opt.CRD); err != nil {
 		return nil, err
 	}
-	w.books = newBooks()
+	w.books, w.harm = newBooks(), newHarm()
 	w.api.OnCommit = w.watchCommit
 	w.cloud = okesim.New(okesim.Options{Seed: opt.Seed, OnEvent: w.hear,
 		Latency: okesim.Latency{Accept: time.Second, Provision: 10 * time.Second, Boot: 12 * time.Second, Terminate: 8 * time.Second, Register: time.Minute}})
