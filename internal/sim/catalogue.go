@@ -24,7 +24,7 @@ var Catalogue = []Entry{
 	{"P8", keepDrained, "", "an instance is deleted only when its Node is cordoned, marked and empty; no resize costs a living machine"},
 	{"P9", keepReason, "", "what is said has a typed reason and words, within the API's bounds"},
 	{"P10", keepEnd, "", "one pool's faults do not keep the other from its end"},
-	{"P11", keepFloor, "doctor.TestCommonFaultBrakesThePoolsThatHaveIt", "zones are lost and launches fail in the middle of everything"},
+	{"P11", keepBrake, "doctor.TestCommonFaultBrakesThePoolsThatHaveIt", "no repair is asked for while more of a pool are ill than may be, nor beside another one"},
 	{"P12", keepBounded, "", "writes and reads of the cloud are bounded"},
 	{"I1", keepFloor, "", "ready and schedulable nodes at each cordon"},
 	{"I2", keepCeiling, "", "nodes at each resize"},

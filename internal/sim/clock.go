@@ -80,11 +80,16 @@ func (w *World) turn() {
 	now := time.Now()
 	w.takeEvents()
 	w.drum(now)
+	w.runErrands(now)
 	if now.Sub(w.ticked) < time.Second || !w.moved && now.Before(w.due) {
 		return
 	}
 	w.ticked = now.Truncate(time.Second)
 	w.moved, w.due = false, now.Add(24*time.Hour)
+	if len(w.errands) > 0 {
+		w.soon(w.errands[0].at)
+	}
+	w.examine(now)
 	w.tickNeighbours(now)
 	w.tickWorkloads()
 	w.tickScheduler()

@@ -31,6 +31,7 @@ type kubelet struct {
 	again   time.Time // when it falls ill again
 	said    time.Time // when the host's agent last said what it found
 	removed bool
+	health  health // see health.go
 }
 
 // takeEvents lets the cloud's events reach the machines.

@@ -109,13 +109,7 @@ var deeds = []struct {
 			}
 		}
 	}},
-	{"abort", func(w *World) {
-		id := w.pools[w.tape.Pick(len(w.pools))]
-		if p := w.poolObject(id); p != nil {
-			w.books.aborted[id] = time.Now()
-			w.api.Edit(p, func(o client.Object) { set(o, v1alpha1.AnnotationAbort, fmt.Sprint(w.step)) })
-		}
-	}},
+	{"abort", func(w *World) { w.abort(w.anyPool()) }},
 	{"cordon", func(w *World) { w.personCordons(true) }},
 	{"uncordon", func(w *World) { w.personCordons(false) }},
 	{"kubelet dies", func(w *World) {
@@ -205,6 +199,7 @@ func (w *World) pausePool(id string, on bool) {
 	}
 	if !on {
 		delete(w.books.paused, id)
+		w.books.unpaused[id] = time.Now()
 		w.api.Edit(p, func(o client.Object) { delete(o.GetAnnotations(), v1alpha1.AnnotationPause) })
 		return
 	}
@@ -318,7 +313,8 @@ func (w *World) chaos() {
 
 // heal ends everything that is wrong, and what people have in mind with it.
 func (w *World) heal() {
-	w.calm, w.calmAt, w.moved = true, time.Now(), true
+	w.calm, w.calmAt, w.healed, w.moved = true, time.Now(), time.Now(), true
+	w.leave()
 	w.recover()
 	w.cure()
 	w.untaint()
@@ -330,12 +326,8 @@ func (w *World) heal() {
 			w.api.Edit(p, func(o client.Object) { delete(o.GetAnnotations(), v1alpha1.AnnotationPause) })
 		}
 	}
-	for _, a := range w.apps { // what has surged falls: a cluster without room is calm for hours and says little
-		more := 4
-		if !w.mix.parts.scale {
-			more = 0
-		}
-		a.replicas = min(a.replicas, a.usual+more)
+	if !w.surging {
+		w.calmLoad()
 	}
 	w.cloud.ClearFaults("")
 	w.personCordons(false)
@@ -347,4 +339,17 @@ func (w *World) heal() {
 		p.inStep(w.calmAt)
 	}
 	w.note("calm")
+}
+
+// calmLoad has what has surged fall. It is nothing that is forgiven: a cluster without
+// room is calm for hours and says little, and four pods more than usual are still more
+// than the pools began with. Where nothing scales they would have no place for good.
+func (w *World) calmLoad() {
+	for _, a := range w.apps {
+		more := 4
+		if !w.mix.parts.scale {
+			more = 0
+		}
+		a.replicas = min(a.replicas, a.usual+more)
+	}
 }

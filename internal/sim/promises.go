@@ -36,11 +36,13 @@ const (
 	keepReplace   = "replace first"
 	keepReason    = "a reason for every no"
 	keepSecret    = "no secret is told"
+	keepIll       = "only the ill are repaired"
+	keepBrake     = "brake"
 	dead          = "no panic, no dead end"
 )
 
 // Promises are all that a run checks.
-var Promises = []string{keepFloor, keepCeiling, keepEviction, keepOwnMarks, keepCleanEnd, keepDrained, keepRest, keepEnd, keepLeader, keepHuman, keepBounded, keepUnmanaged, keepPaused, keepReplace, keepReason, keepSecret, dead}
+var Promises = []string{keepFloor, keepCeiling, keepEviction, keepOwnMarks, keepCleanEnd, keepDrained, keepRest, keepEnd, keepLeader, keepHuman, keepBounded, keepUnmanaged, keepPaused, keepReplace, keepReason, keepSecret, keepIll, keepBrake, dead}
 
 // books remember what the present truth alone does not show.
 type books struct {
@@ -51,6 +53,9 @@ type books struct {
 	cordoned map[string]bool
 	// paused is since when a pool has been paused.
 	paused map[string]time.Time
+	// unpaused is when it last was no more, repairs how many were asked for by Node.
+	unpaused map[string]time.Time
+	repairs  map[string]int
 	// aborted is when a person last asked for a pool's run to be aborted.
 	aborted     map[string]time.Time
 	cloudWrites int
@@ -72,7 +77,8 @@ type count struct {
 }
 
 func newBooks() books {
-	return books{available: map[string][]count{}, cordoned: map[string]bool{}, paused: map[string]time.Time{}, aborted: map[string]time.Time{}, kept: map[string]int{}, deletes: map[string]int{}}
+	return books{available: map[string][]count{}, cordoned: map[string]bool{}, paused: map[string]time.Time{}, aborted: map[string]time.Time{}, kept: map[string]int{}, deletes: map[string]int{},
+		unpaused: map[string]time.Time{}, repairs: map[string]int{}}
 }
 
 func (w *World) promise(name string, kept bool, format string, args ...any) {
@@ -121,6 +127,7 @@ func (w *World) watchCommit(c model.Commit) {
 	}
 	if _, pod := o.(*corev1.Pod); pod {
 		w.promise(keepEviction, c.Verb == "POST pods/eviction", "%s: pod %s was written by %q", c.Writer, o.GetName(), c.Verb)
+		w.evictedFrom(o.(*corev1.Pod))
 	}
 }
 
@@ -172,6 +179,7 @@ func (w *World) watchNode(verb string, old, next *corev1.Node) {
 	before, _ := kube.MarkOf(old)
 	w.promise(keepOwnMarks, foreignTaint(next) == foreignTaint(old), "the other autoscaler's taint of node %s was written", next.Name)
 	w.countRepair(old, next)
+	w.watchVerdict(old, next)
 	if old.Spec.Unschedulable && !next.Spec.Unschedulable {
 		w.promise(keepHuman, !w.books.cordoned[string(next.UID)], "node %s was uncordoned, a person's cordon", next.Name)
 		w.promise(keepOwnMarks, before != nil && before.Cordoned, "node %s was uncordoned without a mark that says who cordoned it", next.Name)
@@ -183,9 +191,7 @@ func (w *World) watchNode(verb string, old, next *corev1.Node) {
 	if mark == nil {
 		return
 	}
-	if at, ok := w.books.paused[pool]; ok && mark.Cause == kube.CauseCycle {
-		w.promise(keepPaused, time.Since(at) < forgiven, "node %s was cordoned %s after its pool was paused", next.Name, time.Since(at))
-	}
+	w.undisturbed(pool, next, "node "+next.Name+" was cordoned")
 	if mark.Cause == kube.CauseCycle {
 		if at, ok := w.harm.gone[pool]; ok {
 			w.promise(keepHuman, time.Since(at) < forgiven, "node %s was cordoned %s after its Pool was deleted", next.Name, time.Since(at))
@@ -237,6 +243,7 @@ func (w *World) floor(pool string, n *corev1.Node) {
 	if p.Spec.Cycle.Strategy == v1alpha1.StrategyInPlace {
 		missing = max(missing, 1)
 	}
+	missing += w.heldBack(n)
 	best := 0
 	w.sample(time.Now())
 	for _, a := range w.books.available[pool] {
@@ -369,4 +376,5 @@ func (w *World) deletes(pool, instance string) {
 		}
 	})
 	w.promise(keepUnmanaged, n.Annotations[v1alpha1.AnnotationNodePoolID] == pool, "instance of node %s is deleted from another pool", n.Name)
+	w.undisturbed(pool, n, "instance of node "+n.Name+" is deleted")
 }

@@ -119,7 +119,7 @@ func setHost(n *corev1.Node, k *kubelet, now time.Time) {
 // again: what the host alone finds is no proof, and the doctor destroys nothing for it.
 func (w *World) cure() {
 	for _, id := range w.order {
-		if k := w.kubelets[id]; !w.mix.parts.repair || k.ill == faulty || w.othersIll(k) { // where several are, a person comes
+		if k := w.kubelets[id]; !w.mix.parts.repair || k.ill == faulty || !w.uncured && w.othersIll(k) { // where several are, a person comes
 			k.ill, k.dead, k.sick = well, false, false
 		}
 	}
@@ -139,7 +139,7 @@ func (w *World) ailing(v okesim.PoolView) bool {
 		if k == nil || k.ill != well {
 			return true
 		}
-		if n := w.nodeOf(k); n == nil || !works(n) {
+		if n := w.nodeOf(k); n == nil || !nodeReady(n) || hostFails(n) { // what the doctor says of it is what is to be judged
 			return true
 		}
 	}

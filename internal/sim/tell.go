@@ -3,6 +3,11 @@ package sim
 import (
 	"strings"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/internal/kube"
 )
 
 // canary stands in the environment of every pod, for nobody to repeat.
@@ -43,6 +48,31 @@ func (w *World) stayPaused(now time.Time) {
 // forgiven is for how long after a pause a cordon may still come: it was decided
 // before, by a process that was held up since.
 const forgiven = 90 * time.Second
+
+// undisturbed checks that what has just happened to a node of a pool does not happen
+// in a pause. A run asks the API server itself before it begins with a node; scale-down
+// goes by its cache, and while the faults last a watch may hang for four minutes.
+func (w *World) undisturbed(pool string, n *corev1.Node, what string) {
+	at, ok := w.books.paused[pool]
+	if !ok {
+		return
+	}
+	mark, _ := kube.MarkOf(n)
+	may := forgiven
+	if (mark == nil || mark.Cause == kube.CauseScaleDown || mark.DrainStarted != nil) && !(w.calm && at.After(w.healed)) {
+		may = belatedMore
+	}
+	w.promise(keepPaused, time.Since(at) < may, "%s %s after its pool was paused", what, time.Since(at))
+}
+
+// evictedFrom is told of each eviction.
+func (w *World) evictedFrom(p *corev1.Pod) {
+	n, ok := w.api.Find("nodes", "", p.Spec.NodeName).(*corev1.Node)
+	if !ok || n == nil {
+		return
+	}
+	w.undisturbed(n.Annotations[v1alpha1.AnnotationNodePoolID], n, "pod "+p.Name+" was evicted from node "+n.Name)
+}
 
 // countReads bounds what the cloud is asked in a minute: Oracle throttles, and a
 // loop that asks without rest is found by nothing else.

@@ -21,6 +21,7 @@ type app struct {
 	cpu      int64         // milli
 	memory   int64         // MiB
 	budget   bool          // has a PDB of maxUnavailable 1
+	closed   bool          // for now of 0
 	ends     time.Duration // its pods end after so long; 0 is never
 }
 
@@ -103,6 +104,9 @@ func (w *World) tickBudget(a *app) {
 		}
 		b.Status.ObservedGeneration, b.Status.CurrentHealthy = b.Generation, healthy
 		b.Status.ExpectedPods, b.Status.DesiredHealthy = int32(a.replicas), int32(max(a.replicas-1, 0))
+		if a.closed {
+			b.Status.DesiredHealthy = int32(a.replicas)
+		}
 		b.Status.DisruptionsAllowed = max(healthy-b.Status.DesiredHealthy, 0)
 	})
 }

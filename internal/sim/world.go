@@ -139,6 +139,11 @@ type World struct {
 	scaled time.Time
 	waves  int
 	since  time.Time
+	// errands are what somebody will still do, see leavings.go; healed is when the
+	// faults ended.
+	errands                    []errand
+	healed                     time.Time
+	uncured, onlooker, surging bool
 }
 
 type stats struct {

@@ -1,0 +1,235 @@
+package sim
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/cycle"
+	"github.com/tidemill/tidemill/internal/kube"
+	"github.com/tidemill/tidemill/internal/world"
+)
+
+// What a machine's health truly is, since when, and what follows from it for the
+// doctor: he may believe neither himself nor what he wrote yesterday. So that a
+// verdict that is wrong excuses nothing, these checks ask the machines.
+
+// health is whether anything is wrong with a machine or its Node, and since when it is
+// so.
+type health struct {
+	bad   bool
+	since time.Time
+}
+
+// belated is for how long a verdict, a request or a mark may be older than what it is
+// about: the doctor looks every two minutes when nothing is written, and says "well"
+// when the kubelet has said so. While faults last, watches may hang for four minutes.
+const (
+	belated     = 5 * time.Minute
+	belatedMore = 10 * time.Minute
+)
+
+func (w *World) lateness(since time.Time) time.Duration {
+	if w.calm && since.After(w.healed) {
+		return belated
+	}
+	return belatedMore
+}
+
+// examine brings what is known of all machines up to date.
+func (w *World) examine(now time.Time) {
+	for _, id := range w.order {
+		k := w.kubelets[id]
+		if k.removed {
+			continue
+		}
+		n := w.nodeOf(k)
+		bad := k.ill != well || k.sick || k.dead || !k.up || n == nil || !nodeReady(n)
+		if k.health.since.IsZero() || bad != k.health.bad {
+			k.health = health{bad, now}
+		}
+		if n != nil {
+			w.stands(k, n, now)
+		}
+	}
+}
+
+// wellFor is for how long nothing has been wrong with a Node's machine; 0 for one
+// that is not known, or ill.
+func (w *World) wellFor(n *corev1.Node) time.Duration {
+	k := w.kubelets[n.Spec.ProviderID]
+	if k == nil || k.health.bad || k.health.since.IsZero() || k.ill != well || k.sick || !nodeReady(n) {
+		return 0
+	}
+	return time.Since(k.health.since)
+}
+
+// badFor is the same of one that is ill.
+func (k *kubelet) badFor() time.Duration {
+	if !k.health.bad {
+		return 0
+	}
+	return time.Since(k.health.since)
+}
+
+// condemned is whether the doctor says that the node has a problem.
+func condemned(n *corev1.Node) bool {
+	for _, c := range n.Status.Conditions {
+		if c.Type == v1alpha1.NodeConditionProblem {
+			return c.Status == corev1.ConditionTrue
+		}
+	}
+	return false
+}
+
+// stands checks what is on a Node for longer than it may be.
+func (w *World) stands(k *kubelet, n *corev1.Node, now time.Time) {
+	if !w.calm || now.Sub(w.healed) < belated {
+		return
+	}
+	if fine := w.wellFor(n); fine > belated && condemned(n) {
+		w.promise(keepIll, hostFails(n), "node %s is said to have a problem, and nothing has been wrong with it for %s: %s", n.Name, fine, problem(n))
+	}
+	w.drainsEnd(n, now)
+	w.givenBack(n, now)
+}
+
+func problem(n *corev1.Node) string {
+	for _, c := range n.Status.Conditions {
+		if c.Type == v1alpha1.NodeConditionProblem {
+			return c.Reason + ": " + c.Message
+		}
+	}
+	return ""
+}
+
+// drainsEnd checks that a drain that does not come to its end is given up in its
+// time: three minutes in all Pools here, and the daemon looks every two.
+func (w *World) drainsEnd(n *corev1.Node, now time.Time) {
+	pool := n.Annotations[v1alpha1.AnnotationNodePoolID]
+	mark, err := kube.MarkOf(n)
+	if err != nil || mark == nil || mark.DrainStarted == nil || mark.Drained != nil {
+		return
+	}
+	since := latest(*mark.DrainStarted, w.healed, w.books.unpaused[pool])
+	_, paused := w.books.paused[pool]
+	w.promise(keepBounded, paused || now.Sub(since) < 8*time.Minute, "the drain of node %s has not ended %s after its begin", n.Name, now.Sub(*mark.DrainStarted))
+}
+
+// givenBack checks that what a run had cordoned is given back soon after it was
+// aborted. A node that asks for itself is not the run's alone.
+func (w *World) givenBack(n *corev1.Node, now time.Time) {
+	pool := n.Annotations[v1alpha1.AnnotationNodePoolID]
+	at, ok := w.books.aborted[pool]
+	p := w.poolObject(pool)
+	mark, err := kube.MarkOf(n)
+	if !ok || p == nil || err != nil || mark == nil || mark.Cause != kube.CauseCycle || mark.Acted != nil || !mark.Cordoned {
+		return
+	}
+	if r := mark.Reason; r != "Outdated" || n.Annotations[v1alpha1.AnnotationCycle] != "" || !mark.Since.Before(at) {
+		return
+	}
+	if run := p.Status.Cycle; run != nil && !run.StartedAt.Time.Before(at) {
+		return // another run, which may want it
+	}
+	since := latest(at, w.healed)
+	w.promise(keepHuman, now.Sub(since) < belated || w.leaving(n), "node %s is still cordoned %s after its run was aborted", n.Name, now.Sub(at))
+}
+
+// leaving is whether the machine of a Node is on its way out.
+func (w *World) leaving(n *corev1.Node) bool {
+	v, err := w.cloud.Pool(n.Annotations[v1alpha1.AnnotationNodePoolID])
+	if err != nil {
+		return true
+	}
+	for _, e := range v.Nodes {
+		if e.ID == n.Spec.ProviderID {
+			return e.State == "DELETING"
+		}
+	}
+	return true
+}
+
+func latest(times ...time.Time) time.Time {
+	var out time.Time
+	for _, t := range times {
+		if t.After(out) {
+			out = t
+		}
+	}
+	return out
+}
+
+// watchVerdict looks at a Node on which the doctor has just written.
+func (w *World) watchVerdict(old, next *corev1.Node) {
+	if fine := w.wellFor(next); condemned(next) && !condemned(old) {
+		w.promise(keepIll, fine < w.lateness(time.Now().Add(-fine)) || hostFails(next), "node %s is condemned, and nothing has been wrong with it for %s: %s", next.Name, fine, problem(next))
+	}
+	if asksRepair(next) && !asksRepair(old) {
+		w.watchRepair(next)
+		w.looksOn(next)
+	}
+	if was, _ := kube.MarkOf(old); was == nil {
+		if is, _ := kube.MarkOf(next); is != nil && is.Cause == kube.CauseRepair {
+			fine := w.wellFor(next)
+			w.promise(keepIll, fine < w.lateness(time.Now().Add(-fine)), "node %s is taken for a repair, and nothing has been wrong with it for %s", next.Name, fine)
+		}
+	}
+}
+
+// watchRepair checks that a repair that is being asked for may be: nobody has paused
+// the pool, its node is ill, few others are, and none of them is in repair.
+func (w *World) watchRepair(n *corev1.Node) {
+	pool := n.Annotations[v1alpha1.AnnotationNodePoolID]
+	p := w.poolObject(pool)
+	if p == nil {
+		return
+	}
+	now, fine := time.Now(), w.wellFor(n)
+	w.promise(keepIll, fine < w.lateness(now.Add(-fine)), "a repair of node %s is asked for, and nothing has been wrong with it for %s", n.Name, fine)
+	if at, ok := w.books.paused[pool]; ok {
+		w.promise(keepPaused, now.Sub(at) < w.lateness(at), "a repair of node %s is asked for %s after its pool was paused", n.Name, now.Sub(at))
+	}
+	if key := string(n.UID); w.calm {
+		w.books.repairs[key]++
+		w.promise(keepBounded, w.books.repairs[key] <= 3, "a repair of node %s is asked for the %d. time", n.Name, w.books.repairs[key])
+	}
+	total, ill, asked := 0, 0, 0
+	w.api.Each("nodes", func(o client.Object) {
+		other := o.(*corev1.Node)
+		k := w.kubelets[other.Spec.ProviderID]
+		if k == nil || other.Annotations[v1alpha1.AnnotationNodePoolID] != pool {
+			return
+		}
+		total++
+		if k.badFor() > 2*time.Minute && k.ill != faulty && other.CreationTimestamp.Add(belated).Before(now) {
+			ill++
+		}
+		if mark, _ := kube.MarkOf(other); other.Name != n.Name && (asksRepair(other) && !(&world.Pool{Object: p}).Aborted(&world.Node{Object: other}) || mark != nil && mark.Cause == kube.CauseRepair) {
+			asked++
+		}
+	})
+	w.promise(keepBrake, ill <= max(1, total/5), "pool %s: a repair of node %s is asked for, and %d of %d nodes are ill: a common cause is likelier", p.Name, n.Name, ill, total)
+	if w.calm && now.Sub(w.healed) > belated {
+		w.promise(keepBrake, asked == 0, "pool %s: a repair of node %s is asked for beside %d others", p.Name, n.Name, asked)
+	}
+}
+
+// heldBack is by how many nodes a pool was short before a run, by people's doing, when
+// the Node that goes is one that the run had added: it may take that away again, and
+// the pool is as it was.
+func (w *World) heldBack(going *corev1.Node) int {
+	if mark, err := kube.MarkOf(going); err != nil || mark == nil || mark.Reason != string(cycle.Surplus) {
+		return 0
+	}
+	held := 0
+	w.api.Each("nodes", func(o client.Object) {
+		n := o.(*corev1.Node)
+		if n.Annotations[v1alpha1.AnnotationNodePoolID] == going.Annotations[v1alpha1.AnnotationNodePoolID] && w.books.cordoned[string(n.UID)] {
+			held++
+		}
+	})
+	return held
+}

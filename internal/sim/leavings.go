@@ -1,0 +1,262 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/internal/kube"
+)
+
+// What people leave behind when the faults end, in some histories, for ten minutes of
+// the calm: a pool stays paused with a turn-over asked for in it, nodes stay cordoned,
+// a team keeps its budget closed, machines stay ill together, a zone goes silent once
+// more. Four minutes of faults are too short for a drain to run out of its time, for a
+// repair, or for a pause to be worth the name; and where no request fails, whatever
+// the daemon does is its own will, so that checks may be as strict as its promises.
+//
+//	faults ──► heal ──► what was left ──► tidied up ──► rest
+//	                    (checks of time)
+
+// errand is one thing that somebody will do.
+type errand struct {
+	at   time.Time
+	what string
+	do   func()
+}
+
+// leavings are what may be left, each with how many in a thousand leave it.
+var leavings = []struct {
+	permille int
+	leave    func(*World)
+}{
+	{250, (*World).leavePause},
+	{250, (*World).leaveCordons},
+	{250, (*World).leaveBudget},
+	{200, (*World).leaveZone},
+	{350, (*World).leaveIll},
+	{400, (*World).leaveOnlooker},
+	{200, (*World).leaveAbort},
+	{100, (*World).leaveLoad},
+}
+
+// leave draws what is left. A tape that is at its end leaves nothing.
+func (w *World) leave() {
+	if w.opt.Gentle {
+		return
+	}
+	w.tape.Align()
+	for _, l := range leavings {
+		if w.tape.Chance(l.permille) {
+			l.leave(w)
+		}
+	}
+}
+
+// later on somebody does something.
+func (w *World) errandIn(d time.Duration, what string, do func()) {
+	w.errands = append(w.errands, errand{time.Now().Add(d), what, do})
+	slices.SortStableFunc(w.errands, func(a, b errand) int { return a.at.Compare(b.at) })
+	w.moved = true
+}
+
+// runErrands does what is due. The calm is counted from the last one on.
+func (w *World) runErrands(now time.Time) {
+	for len(w.errands) > 0 && !now.Before(w.errands[0].at) {
+		e := w.errands[0]
+		w.errands = w.errands[1:]
+		w.note("person: %s", e.what)
+		w.moved = true
+		e.do()
+		w.calmAt, w.lastReal = now, now
+	}
+	if len(w.errands) > 0 {
+		w.soon(w.errands[0].at)
+	}
+}
+
+func (w *World) anyPool() string { return w.pools[w.tape.Pick(len(w.pools))] }
+
+// askFor asks for a turn-over of a pool.
+func (w *World) askFor(pool, value string) {
+	if p := w.poolObject(pool); p != nil {
+		w.api.Edit(p, func(o client.Object) { set(o, v1alpha1.AnnotationCycle, value) })
+	}
+}
+
+// leavePause keeps a pool paused. Somebody asks for a turn-over meanwhile, and a
+// machine falls ill: both have to wait.
+func (w *World) leavePause() {
+	pool, value := w.anyPool(), fmt.Sprint("paused-", w.step)
+	w.errandIn(0, "leaves a pool paused", func() { w.pausePool(pool, true) })
+	w.errandIn(10*time.Second, "asks for a turn-over of the paused pool", func() { w.askFor(pool, value) })
+	if w.mix.parts.ills > 0 && w.tape.Chance(500) {
+		w.errandIn(20*time.Second, "a machine of the paused pool falls ill", func() { w.fallIll(pool, hangs) })
+	}
+	w.errandIn(7*time.Minute, "unpauses the pool", func() { w.pausePool(pool, false) })
+}
+
+// leaveCordons keeps nodes of a pool cordoned and has the pool turned over. In
+// half of the cases that is aborted in the middle.
+func (w *World) leaveCordons() {
+	pool, value, n := w.anyPool(), fmt.Sprint("cordoned-", w.step), 1+w.tape.Pick(2)
+	w.errandIn(time.Second, "cordons nodes to look at them", func() { w.cordonSome(pool, n) })
+	w.errandIn(80*time.Second, "asks for a turn-over beside cordoned nodes", func() { w.askFor(pool, value) })
+	if w.tape.Chance(500) {
+		w.errandIn(time.Duration(140+20*w.tape.Pick(8))*time.Second, "aborts it", func() { w.abort(pool) })
+	}
+	w.errandIn(10*time.Minute, "uncordons", func() { w.personCordons(false) })
+}
+
+// cordonSome is kubectl cordon of the first n schedulable nodes of a pool.
+func (w *World) cordonSome(pool string, n int) {
+	for _, id := range w.order {
+		k := w.kubelets[id]
+		node := w.nodeOf(k)
+		if n == 0 || node == nil || k.inst.PoolID != pool || node.Spec.Unschedulable {
+			continue
+		}
+		n--
+		w.books.cordoned[string(node.UID)] = true
+		w.api.Edit(node, func(o client.Object) { o.(*corev1.Node).Spec.Unschedulable = true })
+	}
+}
+
+// leaveBudget has a team close its budget for longer than a drain may take, and a
+// pool turned over meanwhile.
+func (w *World) leaveBudget() {
+	var closable []*app
+	for _, a := range w.apps {
+		if a.budget {
+			closable = append(closable, a)
+		}
+	}
+	a, pool, value := closable[w.tape.Pick(len(closable))], w.anyPool(), fmt.Sprint("closed-", w.step)
+	w.errandIn(0, "closes the budget of "+a.name, func() { w.closeBudget(a, true) })
+	w.errandIn(5*time.Second, "asks for a turn-over beside a closed budget", func() { w.askFor(pool, value) })
+	if w.tape.Chance(300) {
+		w.errandIn(4*time.Minute, "aborts it", func() { w.abort(pool) })
+	}
+	w.errandIn(10*time.Minute, "opens the budget", func() { w.closeBudget(a, false) })
+}
+
+func (w *World) closeBudget(a *app, closed bool) {
+	b, ok := w.api.Find("poddisruptionbudgets", "default", a.name).(*policyv1.PodDisruptionBudget)
+	if !ok {
+		return
+	}
+	a.closed = closed
+	most := intstr.FromInt32(1)
+	if closed {
+		most = intstr.FromInt32(0)
+	}
+	w.api.Edit(b, func(o client.Object) { o.(*policyv1.PodDisruptionBudget).Spec.MaxUnavailable = &most })
+}
+
+// leaveZone has a zone go silent for a while in the middle of a turn-over.
+func (w *World) leaveZone() {
+	pool, value, ads := w.anyPool(), fmt.Sprint("outage-", w.step), w.cloud.AvailabilityDomains()
+	ad, for_ := ads[w.tape.Pick(len(ads))], time.Duration(60+20*w.tape.Pick(6))*time.Second
+	w.errandIn(10*time.Second, "asks for a turn-over before an outage", func() { w.askFor(pool, value) })
+	w.errandIn(time.Duration(40+15*w.tape.Pick(6))*time.Second, "zone "+ad+" is silent", func() {
+		for _, id := range w.order {
+			if k := w.kubelets[id]; k.inst.AvailabilityDomain == ad {
+				k.sick = true
+			}
+		}
+		w.errandIn(for_, "zone "+ad+" is back", w.recover)
+	})
+}
+
+// leaveIll keeps ill together what is, which is what a brake is for, and in half of
+// the cases makes it so.
+func (w *World) leaveIll() {
+	if w.mix.parts.ills == 0 || !w.mix.parts.repair {
+		return
+	}
+	pool, n := w.anyPool(), 2+w.tape.Pick(3)
+	if w.tape.Chance(500) {
+		w.errandIn(time.Second, "machines of a pool fall ill together", func() {
+			for range n {
+				w.fallIll(pool, hangs)
+			}
+		})
+	}
+	w.uncured = true
+	w.errandIn(8*time.Minute, "comes and cures", func() { w.uncured = false; w.cure() })
+}
+
+// fallIll makes the first machine of a pool ill that is well.
+func (w *World) fallIll(pool string, ill illness) {
+	for _, id := range w.order {
+		k := w.kubelets[id]
+		if k.ill == well && k.up && !k.removed && k.inst.PoolID == pool && w.nodeOf(k) != nil {
+			k.ill, k.fell, k.sick, k.dead = ill, time.Now(), true, true
+			w.stats.kinds["ill"]++
+			return
+		}
+	}
+}
+
+// leaveOnlooker has somebody watch who wants to do it himself: when a repair is asked
+// for he pauses the pool, mends the machine, and lets the pool go on.
+func (w *World) leaveOnlooker() {
+	if w.mix.parts.ills == 0 || !w.mix.parts.repair {
+		return
+	}
+	pool := w.anyPool()
+	if w.tape.Chance(500) {
+		w.errandIn(2*time.Second, "a machine falls ill under somebody's eyes", func() { w.fallIll(pool, hangs) })
+	}
+	w.onlooker = true
+	w.errandIn(10*time.Minute, "looks on no more", func() { w.onlooker = false })
+}
+
+// looksOn is told of each repair that is asked for.
+func (w *World) looksOn(node *corev1.Node) {
+	pool, k := node.Annotations[v1alpha1.AnnotationNodePoolID], w.kubelets[node.Spec.ProviderID]
+	if !w.onlooker || k == nil {
+		return
+	}
+	w.onlooker = false
+	w.errandIn(0, "pauses the pool to mend "+node.Name+" himself", func() { w.pausePool(pool, true) })
+	w.errandIn(2*time.Minute, "has mended "+node.Name, func() { k.ill, k.sick, k.dead = well, false, false })
+	w.errandIn(8*time.Minute, "lets the pool go on", func() { w.pausePool(pool, false) })
+}
+
+// leaveAbort has all runs aborted some minutes later.
+func (w *World) leaveAbort() {
+	pool, value := w.anyPool(), fmt.Sprint("vain-", w.step)
+	w.errandIn(5*time.Second, "asks for a turn-over in vain", func() { w.askFor(pool, value) })
+	w.errandIn(time.Duration(30+30*w.tape.Pick(8))*time.Second, "aborts all runs", func() {
+		for _, id := range w.pools {
+			w.abort(id)
+		}
+	})
+}
+
+// leaveLoad has loads that have surged fall only now.
+func (w *World) leaveLoad() {
+	w.surging = true
+	w.errandIn(8*time.Minute, "lets the load fall", w.calmLoad)
+}
+
+// abort is a person who wants the run of a pool to end.
+func (w *World) abort(id string) {
+	if p := w.poolObject(id); p != nil {
+		w.books.aborted[id] = time.Now()
+		w.api.Edit(p, func(o client.Object) { set(o, v1alpha1.AnnotationAbort, fmt.Sprint(w.step)) })
+	}
+}
+
+// asksRepair is whether the Node carries a request of the doctor's.
+func asksRepair(n *corev1.Node) bool {
+	_, asked, _ := kube.ParseRepairRequest(n.Annotations[v1alpha1.AnnotationCycle])
+	return asked
+}
