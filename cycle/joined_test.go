@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/internal/world/worldtest"
 )
 
@@ -97,5 +98,38 @@ func TestANewNodeCountsWhenItIsComplete(t *testing.T) {
 				t.Errorf("nothing says %q:\n%s", c.lacks, words(plan))
 			}
 		})
+	}
+}
+
+// TestAStoppedRunSaysTheSameUntilSomebodyComes: what it says of a machine that never
+// became a node does not grow older with it, or the Pool would be written each minute;
+// and what it asks for can be done, whatever the run was asked by.
+func TestAStoppedRunSaysTheSameUntilSomebodyComes(t *testing.T) {
+	for request, advice := range map[string]string{
+		v1alpha1.AnnotationCycle + "=now":           "set a new value of annotation tidemill.dev/cycle",
+		v1alpha1.AnnotationUpgradeTo + "=v1.34.1":   "end the run with annotation tidemill.dev/abort and take that off again",
+		"node/" + "10.0.0.7" + "=replace-this":      "end the run with annotation tidemill.dev/abort and set a new value on the node",
+		v1alpha1.AnnotationRollback + "=2026-11-22": "take that off again",
+	} {
+		if got := howToAskAgain(&v1alpha1.CycleStatus{Request: request}); !strings.Contains(got, advice) {
+			t.Errorf("%s: %q", request, got)
+		}
+	}
+	w, _ := complete()
+	w.Objects.Nodes = w.Objects.Nodes[:2]
+	machine := w.Cloud.Instances[worldtest.PoolID("workers")][2]
+	run := w.Objects.Pools[0].Status.Cycle
+	run.FailedJoins = []string{"a", "b", string(machine.ID)}
+	said := map[string]bool{}
+	for range 3 {
+		w.Now = w.Now.Add(30 * time.Minute)
+		for _, b := range Decide(w.Snapshot(), Policy{}).Pools[0].Blocked {
+			if b.Reason == JoinTimeout {
+				said[b.Message] = true
+			}
+		}
+	}
+	if len(said) != 1 {
+		t.Errorf("it says %v", said)
 	}
 }

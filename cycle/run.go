@@ -3,7 +3,6 @@ package cycle
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -128,7 +127,9 @@ func (d *decision) joins(run *v1alpha1.CycleStatus) (stopped bool) {
 		if !d.late(n, run) {
 			continue
 		}
-		message := fmt.Sprintf("not available %s after its creation (%s%s)", d.s.Now.Sub(n.Created()).Round(time.Minute), n.Stage(), because(d.lacks[n]))
+		// The time that it had and not its age: a run that has stopped waits for a
+		// person, and would write another sentence each minute until one comes.
+		message := fmt.Sprintf("not available %s after its creation (%s%s)", d.joinTimeout(), n.Stage(), because(d.lacks[n]))
 		d.block(n, JoinTimeout, message)
 		switch {
 		case slices.Contains(run.FailedJoins, string(n.ID())):
@@ -145,8 +146,22 @@ func (d *decision) joins(run *v1alpha1.CycleStatus) (stopped bool) {
 	if len(run.FailedJoins) < d.maxFailed() {
 		return false
 	}
-	d.wait(JoinFailures, several(len(run.FailedJoins), "new node")+" did not become available: the run has stopped, old nodes are left alone; mend the cause and set a new value")
+	d.wait(JoinFailures, several(len(run.FailedJoins), "new node")+" did not become available: the run has stopped, old nodes are left alone; mend the cause and "+howToAskAgain(run))
 	return true
+}
+
+// howToAskAgain is what a person has to do so that what has stopped is tried once
+// more. A version cannot be given another value; but a request that was aborted is
+// looked at again as soon as the abort is taken off.
+func howToAskAgain(run *v1alpha1.CycleStatus) string {
+	abort := "end the run with annotation " + v1alpha1.AnnotationAbort
+	switch _, cycle := cycleValue(run.Request); {
+	case cycle:
+		return "set a new value of annotation " + v1alpha1.AnnotationCycle
+	case single(run):
+		return abort + " and set a new value on the node"
+	}
+	return abort + " and take that off again: the request is then looked at anew"
 }
 
 // late is whether a node born in this run has had its time to become available.

@@ -90,6 +90,7 @@ func (w *World) turn() {
 		w.soon(w.errands[0].at)
 	}
 	w.examine(now)
+	w.tickMoments(now)
 	w.tickNeighbours(now)
 	w.tickWorkloads()
 	w.tickScheduler()

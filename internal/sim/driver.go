@@ -28,6 +28,7 @@ type mix struct {
 	// zombies go on with their loops when they have lost the Lease, for ten minutes: a
 	// process that was stopped for a while and comes to in the middle of a write.
 	zombies bool
+	moments int // permille of steps
 }
 
 func (w *World) drawMix() {
@@ -54,6 +55,7 @@ func (w *World) drawMix() {
 	w.mix.chaos = []int{0, 5, 15, 30}[w.tape.Pick(4)]
 	w.mix.people = []int{8, 15, 25, 40}[w.tape.Pick(4)]
 	w.mix.zombies = w.mix.replicas > 1 && w.tape.Chance(400)
+	w.mix.moments = []int{0, 0, 15, 40}[w.tape.Pick(4)]
 }
 
 // fault is a way in which an op can fail.
@@ -82,6 +84,9 @@ var faults = []fault{
 	}},
 	{"403", func(w *World, o *op) answer { return o.refusal(403, "forbidden") }},
 }
+
+// silence is what a cloud answers that does not.
+var silence = fault{"silence", func(w *World, o *op) answer { return o.refusal(503, "the service is unavailable") }}
 
 // refusal answers in the words of whoever was asked, and does nothing.
 func (o *op) refusal(status int, message string) answer {
@@ -164,6 +169,9 @@ func (w *World) grant(o *op, f *fault) {
 			w.crashAt(o)
 			return
 		}
+	}
+	if f == nil && o.cloud != nil && time.Now().Before(w.silent) {
+		f = &silence
 	}
 	if f == nil {
 		a := w.serve(o)
@@ -283,6 +291,9 @@ func (w *World) rough() {
 		return
 	case w.tape.Chance(w.mix.parts.hostile):
 		w.outrage()
+		return
+	case w.tape.Chance(w.mix.moments):
+		w.moment()
 		return
 	}
 	r := w.tape.Pick(100)

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"encoding/json"
 	"maps"
 	"slices"
 
@@ -13,14 +12,11 @@ import (
 	"github.com/tidemill/tidemill/internal/okesim"
 )
 
-// resizes checks the ceiling.
-func (w *World) resizes(pool string, body []byte) {
-	var put struct {
-		NodeConfigDetails struct {
-			Size *int `json:"size"`
-		} `json:"nodeConfigDetails"`
-	}
-	if json.Unmarshal(body, &put) != nil || put.NodeConfigDetails.Size == nil {
+// resizes checks the ceiling. A run may go beyond the size that is desired by its
+// surge; scaling, by nothing beyond the pool's maximum.
+func (w *World) resizes(o *op, pool string) {
+	asked, ok := sizeIn(o.body)
+	if !ok {
 		return
 	}
 	v, err := w.cloud.Pool(pool)
@@ -28,11 +24,12 @@ func (w *World) resizes(pool string, body []byte) {
 	if err != nil || p == nil {
 		return
 	}
-	to, limit := *put.NodeConfigDetails.Size, v.Size
+	to, limit := asked, v.Size
+	w.intoWall(o, v, to)
 	if run := p.Status.Cycle; run != nil {
 		limit = int(run.Desired)
 	}
-	if p.Spec.Scale != nil {
+	if p.Spec.Scale != nil && (o.loop() != "cycle" || p.Status.Cycle == nil) {
 		limit = max(limit, int(p.Spec.Scale.MaxSize))
 	}
 	surge := 1

@@ -52,7 +52,7 @@ func (w *World) takeEvents() {
 		w.note("cloud %s %s", e.Type, e.Instance.Name)
 		switch e.Type {
 		case okesim.InstanceActive:
-			k.up, k.joinAt = true, time.Now().Add(3*time.Second)
+			k.up, k.joinAt = true, time.Now().Add(w.bootsIn())
 		case okesim.InstanceStarted:
 			k.up, k.booted = true, k.booted+1
 			if k.ill == well {

@@ -118,6 +118,7 @@ func (w *World) otherAutoscaler() {
 	case 2:
 		if v, err := w.cloud.Pool(k.inst.PoolID); err == nil {
 			size := v.Size + 1
+			w.typed(k.inst.PoolID, size)
 			_, _ = w.cloud.UpdatePool(k.inst.PoolID, okesim.PoolUpdate{Size: &size}, "")
 		}
 	}

@@ -39,11 +39,13 @@ func (w *World) build() error {
 			return fmt.Errorf("add pool %s: %w", name, err)
 		}
 		w.pools = append(w.pools, id)
+		w.books.orders.wished[id] = n
 		w.api.Create(w.remember(w.wishes(name, id, n)))
 	}
 	w.addApp(&app{name: "web", replicas: size, cpu: 900, memory: 1500, budget: true})
 	w.addApp(&app{name: "jobs", replicas: size / 2, cpu: 1500, memory: 2000})
 	w.addApp(&app{name: "cache", replicas: 2, cpu: 500, memory: 6000, budget: true})
+	w.api.Create(stranger())
 	if w.mix.parts.neighbours {
 		w.moveIn()
 	}
@@ -251,6 +253,7 @@ func (w *World) consoleResize() {
 	id := w.pools[w.tape.Pick(len(w.pools))]
 	if v, err := w.cloud.Pool(id); err == nil {
 		size := v.Size + 1 + w.tape.Pick(2)
+		w.typed(id, size)
 		_, _ = w.cloud.UpdatePool(id, okesim.PoolUpdate{Size: &size}, "")
 	}
 }
@@ -329,6 +332,8 @@ func (w *World) heal() {
 	if !w.surging {
 		w.calmLoad()
 	}
+	w.wallsStand()
+	w.silent, w.slow = time.Time{}, time.Time{}
 	w.cloud.ClearFaults("")
 	w.personCordons(false)
 	for _, p := range w.procs {

@@ -227,4 +227,5 @@ func (r recorder) Eventf(regarding runtime.Object, _ runtime.Object, kind, reaso
 		r.w.opt.Trace(fmt.Sprintf("%6s %-10s says %s: %s", "", time.Since(r.w.began).Round(time.Millisecond), reason, fmt.Sprintf(note, args...)))
 	}
 	r.w.watchEvent(reason, fmt.Sprintf(note, args...))
+	r.w.checkTold(reason, regarding)
 }

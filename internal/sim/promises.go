@@ -1,14 +1,12 @@
 package sim
 
 import (
-	"slices"
 	"strings"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
-	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
@@ -38,17 +36,20 @@ const (
 	keepSecret    = "no secret is told"
 	keepIll       = "only the ill are repaired"
 	keepBrake     = "brake"
+	keepNews      = "no deed on old news"
+	keepTruth     = "what is told is so"
+	keepOneHand   = "one hand on a pool"
 	dead          = "no panic, no dead end"
 )
 
 // Promises are all that a run checks.
-var Promises = []string{keepFloor, keepCeiling, keepEviction, keepOwnMarks, keepCleanEnd, keepDrained, keepRest, keepEnd, keepLeader, keepHuman, keepBounded, keepUnmanaged, keepPaused, keepReplace, keepReason, keepSecret, keepIll, keepBrake, dead}
+var Promises = []string{keepFloor, keepCeiling, keepEviction, keepOwnMarks, keepCleanEnd, keepDrained, keepRest, keepEnd, keepLeader, keepHuman, keepBounded, keepUnmanaged, keepPaused, keepReplace, keepReason, keepSecret, keepIll, keepBrake, keepNews, keepTruth, keepOneHand, dead}
 
 // books remember what the present truth alone does not show.
 type books struct {
-	// available is how many nodes of a pool could be counted on in the last minute,
+	// available are the nodes of a pool that could be counted on in the last minute,
 	// an entry for each change: a decision may be that old.
-	available map[string][]count
+	available map[string][]sample
 	// cordoned are nodes that a person has cordoned, by UID.
 	cordoned map[string]bool
 	// paused is since when a pool has been paused.
@@ -68,17 +69,12 @@ type books struct {
 	written time.Time
 	most    int
 	kept    map[string]int // how often each promise was put to the test
-}
-
-// count is how many there were from then on.
-type count struct {
-	at time.Time
-	n  int
+	orders  orders
 }
 
 func newBooks() books {
-	return books{available: map[string][]count{}, cordoned: map[string]bool{}, paused: map[string]time.Time{}, aborted: map[string]time.Time{}, kept: map[string]int{}, deletes: map[string]int{},
-		unpaused: map[string]time.Time{}, repairs: map[string]int{}}
+	return books{available: map[string][]sample{}, cordoned: map[string]bool{}, paused: map[string]time.Time{}, aborted: map[string]time.Time{}, kept: map[string]int{}, deletes: map[string]int{},
+		unpaused: map[string]time.Time{}, repairs: map[string]int{}, orders: newOrders()}
 }
 
 func (w *World) promise(name string, kept bool, format string, args ...any) {
@@ -133,12 +129,17 @@ func (w *World) watchCommit(c model.Commit) {
 
 // leads checks that a writer holds the Lease.
 func (w *World) leads(writer, what string) {
-	l, ok := w.api.Find("leases", "tidemill-system", "tidemill").(*coordinationv1.Lease)
-	holder := ""
-	if ok && l.Spec.HolderIdentity != nil {
-		holder = *l.Spec.HolderIdentity
-	}
+	holder := w.holder()
 	w.promise(keepLeader, holder == writer || w.deposed(writer), "%s wrote %s, and %q leads", writer, what, holder)
+}
+
+// holder is whose the Lease is, "" for nobody's.
+func (w *World) holder() string {
+	l, ok := w.api.Find("leases", "tidemill-system", "tidemill").(*coordinationv1.Lease)
+	if ok && l.Spec.HolderIdentity != nil {
+		return *l.Spec.HolderIdentity
+	}
+	return ""
 }
 
 // heartbeatOnly is a verdict of the doctor's that stands and is said again, or a
@@ -180,6 +181,7 @@ func (w *World) watchNode(verb string, old, next *corev1.Node) {
 	w.promise(keepOwnMarks, foreignTaint(next) == foreignTaint(old), "the other autoscaler's taint of node %s was written", next.Name)
 	w.countRepair(old, next)
 	w.watchVerdict(old, next)
+	w.promise(keepOwnMarks, !old.Spec.Unschedulable || mark == nil || !mark.Cordoned || before != nil && before.Cordoned, "node %s was cordoned by somebody else, and its mark says that tidemill did it", next.Name)
 	if old.Spec.Unschedulable && !next.Spec.Unschedulable {
 		w.promise(keepHuman, !w.books.cordoned[string(next.UID)], "node %s was uncordoned, a person's cordon", next.Name)
 		w.promise(keepOwnMarks, before != nil && before.Cordoned, "node %s was uncordoned without a mark that says who cordoned it", next.Name)
@@ -188,10 +190,13 @@ func (w *World) watchNode(verb string, old, next *corev1.Node) {
 		return
 	}
 	w.promise(keepOwnMarks, mark != nil && mark.Cordoned, "node %s was cordoned without a mark", next.Name)
+	w.spent(pool, next.Name)
 	if mark == nil {
 		return
 	}
 	w.undisturbed(pool, next, "node "+next.Name+" was cordoned")
+	w.informed(next.Name)
+	w.oneHand(pool, next.Name, mark)
 	if mark.Cause == kube.CauseCycle {
 		if at, ok := w.harm.gone[pool]; ok {
 			w.promise(keepHuman, time.Since(at) < forgiven, "node %s was cordoned %s after its Pool was deleted", next.Name, time.Since(at))
@@ -220,43 +225,6 @@ func (w *World) obeys(pool, node string, mark *kube.Mark) {
 	w.promise(keepHuman, time.Since(at) < forgiven, "node %s was cordoned %s after the run of its pool was aborted", node, time.Since(at))
 }
 
-// floor checks, when a working node has just been cordoned for a replacement,
-// that the pool can do without it: as many as are desired, less those that may be
-// missing, have been there at some moment of the last minute.
-func (w *World) floor(pool string, n *corev1.Node) {
-	p := w.poolObject(pool)
-	if p == nil || p.Spec.Cycle == nil {
-		return
-	}
-	v, err := w.cloud.Pool(pool)
-	if err != nil {
-		return
-	}
-	desired := v.Size
-	if run := p.Status.Cycle; run != nil {
-		desired = min(desired, int(run.Desired))
-	}
-	missing := 0
-	if u := p.Spec.Cycle.MaxUnavailable; u != nil {
-		missing, _ = intstr.GetScaledValueFromIntOrPercent(u, desired, false)
-	}
-	if p.Spec.Cycle.Strategy == v1alpha1.StrategyInPlace {
-		missing = max(missing, 1)
-	}
-	missing += w.heldBack(n)
-	best := 0
-	w.sample(time.Now())
-	for _, a := range w.books.available[pool] {
-		best = max(best, a.n)
-	}
-	_, now := w.available(pool)
-	best = max(best-1, now)
-	if missing == 0 {
-		w.promise(keepReplace, best >= desired, "pool %s: node %s was cordoned with nothing in its place: %d of %d available", p.Name, n.Name, best, desired)
-	}
-	w.promise(keepFloor, best >= desired-missing, "pool %s: %d available after node %s was cordoned, %d desired, %d may be missing", p.Name, best, n.Name, desired, missing)
-}
-
 func (w *World) poolObject(id string) *v1alpha1.Pool {
 	var out *v1alpha1.Pool
 	w.api.Each("pools", func(o client.Object) {
@@ -265,57 +233,6 @@ func (w *World) poolObject(id string) *v1alpha1.Pool {
 		}
 	})
 	return out
-}
-
-// works is whether a node is Ready and no check of it fails: one that fails is
-// counted as missing. A verdict from before the node became Ready says nothing.
-func works(n *corev1.Node) bool {
-	var ready, problem corev1.NodeCondition
-	for _, c := range n.Status.Conditions {
-		switch c.Type {
-		case corev1.NodeReady:
-			ready = c
-		case v1alpha1.NodeConditionProblem:
-			problem = c
-		}
-	}
-	return ready.Status == corev1.ConditionTrue && (problem.Status != corev1.ConditionTrue || problem.LastHeartbeatTime.Before(&ready.LastTransitionTime))
-}
-
-func passed(n *corev1.Node) bool {
-	return slices.ContainsFunc(n.Status.Conditions, func(c corev1.NodeCondition) bool {
-		return c.Type == v1alpha1.NodeConditionProblem && c.Status == corev1.ConditionFalse
-	})
-}
-
-// available counts a pool's Nodes, and those that may be counted on: they work, the
-// doctor has passed them, and they are schedulable.
-func (w *World) available(pool string) (all, usable int) {
-	w.api.Each("nodes", func(o client.Object) {
-		n := o.(*corev1.Node)
-		if n.Annotations[v1alpha1.AnnotationNodePoolID] != pool || w.machineOf(n) == nil {
-			return
-		}
-		all++
-		if works(n) && passed(n) && !n.Spec.Unschedulable {
-			usable++
-		}
-	})
-	return all, usable
-}
-
-// sample notes what has changed and forgets what is older than a minute.
-func (w *World) sample(now time.Time) {
-	for _, id := range w.pools {
-		list := w.books.available[id]
-		if _, usable := w.available(id); len(list) == 0 || list[len(list)-1].n != usable {
-			list = append(list, count{now, usable})
-		}
-		for len(list) > 1 && now.Sub(list[1].at) > time.Minute {
-			list = list[1:]
-		}
-		w.books.available[id] = list
-	}
 }
 
 // beforeCloud looks at a write to the cloud before it is carried out: what it is
@@ -332,21 +249,22 @@ func (w *World) beforeCloud(o *op) {
 	parts := strings.Split(strings.Trim(o.cloud.URL.Path, "/"), "/")
 	switch {
 	case o.cloud.Method == "DELETE" && len(parts) == 5 && parts[3] == "node":
-		w.deletes(parts[2], parts[4])
+		w.deletes(o, parts[2], parts[4])
 	case o.cloud.Method == "PUT" && len(parts) == 3:
-		w.resizes(parts[2], o.body)
+		w.resizes(o, parts[2])
 	}
 }
 
 func (w *World) afterCloud(o *op, status int) {
 	if status < 300 {
 		w.stats.writes++
+		w.landed(o)
 	}
 }
 
 // deletes checks that the machine may go: its Node is cordoned and empty, or
 // there is none.
-func (w *World) deletes(pool, instance string) {
+func (w *World) deletes(o *op, pool, instance string) {
 	w.books.deletes[instance]++
 	w.promise(keepBounded, w.books.deletes[instance] <= 40, "instance %s is deleted for the %d. time", instance, w.books.deletes[instance])
 	k := w.kubelets[instance]
@@ -355,6 +273,7 @@ func (w *World) deletes(pool, instance string) {
 	}
 	n := w.nodeOf(k)
 	if n == nil {
+		w.hadItsTime(o, k)
 		return
 	}
 	mark, err := kube.MarkOf(n)
@@ -371,7 +290,7 @@ func (w *World) deletes(pool, instance string) {
 	w.api.Each("pods", func(o client.Object) {
 		p := o.(*corev1.Pod)
 		left := p.DeletionTimestamp != nil && !time.Now().Before(p.DeletionTimestamp.Time) // it had its grace
-		if p.Spec.NodeName == n.Name && !daemon(p) && !ended(p) && !left && k.up && !k.sick && !lateGuest(p, drained) {
+		if p.Spec.NodeName == n.Name && !daemon(p) && !ended(p) && !left && k.up && !k.sick && !lateGuest(p, drained) && !w.cameAfterTheLook(p) {
 			w.promise(keepDrained, false, "instance of node %s is deleted with pod %s on it", n.Name, p.Name)
 		}
 	})

@@ -115,6 +115,7 @@ func (w *World) checkPool(id string) {
 	}
 	w.promise(keepEnd, p.Status.Cycle == nil || w.outgrown(id), "pool %s: the run %v has not ended: %s", p.Name, p.Status.Cycle, conditions(p))
 	w.checkIll(id, p)
+	w.checkSize(id, v)
 	if stuck(p) {
 		w.promise(keepEnd, w.ailing(v), "pool %s waits for a person, and nothing ails its machines: %s", p.Name, conditions(p))
 		return

@@ -140,7 +140,7 @@ func (w *World) history() error {
 // anything about it for all of stillness; a brake that holds for just as long has
 // until then and a little more to open.
 func (w *World) rests() bool {
-	if len(w.errands) > 0 {
+	if len(w.errands)+len(w.walls) > 0 {
 		return false
 	}
 	still := time.Since(w.lastReal)

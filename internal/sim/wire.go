@@ -31,6 +31,8 @@ type op struct {
 	body   []byte
 	ctx    context.Context
 	answer chan answer // capacity 1
+	from   int         // the size of the pool that it updates, when it was sent
+	late   bool        // that size was another when it was served
 }
 
 type answer struct {
@@ -105,7 +107,9 @@ func (c cloudWay) Do(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.p.wait(&op{key: fmt.Sprintf("%s %s OCI %s %s %s", c.p.name, nameOf(r.Context()), r.Method, r.URL.RequestURI(), body), cloud: r, body: body, ctx: r.Context()})
+	o := &op{key: fmt.Sprintf("%s %s OCI %s %s %s", c.p.name, nameOf(r.Context()), r.Method, r.URL.RequestURI(), body), cloud: r, body: body, ctx: r.Context()}
+	c.p.world.sent(o)
+	return c.p.wait(o)
 }
 
 // unsigned signs nothing: nobody looks at it here, and it was a tenth of a run.
@@ -172,6 +176,7 @@ func (w *World) serveKube(o *op) answer {
 		w.heartbeat()
 	}
 	w.actor = o
+	w.looks(o)
 	r := w.api.Serve(o.kube)
 	w.actor = nil
 	if o.kube.Mutating() && !electing(o) {
@@ -204,7 +209,11 @@ func (w *World) serveCloud(o *op) answer {
 	in := o.cloud.Clone(context.Background())
 	in.Body = io.NopCloser(bytes.NewReader(o.body))
 	w.beforeCloud(o)
+	_, o.late = w.outdated(o)
 	r, err := w.cloud.Do(in)
+	if err == nil {
+		w.hears(o, r.StatusCode)
+	}
 	if err == nil && o.writes() {
 		w.afterCloud(o, r.StatusCode)
 	}

@@ -144,6 +144,10 @@ type World struct {
 	errands                    []errand
 	healed                     time.Time
 	uncured, onlooker, surging bool
+	// silent is until when the cloud does not answer, slow until when machines take
+	// longer to come up; walls are the pools that get no machine.
+	silent, slow time.Time
+	walls        map[string]wall
 }
 
 type stats struct {
@@ -170,7 +174,7 @@ func (w *World) note(format string, args ...any) {
 }
 
 func newWorld(opt Options) (*World, error) {
-	w := &World{opt: opt, tape: opt.Tape, kubelets: map[string]*kubelet{}, began: time.Now(), hash: 14695981039346656037, stir: make(chan struct{}, 1), moved: true}
+	w := &World{opt: opt, tape: opt.Tape, kubelets: map[string]*kubelet{}, walls: map[string]wall{}, began: time.Now(), hash: 14695981039346656037, stir: make(chan struct{}, 1), moved: true}
 	if w.tape == nil {
 		w.tape = NewTape(opt.Seed)
 	}

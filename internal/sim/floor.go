@@ -1,0 +1,121 @@
+package sim
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/tidemill/tidemill/api/v1alpha1"
+)
+
+// sample is which nodes of a pool could be counted on from then on.
+type sample struct {
+	at    time.Time
+	nodes map[string]bool
+}
+
+// left is how many nodes of the pool can be counted on, at some moment of the last
+// minute: what happens to nodes the daemon may not know at once.
+func (w *World) left(pool string) int {
+	w.sample(time.Now())
+	best := 0
+	for _, s := range w.books.available[pool] {
+		best = max(best, len(s.nodes))
+	}
+	return best
+}
+
+// spent takes a node that the daemon has just cordoned out of all these moments: its
+// own deeds it knows.
+func (w *World) spent(pool, node string) {
+	for _, s := range w.books.available[pool] {
+		delete(s.nodes, node)
+	}
+}
+
+// floor checks, when a working node has just been cordoned for a replacement,
+// that the pool can do without it: as many as are desired, less those that may be
+// missing, have been there at some moment of the last minute.
+func (w *World) floor(pool string, n *corev1.Node) {
+	p := w.poolObject(pool)
+	if p == nil || p.Spec.Cycle == nil {
+		return
+	}
+	v, err := w.cloud.Pool(pool)
+	if err != nil {
+		return
+	}
+	desired := v.Size
+	if run := p.Status.Cycle; run != nil {
+		desired = min(desired, int(run.Desired))
+	}
+	missing := 0
+	if u := p.Spec.Cycle.MaxUnavailable; u != nil {
+		missing, _ = intstr.GetScaledValueFromIntOrPercent(u, desired, false)
+	}
+	if p.Spec.Cycle.Strategy == v1alpha1.StrategyInPlace {
+		missing = max(missing, 1)
+	}
+	missing += w.heldBack(n)
+	best := w.left(pool)
+	if missing == 0 {
+		w.promise(keepReplace, best >= desired, "pool %s: node %s was cordoned with nothing in its place: %d of %d available", p.Name, n.Name, best, desired)
+	}
+	w.promise(keepFloor, best >= desired-missing, "pool %s: %d available after node %s was cordoned, %d desired, %d may be missing", p.Name, best, n.Name, desired, missing)
+}
+
+// works is whether a node is Ready and no check of it fails: one that fails is
+// counted as missing. A verdict from before the node became Ready says nothing.
+func works(n *corev1.Node) bool {
+	var ready, problem corev1.NodeCondition
+	for _, c := range n.Status.Conditions {
+		switch c.Type {
+		case corev1.NodeReady:
+			ready = c
+		case v1alpha1.NodeConditionProblem:
+			problem = c
+		}
+	}
+	return ready.Status == corev1.ConditionTrue && (problem.Status != corev1.ConditionTrue || problem.LastHeartbeatTime.Before(&ready.LastTransitionTime))
+}
+
+func passed(n *corev1.Node) bool {
+	return slices.ContainsFunc(n.Status.Conditions, func(c corev1.NodeCondition) bool {
+		return c.Type == v1alpha1.NodeConditionProblem && c.Status == corev1.ConditionFalse
+	})
+}
+
+// available counts a pool's Nodes, and those that may be counted on: they work, the
+// doctor has passed them, and they are schedulable.
+func (w *World) available(pool string) (all int, usable map[string]bool) {
+	usable = map[string]bool{}
+	w.api.Each("nodes", func(o client.Object) {
+		n := o.(*corev1.Node)
+		if n.Annotations[v1alpha1.AnnotationNodePoolID] != pool || w.machineOf(n) == nil {
+			return
+		}
+		all++
+		if works(n) && passed(n) && !n.Spec.Unschedulable {
+			usable[n.Name] = true
+		}
+	})
+	return all, usable
+}
+
+// sample notes what has changed and forgets what is older than a minute.
+func (w *World) sample(now time.Time) {
+	for _, id := range w.pools {
+		list := w.books.available[id]
+		if _, usable := w.available(id); len(list) == 0 || !maps.Equal(list[len(list)-1].nodes, usable) {
+			list = append(list, sample{now, usable})
+		}
+		for len(list) > 1 && now.Sub(list[1].at) > time.Minute {
+			list = list[1:]
+		}
+		w.books.available[id] = list
+	}
+}

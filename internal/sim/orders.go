@@ -1,0 +1,205 @@
+package sim
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/tidemill/tidemill/internal/kube"
+	"github.com/tidemill/tidemill/internal/okesim"
+)
+
+// What is ordered of the cloud is held against what people have ordered, against what
+// the cloud has just refused, and against what whoever orders can know.
+
+// orders remember what was asked of each pool.
+type orders struct {
+	// wished is the size that a person has given a pool; a pool whose size somebody has
+	// typed while a run had it is in doubt: what the run must make of it depends on
+	// which of the two came first.
+	wished  map[string]int
+	inDoubt map[string]bool
+	// heard is when the cloud last answered a process.
+	heard map[string]time.Time
+	// walls are since when no launch of a pool succeeds; walked is how often each loop
+	// has asked such a pool to grow all the same.
+	walls  map[string]time.Time
+	walked map[string]int
+	// looked is when the pods of a node were last listed, live; bound, when a pod was
+	// put on a node by its name.
+	looked, bound map[string]time.Time
+}
+
+func newOrders() orders {
+	return orders{wished: map[string]int{}, inDoubt: map[string]bool{}, heard: map[string]time.Time{}, walls: map[string]time.Time{}, walked: map[string]int{},
+		looked: map[string]time.Time{}, bound: map[string]time.Time{}}
+}
+
+// loop is the one that asks: the second word of the key.
+func (o *op) loop() string {
+	_, rest, _ := strings.Cut(o.key, " ")
+	name, _, _ := strings.Cut(rest, " ")
+	return name
+}
+
+// sizeIn is the size that an update of a node pool asks for.
+func sizeIn(body []byte) (int, bool) {
+	var put struct {
+		NodeConfigDetails struct {
+			Size *int `json:"size"`
+		} `json:"nodeConfigDetails"`
+	}
+	if json.Unmarshal(body, &put) != nil || put.NodeConfigDetails.Size == nil {
+		return 0, false
+	}
+	return *put.NodeConfigDetails.Size, true
+}
+
+// poolIn is the node pool that an update is about, "" for any other request.
+func poolIn(r *http.Request) string {
+	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
+	if r.Method != http.MethodPut || len(parts) != 3 || parts[1] != "nodePools" {
+		return ""
+	}
+	return parts[2]
+}
+
+// sent notes the size that a pool had when its update was sent.
+func (w *World) sent(o *op) {
+	if id := poolIn(o.cloud); id != "" {
+		if v, err := w.cloud.Pool(id); err == nil {
+			o.from = v.Size
+		}
+	}
+}
+
+// outdated is whether the size has changed since: whoever has changed it would be
+// overruled by somebody who does not know of it.
+func (w *World) outdated(o *op) (now int, yes bool) {
+	id := poolIn(o.cloud)
+	if _, sizes := sizeIn(o.body); id == "" || !sizes {
+		return 0, false
+	}
+	v, err := w.cloud.Pool(id)
+	return v.Size, err == nil && v.Size != o.from
+}
+
+// landed looks at a write that the cloud has accepted.
+func (w *World) landed(o *op) {
+	if poolIn(o.cloud) != "" {
+		w.promise(keepHuman, !o.late, "%s: a size that was decided on when the pool had %d was accepted, and somebody had changed it since", o.key, o.from)
+	}
+}
+
+// hear notes that the cloud has answered a process about its pools.
+func (w *World) hears(o *op, status int) {
+	if status < 300 && !o.writes() && strings.Contains(o.cloud.URL.Path, "/nodePools") {
+		w.books.orders.heard[o.p.name] = time.Now()
+	}
+}
+
+// informed checks, when a node has just been cordoned, that the cloud has been heard
+// of for as long as a decision may take to be carried out.
+func (w *World) informed(node string) {
+	if w.actor == nil {
+		return
+	}
+	at := w.books.orders.heard[w.actor.p.name]
+	w.promise(keepNews, time.Since(at) < forgiven, "node %s was cordoned, and the cloud was last heard of %s ago", node, time.Since(at))
+}
+
+// oneHand checks that scaling takes no node of a pool whose size a run has.
+func (w *World) oneHand(pool, node string, mark *kube.Mark) {
+	p := w.poolObject(pool)
+	if p == nil || mark.Cause != kube.CauseScaleDown {
+		return
+	}
+	since := time.Duration(0)
+	if run := p.Status.Cycle; run != nil {
+		since = time.Since(run.StartedAt.Time)
+	}
+	w.promise(keepOneHand, since < forgiven, "node %s was cordoned for scaling down, and a run has had the pool for %s", node, since)
+}
+
+// hadItsTime checks that scaling gives no machine up before it had the time to become
+// a node; a run has a time of its own, and need not wait for what is not wanted any more.
+func (w *World) hadItsTime(o *op, k *kubelet) {
+	if o.loop() == "scale" && k.up && !k.sick {
+		age := time.Since(k.inst.Created)
+		w.promise(keepDrained, age > 20*time.Minute, "machine %s is given up %s after its creation", k.inst.Name, age)
+	}
+}
+
+// most is how often each loop may ask a pool to grow of which nothing comes.
+var most = map[string]int{"scale": 4, "cycle": 12}
+
+// intoWall counts the orders for a pool of which nobody has got a machine for a while.
+func (w *World) intoWall(o *op, v okesim.PoolView, to int) {
+	at, ok := w.books.orders.walls[v.ID]
+	if !ok || to <= v.Size || time.Since(at) < 30*time.Second {
+		return
+	}
+	key := o.loop() + " " + v.ID
+	w.books.orders.walked[key]++
+	n, limit := w.books.orders.walked[key], most[o.loop()]
+	w.promise(keepBounded, n <= limit, "pool %s is asked to grow by %s for the %d. time, and no launch has succeeded for %s", v.Name, o.loop(), n, time.Since(at))
+}
+
+// cameAfterTheLook is whether a pod was put on its node by name, after the last look
+// at the node's pods: between that look and the deletion is nothing but the request,
+// and the cloud has no condition to send it under.
+func (w *World) cameAfterTheLook(p *corev1.Pod) bool {
+	at, ok := w.books.orders.bound[string(p.UID)]
+	looked := w.books.orders.looked[p.Spec.NodeName]
+	return ok && !looked.IsZero() && at.After(looked) && time.Since(looked) < time.Minute
+}
+
+// looks notes a look at the pods of one node.
+func (w *World) looks(o *op) {
+	if o.kube.Method != http.MethodGet || !strings.HasSuffix(o.kube.Path, "/pods") {
+		return
+	}
+	if name, ok := strings.CutPrefix(o.kube.Query.Get("fieldSelector"), "spec.nodeName="); ok {
+		w.books.orders.looked[name] = time.Now()
+	}
+}
+
+// typed notes the size that a person has given a pool.
+func (w *World) typed(id string, size int) {
+	if p := w.poolObject(id); p == nil || p.Status.Cycle != nil {
+		w.books.orders.inDoubt[id] = true
+	}
+	w.books.orders.wished[id] = size
+}
+
+// checkSize is asked at rest: where nothing scales, a pool has the size that people
+// have given it.
+func (w *World) checkSize(id string, v okesim.PoolView) {
+	want, ok := w.books.orders.wished[id]
+	if p := w.poolObject(id); !ok || p == nil || p.Spec.Scale != nil || w.books.orders.inDoubt[id] || w.outgrown(id) {
+		return
+	}
+	w.promise(keepEnd, v.Size == want, "pool %s has a size of %d, and nobody has asked for another than %d", v.Name, v.Size, want)
+}
+
+// checkTold holds an event against the world.
+func (w *World) checkTold(reason string, about any) {
+	n, ok := about.(*corev1.Node)
+	if !ok || reason != "InstanceDeleted" {
+		return
+	}
+	for _, id := range w.pools {
+		v, err := w.cloud.Pool(id)
+		if err != nil {
+			continue
+		}
+		for _, e := range v.Nodes {
+			if e.ID == n.Spec.ProviderID {
+				w.promise(keepTruth, e.State == "DELETING", "an event says that the machine of node %s was deleted, and it is %s", n.Name, e.State)
+			}
+		}
+	}
+}
