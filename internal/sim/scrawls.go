@@ -2,6 +2,7 @@ package sim
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
@@ -190,3 +191,6 @@ func (w *World) erase() {
 		}
 	})
 }
+
+// Scrawls are the texts, for whoever wants to know that a real API server takes them.
+func Scrawls() []string { return slices.Clone(texts) }

@@ -70,7 +70,7 @@ func marked(o client.Object) string {
 // mostWrites is how often the daemon may write one object in a minute: each loop looks
 // a few times in that, and whoever undoes what it writes is not to be fought more
 // often than that.
-const mostWrites = 60
+const mostWrites = 30
 
 // countWrites bounds what the API server is asked to write.
 func (w *World) countWrites(o client.Object) {

@@ -49,6 +49,9 @@ func (s *Server) bear(t target, o client.Object, r *Request) (Response, error) {
 	}
 	s.birth(t.shelf, o)
 	reset(t, o)
+	if err := t.bounded(o); err != nil {
+		return Response{}, err
+	}
 	if err := t.valid(o, nil); err != nil {
 		return Response{}, err
 	}
@@ -139,6 +142,9 @@ func (s *Server) replace(t target, old *object, next client.Object, r *Request) 
 	next.SetDeletionGracePeriodSeconds(old.GetDeletionGracePeriodSeconds())
 	if old.GetDeletionTimestamp() != nil && slices.ContainsFunc(next.GetFinalizers(), func(f string) bool { return !slices.Contains(old.GetFinalizers(), f) }) {
 		return Response{}, invalid(t, "metadata.finalizers", "no new finalizers can be added if the object is being deleted")
+	}
+	if err := t.bounded(next); err != nil {
+		return Response{}, err
 	}
 	if err := t.valid(next, old.Object); err != nil {
 		return Response{}, err
