@@ -195,7 +195,7 @@ const metricsIntro = `# Metrics
 <!-- Generated from the code: make generate. -->
 
 ` + "`tidemill run`" + ` serves these at ` + "`/metrics`" + ` of ` + "`--metrics-address`" + `, ` + "`tidemill provider`" + ` those of the last column's name at its own, beside those of Go
-and the process. Names that begin with ` + "`cluster_autoscaler_`" + ` are cluster-autoscaler's, with its meaning, so that its dashboards and alerts go on working.
+and the process (whether it leaks is seen in ` + "`go_gc_heap_live_bytes`" + `, what the last collection found alive). Names that begin with ` + "`cluster_autoscaler_`" + ` are cluster-autoscaler's, with its meaning, so that its dashboards and alerts go on working.
 
 No label ever holds a node's, a pod's or a machine's name. Labels are pools (as many as the cluster has node pools) and words that the code knows: reasons,
 checks, states, operations, results. At 2,000 nodes in 20 pools one look of everything makes fewer than %d series; a test counts them.
