@@ -73,16 +73,12 @@ func (w *World) takeEvents() {
 // and the pods go with it.
 func (w *World) buryNode(k *kubelet) {
 	k.removed = true
-	n := w.nodeOf(k)
-	if n == nil {
-		return
+	if n := w.nodeOf(k); n != nil {
+		w.api.Remove(n)
 	}
-	w.api.Each("pods", func(o client.Object) {
-		if p := o.(*corev1.Pod); p.Spec.NodeName == n.Name {
-			w.api.Remove(p)
-		}
-	})
-	w.api.Remove(n)
+	if w.api.Find("nodes", "", k.node) == nil { // also if somebody has deleted the Node before
+		w.orphan(k.node)
+	}
 }
 
 func (w *World) nodeOf(k *kubelet) *corev1.Node {
