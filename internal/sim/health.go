@@ -3,6 +3,7 @@ package sim
 import (
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -32,7 +33,7 @@ const (
 )
 
 func (w *World) lateness(since time.Time) time.Duration {
-	if w.calm && since.After(w.healed) {
+	if w.calm && since.After(latest(w.healed, w.led)) {
 		return belated
 	}
 	return belatedMore
@@ -40,6 +41,7 @@ func (w *World) lateness(since time.Time) time.Duration {
 
 // examine brings what is known of all machines up to date.
 func (w *World) examine(now time.Time) {
+	w.ledSince(now)
 	for _, id := range w.order {
 		k := w.kubelets[id]
 		if k.removed {
@@ -86,7 +88,7 @@ func condemned(n *corev1.Node) bool {
 
 // stands checks what is on a Node for longer than it may be.
 func (w *World) stands(k *kubelet, n *corev1.Node, now time.Time) {
-	if !w.calm || now.Sub(w.healed) < belated {
+	if !w.calm || now.Sub(latest(w.healed, w.led)) < belated {
 		return
 	}
 	if fine := w.wellFor(n); fine > belated && condemned(n) {
@@ -113,7 +115,7 @@ func (w *World) drainsEnd(n *corev1.Node, now time.Time) {
 	if err != nil || mark == nil || mark.DrainStarted == nil || mark.Drained != nil {
 		return
 	}
-	since := latest(*mark.DrainStarted, w.healed, w.books.unpaused[pool])
+	since := latest(*mark.DrainStarted, w.healed, w.led, w.books.unpaused[pool])
 	_, paused := w.books.paused[pool]
 	w.promise(keepBounded, paused || now.Sub(since) < 8*time.Minute, "the drain of node %s has not ended %s after its begin", n.Name, now.Sub(*mark.DrainStarted))
 }
@@ -134,7 +136,7 @@ func (w *World) givenBack(n *corev1.Node, now time.Time) {
 	if run := p.Status.Cycle; run != nil && !run.StartedAt.Time.Before(at) {
 		return // another run, which may want it
 	}
-	since := latest(at, w.healed)
+	since := latest(at, w.healed, w.led)
 	w.promise(keepHuman, now.Sub(since) < belated || w.leaving(n), "node %s is still cordoned %s after its run was aborted", n.Name, now.Sub(at))
 }
 
@@ -212,7 +214,7 @@ func (w *World) watchRepair(n *corev1.Node) {
 		}
 	})
 	w.promise(keepBrake, ill <= max(1, total/5), "pool %s: a repair of node %s is asked for, and %d of %d nodes are ill: a common cause is likelier", p.Name, n.Name, ill, total)
-	if w.calm && now.Sub(w.healed) > belated {
+	if w.calm && now.Sub(latest(w.healed, w.led)) > belated {
 		w.promise(keepBrake, asked == 0, "pool %s: a repair of node %s is asked for beside %d others", p.Name, n.Name, asked)
 	}
 }
@@ -232,4 +234,14 @@ func (w *World) heldBack(going *corev1.Node) int {
 		}
 	})
 	return held
+}
+
+// ledSince notes since when there has been a leader. Two processes that have both lost
+// the Lease and go on are no daemon, for ten minutes: nobody may blame it then.
+func (w *World) ledSince(now time.Time) {
+	l, ok := w.api.Find("leases", "tidemill-system", "tidemill").(*coordinationv1.Lease)
+	if !ok || l.Spec.HolderIdentity == nil || *l.Spec.HolderIdentity == "" || l.Spec.RenewTime == nil || now.Sub(l.Spec.RenewTime.Time) > w.mix.lease.duration {
+		w.led = now
+		w.soon(now.Add(time.Minute)) // it is looked at again
+	}
 }

@@ -36,9 +36,9 @@ var leavings = []struct {
 	permille int
 	leave    func(*World)
 }{
-	{250, (*World).leavePause},
+	{300, (*World).leavePause},
 	{250, (*World).leaveCordons},
-	{250, (*World).leaveBudget},
+	{350, (*World).leaveBudget},
 	{200, (*World).leaveZone},
 	{350, (*World).leaveIll},
 	{400, (*World).leaveOnlooker},
@@ -140,10 +140,16 @@ func (w *World) leaveBudget() {
 	a, pool, value := closable[w.tape.Pick(len(closable))], w.anyPool(), fmt.Sprint("closed-", w.step)
 	w.errandIn(0, "closes the budget of "+a.name, func() { w.closeBudget(a, true) })
 	w.errandIn(5*time.Second, "asks for a turn-over beside a closed budget", func() { w.askFor(pool, value) })
-	if w.tape.Chance(300) {
-		w.errandIn(4*time.Minute, "aborts it", func() { w.abort(pool) })
+	if n := w.tape.Pick(3); n > 0 { // such a node is drained, given back, and still somebody's
+		w.errandIn(2*time.Second, "cordons nodes whose budget is closed", func() { w.cordonSome(pool, n) })
 	}
-	w.errandIn(10*time.Minute, "opens the budget", func() { w.closeBudget(a, false) })
+	if w.tape.Chance(400) {
+		w.errandIn(time.Duration(60+30*w.tape.Pick(6))*time.Second, "aborts it", func() { w.abort(pool) })
+	}
+	w.errandIn(10*time.Minute, "opens the budget, and uncordons", func() {
+		w.closeBudget(a, false)
+		w.personCordons(false)
+	})
 }
 
 func (w *World) closeBudget(a *app, closed bool) {

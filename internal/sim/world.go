@@ -143,6 +143,7 @@ type World struct {
 	// faults ended.
 	errands                    []errand
 	healed                     time.Time
+	led                        time.Time // since when there has been a leader
 	uncured, onlooker, surging bool
 	// silent is until when the cloud does not answer, slow until when machines take
 	// longer to come up; walls are the pools that get no machine.
