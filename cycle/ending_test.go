@@ -55,6 +55,30 @@ func TestRunEndsBesideANodeThatIsNeverExamined(t *testing.T) {
 	})
 }
 
+// Machines join while no process leads, for longer than they have time to: the first
+// look of the next one comes before the doctor's, and no join has failed.
+func TestNodesThatJoinWhileNobodyLeads(t *testing.T) {
+	set := small
+	set.size, set.surge, set.pods, set.minAvailable = 4, intstr.FromInt32(3), 8, 7
+	pass(t, set, func(t *testing.T, s *simulation) {
+		s.unseen = 3
+		s.ask(v1alpha1.AnnotationCycle, "now")
+		s.until(func() bool { return len(s.never) == 3 })
+		for range 60 {
+			time.Sleep(time.Minute)
+			s.settle()
+		}
+		s.start()
+		s.tick()
+		if run := s.town.pool.Status.Cycle; run == nil || len(run.FailedJoins) > 0 {
+			t.Errorf("after the first look the run is %+v", run)
+		}
+		s.never = map[string]bool{} // the doctor's first look
+		s.until(func() bool { return s.ended(v1alpha1.AnnotationCycle + "=now") })
+		s.checkEnd(Succeeded, "")
+	})
+}
+
 // No budget lets the last node go that the run has added. What was cordoned is given
 // back at once, and after its time the run ends and says what it leaves.
 func TestAbortEndsWhateverRefuses(t *testing.T) {

@@ -43,6 +43,7 @@ type Loop struct {
 	Interval time.Duration
 	Wake     <-chan struct{}
 
+	since   time.Time // the first look
 	drainer *drain.Drainer
 	drains  map[types.UID]drain.Progress
 	known   map[cloudprovider.PoolID]*known
@@ -87,6 +88,7 @@ func (l *Loop) Once(ctx context.Context) (Plan, error) {
 		return Plan{}, err
 	}
 	policy := l.Policy
+	policy.Since = l.since
 	policy.Offers, policy.Drains = l.offers(ctx, snapshot), l.drains
 	l.learned(snapshot, &policy)
 	l.ask(ctx, snapshot)
@@ -106,6 +108,7 @@ func (l *Loop) Once(ctx context.Context) (Plan, error) {
 
 func (l *Loop) prepare() {
 	if l.drainer == nil {
+		l.since = time.Now()
 		l.drainer = drain.New(l.Clientset)
 		l.drains = map[types.UID]drain.Progress{}
 		l.said = map[string]string{}

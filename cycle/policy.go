@@ -20,6 +20,10 @@ type Policy struct {
 	SkipFor time.Duration
 	// JoinTimeout is how long a new node may take to become available. Default 20m.
 	JoinTimeout time.Duration
+	// Since is when this process began to look; zero means always. A new node that
+	// nobody has examined is waited for from then on: while no process led, nobody
+	// could pass it.
+	Since time.Time
 	// MaxJoinFailures in one run stop it: a bad image is systematic. Default 3.
 	MaxJoinFailures int
 	// SurgeRetryMin and SurgeRetryMax bound the wait after the cloud had no room

@@ -3,6 +3,7 @@ package cycle
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -169,7 +170,18 @@ func (d *decision) late(n *world.Node, run *v1alpha1.CycleStatus) bool {
 	if !coming(n) && d.lacks[n] == "" {
 		return false
 	}
-	return d.born(n, run) && d.s.Now.Sub(n.Created()) >= d.joinTimeout() && n.Mark == nil
+	return d.born(n, run) && d.s.Now.Sub(d.awaited(n)) >= d.joinTimeout() && n.Mark == nil
+}
+
+// awaited is since when a new node is waited for: since it was made or, if nothing
+// but a verdict is missing, since there is somebody to come to one. The first look of
+// a process that leads after a while of none would else count all that has joined
+// meanwhile as failed, a moment before the doctor passes it.
+func (d *decision) awaited(n *world.Node) time.Time {
+	if n.Stage() == world.StageGated && unexamined(n) && d.policy.Since.After(n.Created()) {
+		return d.policy.Since
+	}
+	return n.Created()
 }
 
 // failedNodes are new Nodes that were counted as failed: they are marked, looked at
@@ -186,7 +198,7 @@ func (d *decision) failedNodes(run *v1alpha1.CycleStatus) []*world.Node {
 		case n.Mark != nil && n.Mark.Reason == string(JoinTimeout):
 			out = append(out, n)
 		case d.late(n, run) && slices.Contains(run.FailedJoins, string(n.ID())) &&
-			(d.carriesNothing(n) || unexamined(n) && d.s.Now.Sub(n.Created()) >= 2*d.joinTimeout()):
+			(d.carriesNothing(n) || unexamined(n) && d.s.Now.Sub(d.awaited(n)) >= 2*d.joinTimeout()):
 			out = append(out, n)
 		}
 	}
