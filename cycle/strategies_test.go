@@ -214,40 +214,6 @@ func TestRollbackToNothingIsRefused(t *testing.T) {
 	})
 }
 
-// A rollback that was answered is not taken up again when other requests have been
-// answered since, though its annotation still stands: the newer upgrade stays.
-func TestRollbackIsAnsweredOnce(t *testing.T) {
-	pass(t, small, func(t *testing.T, s *simulation) {
-		s.upgraded()
-		s.ask(v1alpha1.AnnotationRollback, "1")
-		s.until(func() bool { return s.ended(v1alpha1.AnnotationRollback + "=1") })
-		s.ask(v1alpha1.AnnotationUpgradeTo, "")
-		s.ask(v1alpha1.AnnotationCycle, "once more")
-		s.until(func() bool { return s.ended(v1alpha1.AnnotationCycle + "=once more") })
-		changes := s.town.changes
-		s.minutes(30)
-		if s.town.changes != changes || !s.ended(v1alpha1.AnnotationCycle+"=once more") {
-			t.Errorf("%d changes at rest, last answered %s\n%s", s.town.changes-changes, s.town.pool.Status.LastCycle.Request, s.last)
-		}
-	})
-}
-
-// Two requests that cannot be met are refused once each, and not in turn for ever.
-func TestRefusalsDoNotTakeTurns(t *testing.T) {
-	pass(t, small, func(t *testing.T, s *simulation) {
-		s.ask(v1alpha1.AnnotationRollback, "nothing is there")
-		s.ask(v1alpha1.AnnotationUpgradeTo, "latest")
-		s.minutes(5)
-		changes, last := s.town.changes, s.town.pool.Status.LastCycle.DeepCopy()
-		s.minutes(30)
-		if s.town.changes != changes || !s.town.pool.Status.LastCycle.FinishedAt.Equal(&last.FinishedAt) {
-			t.Errorf("%d changes at rest, last refused %s: %s\n%s", s.town.changes-changes, s.town.pool.Status.LastCycle.Request, s.town.pool.Status.LastCycle.FinishedAt, s.last)
-		}
-		s.ask(v1alpha1.AnnotationUpgradeTo, "newest") // another value is another request
-		s.until(func() bool { return s.ended(v1alpha1.AnnotationUpgradeTo + "=newest") })
-	})
-}
-
 func TestAbortByAnnotation(t *testing.T) {
 	pass(t, small, func(t *testing.T, s *simulation) {
 		s.ask(v1alpha1.AnnotationAbort, "an old one")
