@@ -45,9 +45,10 @@ type Options struct {
 	// Signer, if set, signs the requests instead of the key: a cloud in memory that
 	// checks no signature wants one that costs nothing.
 	Signer common.HTTPRequestSigner
-	// Guard, if set, is asked right before each request that may change something;
-	// its error keeps the request from being sent. A leader's fence belongs here.
-	Guard func() error
+	// Guard, if set, is given each request that may change something, and send, which
+	// sends it: it may keep it from being sent, or bound it. A leader's fence belongs
+	// here.
+	Guard Guard
 	// Prices is asked with each look at the pools; nil is ShippedPrices.
 	Prices func() Prices
 	// Env reads the environment; nil is os.Getenv.

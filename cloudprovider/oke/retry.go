@@ -89,17 +89,18 @@ type dispatcher struct {
 	next interface {
 		Do(*http.Request) (*http.Response, error)
 	}
-	guard func() error
+	guard Guard
 }
+
+// Guard decides on one request: it calls send, or answers with an error.
+type Guard func(r *http.Request, send func(*http.Request) (*http.Response, error)) (*http.Response, error)
 
 func (d dispatcher) Do(r *http.Request) (*http.Response, error) {
 	if ctx, ok := r.Context().Value(trueContext{}).(context.Context); ok {
 		r = r.WithContext(ctx)
 	}
 	if d.guard != nil && r.Method != http.MethodGet {
-		if err := d.guard(); err != nil {
-			return nil, err
-		}
+		return d.guard(r, d.next.Do)
 	}
 	return d.next.Do(r)
 }

@@ -31,7 +31,7 @@ type ociFlags struct {
 	prices string     // the ConfigMap's namespace/name
 	book   *priceBook // once there is a provider
 
-	guard func() error // of the daemon: asked before each write
+	guard oke.Guard // of the daemon: each write goes through it
 }
 
 func (o *ociFlags) register(f *pflag.FlagSet) {

@@ -125,7 +125,7 @@ func (g *globals) daemon(ctx context.Context, f runFlags) error {
 		f.elect = false
 	case f.elect:
 		fence := kube.NewFence(kube.FenceOptions{Namespace: f.namespace, Lease: leaseName, Valid: f.renewDeadline, Also: others.Check})
-		options.Wrap, g.oci.guard = fence.Wrap, fence.Check
+		options.Wrap, g.oci.guard = fence.Wrap, fence.Send
 	}
 	if err := serveDebug(ctx, f.debugAddress, log); err != nil {
 		return err

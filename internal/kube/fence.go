@@ -61,8 +61,7 @@ type FenceOptions struct {
 // NewFence makes a fence that is shut until the Lease is acquired.
 func NewFence(o FenceOptions) *Fence { return &Fence{o: o} }
 
-// Check is nil while writes may be sent, ErrDeposed otherwise. It is what a
-// client of another API asks before a write.
+// Check is nil while writes may be sent, ErrDeposed otherwise.
 func (f *Fence) Check() error {
 	_, err := f.until()
 	return err
@@ -115,6 +114,21 @@ func (f fenced) RoundTrip(r *http.Request) (*http.Response, error) {
 	case r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions || harmless(r.URL.Path):
 		return f.next.RoundTrip(r)
 	}
+	return f.Send(r, func(r *http.Request) (*http.Response, error) {
+		q := r.URL.Query()
+		if end, ok := r.Context().Deadline(); ok && q.Get("timeout") == "" {
+			q.Set("timeout", time.Until(end).Round(time.Millisecond).String())
+			r.URL.RawQuery = q.Encode()
+		}
+		return f.next.RoundTrip(r)
+	})
+}
+
+// Send sends one write of whatever API under the fence: only while the Lease is held;
+// it is given up when the right to write ends, and waited for before the Lease is
+// given back. A client of another API than the cluster's, the cloud's for one, sends
+// its writes through here.
+func (f *Fence) Send(r *http.Request, send func(*http.Request) (*http.Response, error)) (*http.Response, error) {
 	end, err := f.until()
 	if err != nil {
 		return nil, err
@@ -125,13 +139,7 @@ func (f fenced) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	defer over()
 	ctx, cancel := context.WithDeadline(r.Context(), end)
-	r = r.Clone(ctx)
-	q := r.URL.Query()
-	if q.Get("timeout") == "" {
-		q.Set("timeout", time.Until(end).Round(time.Millisecond).String())
-		r.URL.RawQuery = q.Encode()
-	}
-	answer, err := f.next.RoundTrip(r)
+	answer, err := send(r.Clone(ctx))
 	if err != nil {
 		cancel()
 		return nil, err

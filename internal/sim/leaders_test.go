@@ -2,6 +2,7 @@ package sim
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
@@ -35,5 +36,38 @@ func TestTwoLeadersUnfenced(t *testing.T) {
 	o.Gentle, o.Zombies, o.Unfenced, o.Story = true, true, true, twoLeaders
 	if r := Run(t, o); r.Violation == nil || r.Violation.Promise != keepLeader {
 		t.Errorf("nothing was found without the fence: %s", r)
+	}
+}
+
+// heldUp is a leader that stands still with an order for the cloud under way, until
+// another leads; or is asked to go.
+func heldUp(happens func(*process)) func(*World) {
+	return func(w *World) {
+		w.mix.replicas = 2
+		for range w.pools {
+			w.annotate(v1alpha1.AnnotationCycle, "held up")
+		}
+		for began, done := time.Now(), false; w.ok() && time.Since(began) < 5*time.Minute; w.gentle() {
+			synctest.Wait() // what is wanted next is wanted by now
+			if o := w.pick(func(o *op) bool { return o.cloud != nil && poolIn(o.cloud) != "" }); o != nil && !done {
+				happens(o.p)
+				done = true
+			}
+		}
+	}
+}
+
+// An order that is under way when the right to write ends must not land after it: the
+// fence looks at requests before they are sent, and a process may stand still then.
+func TestOrdersUnderWayEndWithTheLease(t *testing.T) {
+	for name, happens := range map[string]func(*process){
+		"stands still":   func(p *process) { p.frozen = time.Now().Add(25 * time.Second) },
+		"is asked to go": func(p *process) { p.term() },
+	} {
+		o := options(1)
+		o.Gentle, o.Zombies, o.Story = true, true, heldUp(happens)
+		if r := Run(t, o); r.Violation != nil || r.Kept[keepLeader] < 20 {
+			t.Errorf("%s: %s; %d writes by leaders", name, r, r.Kept[keepLeader])
+		}
 	}
 }

@@ -156,9 +156,9 @@ func (p *process) run() error {
 
 // lead runs the loops as the daemon does.
 func (p *process) lead(ctx context.Context, c clients, fence *kube.Fence) {
-	var guard func() error
+	var guard oke.Guard
 	if fence != nil {
-		guard = fence.Check
+		guard = fence.Send
 	}
 	provider, err := oke.New(ctx, oke.Options{Guard: guard, ConfigFile: p.world.opt.Credentials, Endpoint: "http://oci.model", CompartmentID: p.world.cloud.Compartment(), ClusterID: p.world.cluster,
 		HTTPClient: cloudWay{p}, Signer: unsigned{}, Env: func(string) string { return "" }, Random: func() float64 { return 0.5 }, Log: slog.New(slog.DiscardHandler)})
