@@ -107,6 +107,9 @@ func (d *decision) annotation(key string) string { return d.pool.Object.Annotati
 // stopped is whether the request was ended by an abort that still stands, or
 // refused: only a new one is looked at.
 func (d *decision) stopped(request string) bool {
+	if d.seen(request) {
+		return true
+	}
 	last := d.pool.Object.Status.LastCycle
 	if last == nil || last.Request != request {
 		return false

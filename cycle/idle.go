@@ -81,6 +81,7 @@ func (d *decision) endRecord(request, outcome, message string) {
 		last.StartedAt, last.Replaced, last.Previous = run.StartedAt, run.Replaced, run.Previous
 	}
 	d.carryOver(last, request, outcome)
+	d.keepSeen(last)
 	if value, ok := cycleValue(request); ok {
 		last.CycleSeen = value
 		if outcome == Aborted {

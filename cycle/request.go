@@ -61,6 +61,9 @@ func (d *decision) answered(key, value string) bool {
 	if last == nil {
 		return false
 	}
+	if d.seen(key + "=" + value) {
+		return true
+	}
 	if key == v1alpha1.AnnotationCycle && last.CycleSeen == value && value != "" {
 		return true
 	}

@@ -103,6 +103,12 @@ type LastCycleStatus struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=2000
 	AbortedNodes []string `json:"abortedNodes,omitempty"`
+	// seen are the other requests of the pool that were answered and still stand, as
+	// hashes: they are not taken up again when this record is another's.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	Seen []string `json:"seen,omitempty"`
 	// rolledBack is the value of annotation tidemill.dev/upgrade-to that a rollback
 	// has undone: it is not taken up again.
 	// +optional

@@ -477,6 +477,11 @@ func (in *LastCycleStatus) DeepCopyInto(out *LastCycleStatus) {
 		*out = make([]string, len(*in))
 		copy(*out, *in)
 	}
+	if in.Seen != nil {
+		in, out := &in.Seen, &out.Seen
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	if in.Previous != nil {
 		in, out := &in.Previous, &out.Previous
 		*out = new(ReleaseStatus)

@@ -1,0 +1,74 @@
+package cycle
+
+import (
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strings"
+
+	"github.com/tidemill/tidemill/api/v1alpha1"
+)
+
+// A pool's annotations stay when they have been answered, and the record has room for
+// one answer. So it knows the others too, as long as they stand:
+//
+//	rollback=1  Succeeded ─┐
+//	upgrade-to=v1.34.2 ────┴► the record is the upgrade's, and rollback=1 is seen
+//
+// Without that an old rollback would take back each newer upgrade, and two requests
+// that cannot be met would be refused in turn at every look. What is kept of each is a
+// hash: a request may be as long as an annotation.
+
+// seenKey is how the record knows a request that was answered, or one that was ended
+// by an abort, which asks anew when the abort is taken off.
+func seenKey(abort, request string) string {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%s\x00%s", abort, request)
+	return fmt.Sprintf("%016x", h.Sum64())
+}
+
+// seen is whether the request was answered before the one on record.
+func (d *decision) seen(request string) bool {
+	last := d.pool.Object.Status.LastCycle
+	if last == nil {
+		return false
+	}
+	abort := d.annotation(v1alpha1.AnnotationAbort)
+	return slices.Contains(last.Seen, seenKey("", request)) || abort != "" && slices.Contains(last.Seen, seenKey(abort, request))
+}
+
+// standing are the requests that the pool makes at the moment, answered or not.
+func (d *decision) standing() []string {
+	var out []string
+	for _, key := range []string{v1alpha1.AnnotationRollback, v1alpha1.AnnotationUpgradeTo, v1alpha1.AnnotationCycle} {
+		if value, ok := d.pool.Object.Annotations[key]; ok {
+			out = append(out, key+"="+value)
+		}
+	}
+	return append(out, driftRequest+target(d.pool.Cloud))
+}
+
+// keepSeen carries over what was answered and stands still. A turn-over and a rollback
+// are for once; a version that was refused is looked at again after the next run, for
+// the pool may be another by then; what was aborted stays so with its abort.
+func (d *decision) keepSeen(last *v1alpha1.LastCycleStatus) {
+	before := d.report.Last
+	if before == nil {
+		return
+	}
+	for _, request := range d.standing() {
+		if request == last.Request {
+			continue
+		}
+		once := strings.HasPrefix(request, v1alpha1.AnnotationRollback+"=") || strings.HasPrefix(request, v1alpha1.AnnotationCycle+"=")
+		known, on := slices.Contains(before.Seen, seenKey("", request)), before.Request == request
+		refused := last.Outcome == Refused && (known || before.Outcome == Refused)
+		if (known || on && before.Outcome != Aborted) && (once || refused) {
+			last.Seen = append(last.Seen, seenKey("", request))
+		}
+		abort := d.annotation(v1alpha1.AnnotationAbort)
+		if abort != "" && (slices.Contains(before.Seen, seenKey(abort, request)) || on && before.Outcome == Aborted && before.AbortSeen == abort) {
+			last.Seen = append(last.Seen, seenKey(abort, request))
+		}
+	}
+}
