@@ -283,6 +283,9 @@ func (w *World) deletes(o *op, pool, instance string) {
 		drained = mark.Drained
 	}
 	// It may have joined since the last look for it; it is not Ready then, and empty.
+	// No more can be asked of the daemon: it lists the Nodes past its cache right before,
+	// the cloud knows no condition to ask under, and what joins in those seconds has no
+	// pod to lose. A request is held up for ten of them at most and still a leader's.
 	if nodeReady(n) || time.Since(n.CreationTimestamp.Time) > 15*time.Second {
 		w.promise(keepDrained, n.Spec.Unschedulable || undone, "instance of node %s is deleted, and the node is not cordoned", n.Name)
 		w.promise(keepDrained, err == nil && mark != nil || undone, "instance of node %s is deleted without a mark", n.Name)

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -50,8 +52,10 @@ func (w *World) checkRest() {
 
 // outgrown is whether the run of a pool cannot end until somebody makes room: pods
 // have no node and nothing scales, or all pools are as large as they may be, so that
-// no budget lets go of the nodes that are left. Then it is right to try for ever, ever more seldom: each of those nodes has to
-// say that it was given up three times or more, and so for twice as long each time.
+// no budget lets go of the nodes that are left. Then it is right to try for ever,
+// ever more seldom: each of those nodes has to say that it was given up three times or
+// more, and so for twice as long each time; and it truly has a pod on it whose budget
+// allows nothing now, or it was given up for nothing.
 func (w *World) outgrown(id string) bool {
 	p := w.poolObject(id)
 	if p == nil || p.Status.Cycle == nil || w.mix.parts.scale && !w.full() {
@@ -72,11 +76,25 @@ func (w *World) outgrown(id string) bool {
 		left++
 		var until string
 		var times int
-		if _, err := fmt.Sscanf(n.Annotations[v1alpha1.AnnotationSkippedUntil], "%s after %d timeouts", &until, &times); err == nil && times >= 3 {
+		if _, err := fmt.Sscanf(n.Annotations[v1alpha1.AnnotationSkippedUntil], "%s after %d timeouts", &until, &times); err == nil && times >= 3 && w.guarded(n) {
 			tried++
 		}
 	})
 	return waiting > 0 && left > 0 && tried == left
+}
+
+// guarded is whether a pod on the node has a budget that allows no eviction now.
+func (w *World) guarded(n *corev1.Node) bool {
+	found := false
+	w.api.Each("pods", func(o client.Object) {
+		p := o.(*corev1.Pod)
+		if p.Spec.NodeName != n.Name || p.DeletionTimestamp != nil || ended(p) {
+			return
+		}
+		b, ok := w.api.Find("poddisruptionbudgets", p.Namespace, p.Labels["app"]).(*policyv1.PodDisruptionBudget)
+		found = found || ok && b != nil && b.Status.DisruptionsAllowed == 0
+	})
+	return found
 }
 
 // triesOnly is whether all that is written may be about runs that cannot end.
@@ -139,11 +157,21 @@ func (w *World) checkPool(id string) {
 	}
 }
 
-// heldForNothing is whether a pool waits for a person, and nothing ails its machines.
-func (w *World) heldForNothing() bool {
-	return slices.ContainsFunc(w.pools, func(id string) bool {
+// brakesMayHold is whether a brake is closed that may still be: until half an hour
+// after the last machine of the cluster, for a brake may be for all of it, was seen to
+// be well, which the doctor may see and write belated. After that nothing is left to
+// wait for, and a brake that holds is judged like all else.
+func (w *World) brakesMayHold() bool {
+	last := latest(w.healed, w.led)
+	for _, id := range w.order {
+		if k := w.kubelets[id]; !k.removed {
+			last = latest(last, k.health.since)
+		}
+	}
+	return time.Since(last) < stillness+belated && slices.ContainsFunc(w.pools, func(id string) bool {
+		p := w.poolObject(id)
 		v, err := w.cloud.Pool(id)
-		return err == nil && stuck(w.poolObject(id)) && !w.ailing(v)
+		return err == nil && p != nil && meta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.ConditionBraked) && !w.ailing(v)
 	})
 }
 

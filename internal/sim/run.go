@@ -137,15 +137,15 @@ func (w *World) history() error {
 
 // rests is whether the world has come to its end: nothing was written for as long
 // as this run waits and all is as it should be, or it is not and nobody has done
-// anything about it for all of stillness; a brake that holds for just as long has
-// until then and a little more to open.
+// anything about it for all of stillness. A brake that holds for just as long, counted
+// from its last sign and not from the last write, has until then to open.
 func (w *World) rests() bool {
 	if len(w.errands)+len(w.walls) > 0 {
 		return false
 	}
 	still := time.Since(w.lastReal)
-	if still >= stillness+10*time.Minute || still >= stillness && !w.heldForNothing() {
-		return true
+	if still >= stillness {
+		return !w.brakesMayHold()
 	}
 	if still < w.mix.still || time.Since(w.looked) < time.Minute {
 		return false
