@@ -107,6 +107,7 @@ func (w *World) dropPool(id string) {
 	w.harm.gone[id] = time.Now()
 	delete(w.books.paused, id)
 	delete(w.books.aborted, id)
+	w.forget(id, p)
 	w.api.Remove(p)
 }
 
@@ -114,7 +115,16 @@ func (w *World) dropPool(id string) {
 func (w *World) dropStatus(id string) {
 	if p := w.poolObject(id); p != nil {
 		w.note("hostile: the status of pool %s is deleted", p.Name)
+		w.forget(id, p)
 		w.api.Edit(p, func(o client.Object) { o.(*v1alpha1.Pool).Status = v1alpha1.PoolStatus{} })
+	}
+}
+
+// forget is asked when the record of a run is deleted: nobody knows any more which of
+// the pool's machines are its surge, and its size is what there is.
+func (w *World) forget(id string, p *v1alpha1.Pool) {
+	if p.Status.Cycle != nil {
+		w.books.orders.inDoubt[id] = true
 	}
 }
 
