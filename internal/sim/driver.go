@@ -277,6 +277,8 @@ func (w *World) rough() {
 	w.tape.Align()
 	ops, feeds := w.quiet()
 	switch {
+	case w.spring(ops):
+		return
 	case w.tape.Chance(w.mix.people):
 		w.person()
 		return

@@ -7,11 +7,9 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
-	"github.com/tidemill/tidemill/internal/kube"
 	"github.com/tidemill/tidemill/internal/okesim"
 )
 
@@ -24,7 +22,11 @@ var moments = []struct {
 	do   func(*World)
 }{
 	{"machines come up slowly", func(w *World) { w.slow = time.Now().Add(3 * time.Minute) }},
-	{"no launch succeeds", func(w *World) { w.raiseWall() }},
+	{"no launch succeeds, and the load grows", func(w *World) {
+		w.raiseWall(w.pools[w.tape.Pick(len(w.pools))], okesim.LaunchFaults()[w.tape.Pick(8)])
+		a := w.apps[w.tape.Pick(2)]
+		a.replicas = min(a.replicas+6, 24)
+	}},
 	{"the cloud does not answer", func(w *World) { w.silent = time.Now().Add(150 * time.Second) }},
 	{"a pause that is not seen", func(w *World) {
 		if id := w.running(); id != "" {
@@ -39,29 +41,27 @@ var moments = []struct {
 			w.api.Edit(w.poolObject(id), func(o client.Object) { set(o, v1alpha1.AnnotationAbort, fmt.Sprint(w.step)) })
 		}
 	}},
-	{"a node that is emptied is made schedulable", func(w *World) {
-		if n := w.taken(); n != nil {
-			w.api.Edit(n, func(o client.Object) { o.(*corev1.Node).Spec.Unschedulable = false })
-		}
-	}},
-	{"a node that is about to be written is cordoned", func(w *World) { w.cordonFirst() }},
-	{"a pool that is about to be resized is resized", func(w *World) { w.resizeFirst() }},
-	{"a pod is put on a node that is empty", func(w *World) { w.bindByName() }},
+	{"a node that is about to be deleted is made schedulable", func(w *World) { w.await(looksAtNode, w.uncordonFirst) }},
+	{"a node that is about to be cordoned is cordoned", func(w *World) { w.await(cordons, w.cordonFirst) }},
+	{"a pool that is about to be resized is resized", func(w *World) { w.await(resizesPool, w.resizeFirst) }},
+	{"a pod is put on a node that is empty", func(w *World) { w.await(looksAtPods, w.bindByName) }},
 	{"the leader is deaf and the load surges", func(w *World) {
 		if p := w.leader(); p != nil {
 			p.deaf = time.Now().Add(90 * time.Second)
 			w.apps[w.tape.Pick(2)].replicas = 24
 		}
 	}},
-	{"whoever writes is asked to go", func(w *World) {
-		if o := w.underWay(); o != nil {
-			o.p.term()
-		}
-	}},
+	{"whoever writes is asked to go", func(w *World) { w.await(writing[w.tape.Pick(3)], func(o *op) { o.p.term() }) }},
 	{"whoever writes stands still", func(w *World) {
-		if o := w.underWay(); o != nil {
-			o.p.frozen = time.Now().Add(25 * time.Second)
-		}
+		w.await(writing[w.tape.Pick(3)], func(o *op) { o.p.frozen = time.Now().Add(25 * time.Second) })
+	}},
+	{"a pool that is written is busy", func(w *World) {
+		w.await(writing[1+w.tape.Pick(2)], func(o *op) { w.grant(o, &busy) })
+	}},
+	{"a release that does not boot", func(w *World) {
+		id := w.pools[w.tape.Pick(len(w.pools))]
+		w.raiseWall(id, okesim.RegisterTimeout)
+		w.askFor(id, fmt.Sprint("bad-", w.step))
 	}},
 }
 
@@ -78,9 +78,8 @@ type wall struct {
 	until time.Time
 }
 
-func (w *World) raiseWall() {
-	id, all := w.pools[w.tape.Pick(len(w.pools))], okesim.LaunchFaults()
-	fault, lasts := all[w.tape.Pick(len(all))], []time.Duration{3 * time.Minute, 8 * time.Minute, 16 * time.Minute}[w.tape.Pick(3)]
+func (w *World) raiseWall(id string, fault okesim.LaunchFault) {
+	lasts := []time.Duration{3 * time.Minute, 8 * time.Minute, 16 * time.Minute}[w.tape.Pick(3)]
 	if _, stands := w.walls[id]; stands {
 		return
 	}
@@ -158,90 +157,6 @@ func (w *World) blind() {
 			}
 		}
 	}
-}
-
-// taken is a node that tidemill is emptying.
-func (w *World) taken() *corev1.Node {
-	return w.marked(func(n *corev1.Node, _ *kube.Mark) bool { return n.Spec.Unschedulable })
-}
-
-func (w *World) marked(which func(*corev1.Node, *kube.Mark) bool) *corev1.Node {
-	var list []*corev1.Node
-	w.api.Each("nodes", func(o client.Object) {
-		n := o.(*corev1.Node)
-		if m, err := kube.MarkOf(n); err == nil && m != nil && which(n, m) {
-			list = append(list, n)
-		}
-	})
-	if len(list) == 0 {
-		return nil
-	}
-	return list[w.tape.Pick(len(list))]
-}
-
-// pick is one of the ops that wait, nil if there is none of the kind.
-func (w *World) pick(which func(*op) bool) *op {
-	var list []*op
-	for _, o := range w.ops() {
-		if which(o) {
-			list = append(list, o)
-		}
-	}
-	if len(list) == 0 {
-		return nil
-	}
-	return list[w.tape.Pick(len(list))]
-}
-
-func (w *World) underWay() *op {
-	return w.pick(func(o *op) bool { return o.writes() && !electing(o) && !o.question() })
-}
-
-// cordonFirst is a person who cordons a node that a write is under way to.
-func (w *World) cordonFirst() {
-	const nodes = "/api/v1/nodes/"
-	o := w.pick(func(o *op) bool {
-		return o.kube != nil && o.kube.Method == "PATCH" && strings.HasPrefix(o.kube.Path, nodes) && !strings.HasSuffix(o.kube.Path, "/status")
-	})
-	if o == nil {
-		return
-	}
-	n, ok := w.api.Find("nodes", "", strings.TrimPrefix(o.kube.Path, nodes)).(*corev1.Node)
-	if ok && n != nil && !n.Spec.Unschedulable {
-		w.books.cordoned[string(n.UID)] = true
-		w.api.Edit(n, func(o client.Object) { o.(*corev1.Node).Spec.Unschedulable = true })
-	}
-}
-
-// resizeFirst is a person in the console, a moment before the daemon.
-func (w *World) resizeFirst() {
-	o := w.pick(func(o *op) bool { return o.cloud != nil && poolIn(o.cloud) != "" })
-	if o == nil {
-		return
-	}
-	id := poolIn(o.cloud)
-	if v, err := w.cloud.Pool(id); err == nil {
-		size := v.Size + 1
-		w.typed(id, size)
-		_, _ = w.cloud.UpdatePool(id, okesim.PoolUpdate{Size: &size}, "")
-	}
-}
-
-// bindByName is a controller that names the node of its pods itself, past the
-// scheduler and so past every cordon.
-func (w *World) bindByName() {
-	n := w.marked(func(_ *corev1.Node, m *kube.Mark) bool { return m.Drained != nil })
-	a := w.apps[w.tape.Pick(2)]
-	if n == nil || a.replicas >= 24 {
-		return
-	}
-	a.replicas++
-	w.made++
-	p := w.newPod(a)
-	p.Spec.NodeName = n.Name
-	p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(time.Now().Truncate(time.Second))}}
-	w.api.Create(p)
-	w.books.orders.bound[string(p.UID)] = time.Now()
 }
 
 // leader is the process that holds the Lease.

@@ -159,12 +159,21 @@ func (w *World) cameAfterTheLook(p *corev1.Pod) bool {
 
 // looks notes a look at the pods of one node.
 func (w *World) looks(o *op) {
-	if o.kube.Method != http.MethodGet || !strings.HasSuffix(o.kube.Path, "/pods") {
-		return
-	}
-	if name, ok := strings.CutPrefix(o.kube.Query.Get("fieldSelector"), "spec.nodeName="); ok {
+	if name := podsLookedAt(o); name != "" {
 		w.books.orders.looked[name] = time.Now()
 	}
+}
+
+// podsLookedAt is the node whose pods are listed, "" for any other request.
+func podsLookedAt(o *op) string {
+	if o.kube.Method != http.MethodGet || !strings.HasSuffix(o.kube.Path, "/pods") {
+		return ""
+	}
+	name, ok := strings.CutPrefix(o.kube.Query.Get("fieldSelector"), "spec.nodeName=")
+	if !ok {
+		return ""
+	}
+	return name
 }
 
 // typed notes the size that a person has given a pool.

@@ -333,7 +333,7 @@ func (w *World) heal() {
 		w.calmLoad()
 	}
 	w.wallsStand()
-	w.silent, w.slow = time.Time{}, time.Time{}
+	w.silent, w.slow, w.ambushes = time.Time{}, time.Time{}, nil
 	w.cloud.ClearFaults("")
 	w.personCordons(false)
 	for _, p := range w.procs {

@@ -149,6 +149,7 @@ type World struct {
 	// longer to come up; walls are the pools that get no machine.
 	silent, slow time.Time
 	walls        map[string]wall
+	ambushes     []ambush
 }
 
 type stats struct {

@@ -1,0 +1,136 @@
+package sim
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/tidemill/tidemill/internal/kube"
+	"github.com/tidemill/tidemill/internal/okesim"
+)
+
+// Between a decision and its deed is a moment in which somebody else may act. It is
+// short, and a person who acts at any time hits it in one history of a thousand. So
+// some lie in wait for it: they act when the daemon has a request of a kind under way,
+// right before it is carried out.
+//
+//	look ──► decide ──► request sent ──┬──► carried out
+//	                                   └─ somebody is quicker
+type ambush struct {
+	which func(*op) bool
+	do    func(*op)
+}
+
+// await has somebody wait for such a request.
+func (w *World) await(which func(*op) bool, do func(*op)) {
+	w.ambushes = append(w.ambushes, ambush{which, do})
+}
+
+// spring has those act who have waited for one of these requests, one in a step.
+func (w *World) spring(ops []*op) bool {
+	for i, a := range w.ambushes {
+		if at := slices.IndexFunc(ops, a.which); at >= 0 {
+			w.note("moment: %s", ops[at].key)
+			w.ambushes = slices.Delete(w.ambushes, i, i+1)
+			w.moved = true
+			a.do(ops[at])
+			return true
+		}
+	}
+	return false
+}
+
+const nodesPath = "/api/v1/nodes/"
+
+// looksAtNode is the live look at one node before its machine is deleted.
+func looksAtNode(o *op) bool {
+	return o.kube != nil && o.kube.Method == "GET" && strings.HasPrefix(o.kube.Path, nodesPath)
+}
+
+// looksAtPods is the live look at one node's pods, likewise.
+func looksAtPods(o *op) bool { return o.kube != nil && podsLookedAt(o) != "" }
+
+// cordons is a write that puts a node's cordon on.
+func cordons(o *op) bool {
+	return o.kube != nil && o.kube.Method == "PATCH" && strings.HasPrefix(o.kube.Path, nodesPath) && strings.Contains(string(o.body), `"unschedulable":true`)
+}
+
+func resizesPool(o *op) bool {
+	if o.cloud == nil || poolIn(o.cloud) == "" {
+		return false
+	}
+	_, ok := sizeIn(o.body)
+	return ok
+}
+
+func deletesMachine(o *op) bool { return o.cloud != nil && o.cloud.Method == "DELETE" }
+
+// writing are the kinds of request that matter when their sender goes.
+var writing = []func(*op) bool{cordons, resizesPool, deletesMachine}
+
+// busy is OKE's answer while something else is done to a pool.
+var busy = fault{"busy", func(w *World, o *op) answer { return o.refusal(409, "the node pool is being updated") }}
+
+// nodeIn is the Node that a request is about.
+func (w *World) nodeIn(o *op) *corev1.Node {
+	n, _ := w.api.Find("nodes", "", strings.TrimPrefix(o.kube.Path, nodesPath)).(*corev1.Node)
+	return n
+}
+
+// uncordonFirst is a person who wants the node back.
+func (w *World) uncordonFirst(o *op) {
+	if n := w.nodeIn(o); n != nil {
+		w.api.Edit(n, func(o client.Object) { o.(*corev1.Node).Spec.Unschedulable = false })
+	}
+}
+
+// cordonFirst is a person who cordons the node a moment before the daemon.
+func (w *World) cordonFirst(o *op) {
+	if n := w.nodeIn(o); n != nil && !n.Spec.Unschedulable {
+		w.books.cordoned[string(n.UID)] = true
+		w.api.Edit(n, func(o client.Object) { o.(*corev1.Node).Spec.Unschedulable = true })
+	}
+}
+
+// resizeFirst is a person in the console, a moment before the daemon.
+func (w *World) resizeFirst(o *op) {
+	id := poolIn(o.cloud)
+	if v, err := w.cloud.Pool(id); err == nil {
+		size := v.Size + 1
+		w.typed(id, size)
+		_, _ = w.cloud.UpdatePool(id, okesim.PoolUpdate{Size: &size}, "")
+	}
+}
+
+// bindByName is a controller that names the node of its pods itself, past the
+// scheduler and so past every cordon: the node is looked at for the last time.
+func (w *World) bindByName(o *op) {
+	n, _ := w.api.Find("nodes", "", podsLookedAt(o)).(*corev1.Node)
+	a := w.apps[1]
+	if n == nil || a.replicas >= 24 {
+		return
+	}
+	if m, err := kube.MarkOf(n); err != nil || m == nil || m.Drained == nil {
+		return
+	}
+	a.replicas++
+	w.made++
+	p := w.newPod(a)
+	p.Spec.NodeName = n.Name
+	p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(time.Now().Truncate(time.Second))}}
+	w.api.Create(p)
+	w.books.orders.bound[string(p.UID)] = time.Now()
+}
+
+// pick is one of the ops that wait, nil if there is none of the kind.
+func (w *World) pick(which func(*op) bool) *op {
+	ops := w.ops()
+	if at := slices.IndexFunc(ops, which); at >= 0 {
+		return ops[at]
+	}
+	return nil
+}
