@@ -78,7 +78,7 @@ release: ## everything that a version consists of but the image in bin/release; 
 	rm -rf $(BIN)/release
 	cd internal/tools && go run ./ship release -out ../../$(BIN)/release $(SHIP)
 
-SHIP = $(if $(VERSION),-version $(VERSION)) $(if $(REVISION),-revision $(REVISION)) $(if $(PLATFORMS),-platforms $(PLATFORMS))
+SHIP = $(if $(VULNCHECK),-vulnerabilities $(abspath $(VULNCHECK))) $(if $(VERSION),-version $(VERSION)) $(if $(REVISION),-revision $(REVISION)) $(if $(PLATFORMS),-platforms $(PLATFORMS))
 
 clean: ## remove what build made
 	rm -rf $(BIN)

@@ -41,6 +41,7 @@ type order struct {
 	version   string
 	revision  string // the commit, with "-dirty" after it where the tree is not that commit's; empty where it is not known
 	platforms []platform
+	answer    string // a file with what govulncheck said; empty where it was not asked
 }
 
 func run(ctx context.Context, args []string) error {
@@ -52,13 +53,14 @@ func run(ctx context.Context, args []string) error {
 	out := flags.String("out", "", "where to; must be empty or absent")
 	version := flags.String("version", "0.0.0-dev", "semantic version, without a leading v")
 	revision := flags.String("revision", "", "the `commit` that the sources are of, where there is no git checkout to ask")
+	answer := flags.String("vulnerabilities", "", "a `file` with govulncheck's answer, for the notes; without it they say that it was not asked")
 	list := flags.String("platforms", map[string]string{
 		"image": "linux/amd64,linux/arm64", "release": "linux/amd64,linux/arm64,darwin/amd64,darwin/arm64",
 	}[args[0]], "which `platforms`")
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
 	}
-	o := order{version: *version, revision: *revision}
+	o := order{version: *version, revision: *revision, answer: *answer}
 	var err error
 	if o.platforms, err = parsePlatforms(*list); err != nil {
 		return err

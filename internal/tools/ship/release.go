@@ -203,9 +203,14 @@ func (o order) install() error {
 	return os.WriteFile(filepath.Join(o.out, "install.yaml"), o.tag(out), 0o644)
 }
 
-// notes are the version's part of the changelog, or what is not released yet.
+// notes are the version's part of the changelog, or what is not released yet, and what
+// is known of vulnerabilities.
 func (o order) notes() ([]byte, error) {
 	text, err := os.ReadFile(filepath.Join(o.root, "CHANGELOG.md"))
+	if err != nil {
+		return nil, err
+	}
+	known, err := o.vulnerabilities()
 	if err != nil {
 		return nil, err
 	}
@@ -213,7 +218,7 @@ func (o order) notes() ([]byte, error) {
 		for _, part := range strings.Split("\n"+string(text), "\n## ")[1:] {
 			title, body, _ := strings.Cut(part, "\n")
 			if name, _, _ := strings.Cut(title, " "); strings.Trim(name, "[]") == want {
-				return []byte("# tidemill " + o.version + "\n" + body), nil
+				return []byte("# tidemill " + o.version + "\n" + strings.TrimRight(body, "\n") + "\n" + known), nil
 			}
 		}
 	}

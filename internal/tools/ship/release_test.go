@@ -227,8 +227,32 @@ func TestNotes(t *testing.T) {
 	}
 	for version, want := range map[string]string{"1.2.3": "this", "1.2.30": "later", "1.2.4-rc.1": "new"} {
 		got, err := order{root: dir, version: version}.notes()
-		if err != nil || strings.TrimSpace(string(got)) != "# tidemill "+version+"\n\n"+want {
+		body, known, told := strings.Cut(string(got), "\n## Known vulnerabilities\n")
+		if !told || !strings.Contains(known, "Not asked") {
+			t.Errorf("notes of %s do not say whether govulncheck was asked: %q", version, got)
+		}
+		if err != nil || strings.TrimSpace(body) != "# tidemill "+version+"\n\n"+want {
 			t.Errorf("notes of %s are %q, %v; want %q", version, got, err, want)
+		}
+	}
+}
+
+// TestNotesTellOfVulnerabilities: what govulncheck has said stands in the notes, as
+// text, and an answer that is none is no answer.
+func TestNotesTellOfVulnerabilities(t *testing.T) {
+	dir := t.TempDir()
+	answer := filepath.Join(dir, "answer.txt")
+	o := order{root: filepath.Join("..", "..", ".."), version: "1.2.3-rc.1", answer: answer}
+	if notes, err := o.notes(); err == nil {
+		t.Errorf("an answer that is not there was taken: %q", notes)
+	}
+	for text, want := range map[string]string{"No vulnerabilities found.\n": "\n```\nNo vulnerabilities found.\n```\n", "GO-2026-0001\x1b[2J ```\n# gone": "\n```\nGO-2026-0001 [2J    \n# gone\n```\n", " \n": "", strings.Repeat("x", answerLimit+1): ""} {
+		if err := os.WriteFile(answer, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		notes, err := o.notes()
+		if (err == nil) != (want != "") || !strings.HasSuffix(string(notes), want) || strings.Contains(string(notes), "Not asked") {
+			t.Errorf("%.40q: %v, %.300q", text, err, notes)
 		}
 	}
 }
