@@ -163,14 +163,15 @@ var leases = []lease{
 	{30 * time.Second, 20 * time.Second, 9 * time.Second},
 }
 
-// hopeless is an election that cannot be won: in a calm world it waits until it
-// can, for it would only cost time.
-func (w *World) hopeless(o *op, now time.Time) bool {
+// standsBy is whether a process cannot win an election now. In a calm world its
+// elections wait until it can, and its watches lag until then: half of all events
+// would go to it, and it has no use for what they say.
+func (w *World) standsBy(p *process, now time.Time) bool {
 	if !w.calm {
 		return false
 	}
 	l, ok := w.api.Find("leases", "tidemill-system", "tidemill").(*coordinationv1.Lease)
-	if !ok || l.Spec.HolderIdentity == nil || *l.Spec.HolderIdentity == "" || *l.Spec.HolderIdentity == o.p.name || l.Spec.RenewTime == nil {
+	if !ok || l.Spec.HolderIdentity == nil || *l.Spec.HolderIdentity == "" || *l.Spec.HolderIdentity == p.name || l.Spec.RenewTime == nil {
 		return false
 	}
 	return now.Before(l.Spec.RenewTime.Add(w.mix.lease.duration))

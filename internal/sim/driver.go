@@ -107,7 +107,7 @@ func (w *World) quiet() ([]*op, []*feed) {
 	now := time.Now()
 	var ops []*op
 	for _, o := range w.ops() {
-		if !now.Before(o.p.frozen) && !(electing(o) && (now.Before(o.p.deaf) || w.hopeless(o, now))) {
+		if !now.Before(o.p.frozen) && !(electing(o) && (now.Before(o.p.deaf) || w.standsBy(o.p, now))) {
 			ops = append(ops, o)
 		}
 	}
@@ -116,13 +116,13 @@ func (w *World) quiet() ([]*op, []*feed) {
 		if now.Before(p.frozen) {
 			continue
 		}
-		kept := p.feeds[:0]
+		kept, idle := p.feeds[:0], w.standsBy(p, now)
 		for _, f := range p.feeds {
 			if f.dead() {
 				continue
 			}
 			kept = append(kept, f)
-			if f.stream.Behind() && len(f.lines) == 0 && !w.stale(f, now) && !now.Before(f.hangs) {
+			if !idle && f.stream.Behind() && len(f.lines) == 0 && !w.stale(f, now) && !now.Before(f.hangs) {
 				feeds = append(feeds, f)
 			}
 		}

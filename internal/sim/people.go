@@ -344,6 +344,7 @@ func (w *World) heal() {
 		p.inStep(w.calmAt)
 	}
 	w.note("calm")
+	w.hasten()
 }
 
 // calmLoad has what has surged fall. It is nothing that is forgiven: a cluster without
