@@ -105,9 +105,8 @@ func (f *Fleet) Delete(ctx context.Context, pool PoolID, ids ...InstanceID) erro
 // write runs one change, refused ones included, and tells who wants to know.
 func (f *Fleet) write(w Write, do func() error) error {
 	start := time.Now()
-	f.forget()
 	err := do()
-	// Again: a look that began while the change was under way may have missed it.
+	// After it: a look that began while the change was under way may have missed it.
 	f.forget()
 	w.DryRun, w.Err = f.options.DryRun, err
 	if !w.DryRun {

@@ -198,6 +198,43 @@ func TestObserveReusesAYoungLook(t *testing.T) {
 	})
 }
 
+// slowResize lets somebody look while a change is under way.
+type slowResize struct {
+	*fake.Cloud
+	meanwhile func()
+}
+
+func (p slowResize) Resize(ctx context.Context, id cloudprovider.PoolID, from, to int) error {
+	p.meanwhile()
+	return p.Cloud.Resize(ctx, id, from, to)
+}
+
+// What a look under way meanwhile shows is not used again: it may have missed the
+// change. But the change makes no look old before it was answered: who comes first,
+// it or another loop's look, would be chance.
+func TestObserveWhileAWriteIsUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cloud := fake.New(fake.Options{})
+		id := cloud.AddPool(fake.Pool{Size: 1})
+		var f *cloudprovider.Fleet
+		f = cloudprovider.NewFleet(slowResize{cloud, func() {
+			f.Observe(t.Context())
+			if got := count(cloud, "Pools"); got != 1 {
+				t.Errorf("%d looks before the answer, want the first one's to be used", got)
+			}
+			time.Sleep(11 * time.Second)
+			f.Observe(t.Context())
+		}}, cloudprovider.FleetOptions{Refresh: 10 * time.Second})
+		f.Observe(t.Context())
+		if err := f.Resize(t.Context(), id, 1, 2); err != nil {
+			t.Fatal(err)
+		}
+		if c := f.Observe(t.Context()); count(cloud, "Pools") != 3 || c.Pools[0].Size != 2 {
+			t.Errorf("%d looks, size %d; want a new look after the answer", count(cloud, "Pools"), c.Pools[0].Size)
+		}
+	})
+}
+
 // A caller may sort and edit what it got.
 func TestObserveGivesCopies(t *testing.T) {
 	cloud := fake.New(fake.Options{})
