@@ -16,7 +16,7 @@ import (
 // Between a decision and its deed is a moment in which somebody else may act. It is
 // short, and a person who acts at any time hits it in one history of a thousand. So
 // some lie in wait for it: they act when the daemon has a request of a kind under way,
-// right before it is carried out.
+// right before it is carried out; in the calm too, in which most of the work is done.
 //
 //	look ──► decide ──► request sent ──┬──► carried out
 //	                                   └─ somebody is quicker
@@ -88,11 +88,12 @@ func (w *World) uncordonFirst(o *op) {
 	}
 }
 
-// cordonFirst is a person who cordons the node a moment before the daemon.
+// cordonFirst is a person who cordons the node a moment before the daemon, for a while.
 func (w *World) cordonFirst(o *op) {
 	if n := w.nodeIn(o); n != nil && !n.Spec.Unschedulable {
 		w.books.cordoned[string(n.UID)] = true
 		w.api.Edit(n, func(o client.Object) { o.(*corev1.Node).Spec.Unschedulable = true })
+		w.errandIn(4*time.Minute, "uncordons the node that was about to be cordoned", func() { w.personCordons(false) })
 	}
 }
 

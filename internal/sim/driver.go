@@ -85,8 +85,8 @@ var faults = []fault{
 	{"403", func(w *World, o *op) answer { return o.refusal(403, "forbidden") }},
 }
 
-// silence is what a cloud answers that does not.
-var silence = fault{"silence", func(w *World, o *op) answer { return o.refusal(503, "the service is unavailable") }}
+// unanswered is what a cloud answers that does not.
+var unanswered = fault{"silence", func(w *World, o *op) answer { return o.refusal(503, "the service is unavailable") }}
 
 // refusal answers in the words of whoever was asked, and does nothing.
 func (o *op) refusal(status int, message string) answer {
@@ -171,7 +171,7 @@ func (w *World) grant(o *op, f *fault) {
 		}
 	}
 	if f == nil && o.cloud != nil && time.Now().Before(w.silent) {
-		f = &silence
+		f = &unanswered
 	}
 	if f == nil {
 		a := w.serve(o)
@@ -257,6 +257,7 @@ func (w *World) gentle() {
 	w.step++
 	ops, feeds := w.quiet()
 	switch {
+	case w.spring(ops):
 	case len(feeds) > 0:
 		for _, f := range feeds {
 			w.deliver(f)

@@ -27,7 +27,7 @@ var moments = []struct {
 		a := w.apps[w.tape.Pick(2)]
 		a.replicas = min(a.replicas+6, 24)
 	}},
-	{"the cloud does not answer", func(w *World) { w.silent = time.Now().Add(150 * time.Second) }},
+	{"the cloud does not answer", func(w *World) { w.silence() }},
 	{"a pause that is not seen", func(w *World) {
 		if id := w.running(); id != "" {
 			w.blind()
@@ -70,6 +70,19 @@ func (w *World) moment() {
 	w.note("moment: %s", m.name)
 	w.moved = true
 	m.do(w)
+}
+
+// silence is an outage of the cloud's API, into the calm if need be. Somebody asks for
+// a turn-over meanwhile, and the load falls: both have to wait.
+func (w *World) silence() {
+	if !w.tape.Chance(300) || time.Now().Before(w.silent) {
+		return // nothing else happens for as long
+	}
+	pool, value := w.anyPool(), fmt.Sprint("silent-", w.step)
+	w.silent = time.Now().Add(4 * time.Minute)
+	w.errandIn(100*time.Second, "asks for a turn-over while the cloud is silent", func() { w.askFor(pool, value) })
+	w.errandIn(100*time.Second, "the load falls while the cloud is silent", func() { w.load(-1) })
+	w.errandIn(4*time.Minute, "the cloud answers again", func() { w.silent = time.Time{} })
 }
 
 // A wall is a pool no launch of which succeeds, until somebody has mended the cause.

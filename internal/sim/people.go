@@ -316,7 +316,7 @@ func (w *World) chaos() {
 
 // heal ends everything that is wrong, and what people have in mind with it.
 func (w *World) heal() {
-	w.calm, w.calmAt, w.healed, w.moved = true, time.Now(), time.Now(), true
+	w.calm, w.calmAt, w.healed, w.moved = true, time.Now(), latest(time.Now(), w.silent), true
 	w.leave()
 	w.recover()
 	w.cure()
@@ -333,7 +333,7 @@ func (w *World) heal() {
 		w.calmLoad()
 	}
 	w.wallsStand()
-	w.silent, w.slow, w.ambushes = time.Time{}, time.Time{}, nil
+	w.slow = time.Time{}
 	w.cloud.ClearFaults("")
 	w.personCordons(false)
 	for _, p := range w.procs {
