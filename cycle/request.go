@@ -117,7 +117,9 @@ func (d *decision) checked(request string) string {
 		d.refuse(request, CyclingOff, d.cyclingOff())
 		return ""
 	}
-	b, err := d.budget(nil)
+	// By the size that the pool is to have: a run under way may have let it fall.
+	b, err := BudgetOf(d.pool.CycleSpec(), d.pool.Desired(), len(d.pool.Cloud.Zones()))
+	b = b.For(strategyOf(d.pool.CycleSpec(), nil))
 	if err != nil {
 		d.refuse(request, BadAnnotation, err.Error())
 		return ""

@@ -165,12 +165,22 @@ func (w *World) closeBudget(a *app, closed bool) {
 	w.api.Edit(b, func(o client.Object) { o.(*policyv1.PodDisruptionBudget).Spec.MaxUnavailable = &most })
 }
 
-// leaveZone has a zone go silent for a while in the middle of a turn-over.
+// leaveZone has a zone go silent for a while in the middle of a turn-over. In half of
+// the cases somebody pauses the pool for as long, and lets it go on the moment that the
+// zone is back: what is known of its nodes is old then.
 func (w *World) leaveZone() {
 	pool, value, ads := w.anyPool(), fmt.Sprint("outage-", w.step), w.cloud.AvailabilityDomains()
 	ad, for_ := ads[w.tape.Pick(len(ads))], time.Duration(60+20*w.tape.Pick(6))*time.Second
 	w.errandIn(10*time.Second, "asks for a turn-over before an outage", func() { w.askFor(pool, value) })
+	paused := w.tape.Chance(500)
+	if paused {
+		for_ += patient - time.Minute
+	}
 	w.errandIn(time.Duration(40+15*w.tape.Pick(6))*time.Second, "zone "+ad+" is silent", func() {
+		if paused {
+			w.pausePool(pool, true)
+			w.errandIn(for_+time.Second, "lets the pool go on", func() { w.pausePool(pool, false) })
+		}
 		for _, id := range w.order {
 			if k := w.kubelets[id]; k.inst.AvailabilityDomain == ad {
 				k.sick = true
