@@ -85,10 +85,16 @@ func (w *World) countWrites(o client.Object) {
 }
 
 // pretends is whether a Node is not the one that its machine is: who says so later
-// than another takes nothing.
+// than another takes nothing. Where somebody has deleted the real Node meanwhile, the
+// impostor is the older, and nobody can tell; then the machine is not ended before
+// both are empty, which is looked at when it is.
 func (w *World) pretends(n *corev1.Node) bool {
 	k := w.kubelets[strings.TrimPrefix(n.Spec.ProviderID, "oci://")]
-	return k != nil && k.node != n.Name && w.nodeOf(k) != nil
+	if k == nil || k.node == n.Name {
+		return false
+	}
+	real := w.nodeOf(k)
+	return real != nil && real.CreationTimestamp.Before(&n.CreationTimestamp)
 }
 
 // touched is whether a write changed what a Node is; a verdict that is taken back from
