@@ -23,7 +23,13 @@ var moments = []struct {
 }{
 	{"machines come up slowly", func(w *World) { w.slow = time.Now().Add(3 * time.Minute) }},
 	{"no launch succeeds, and the load grows", func(w *World) {
-		w.raiseWall(w.pools[w.tape.Pick(len(w.pools))], okesim.LaunchFaults()[w.tape.Pick(8)])
+		one, fault := w.anyPool(), okesim.LaunchFaults()[w.tape.Pick(8)]
+		everywhere := w.tape.Pick(2) == 0 // a region without capacity, or a pool with a bad subnet
+		for _, id := range w.pools {
+			if id == one || everywhere {
+				w.raiseWall(id, fault)
+			}
+		}
 		a := w.apps[w.tape.Pick(2)]
 		a.replicas = min(a.replicas+6, 24)
 	}},
@@ -78,9 +84,13 @@ func (w *World) silence() {
 	if !w.tape.Chance(300) || time.Now().Before(w.silent) {
 		return // nothing else happens for as long
 	}
-	pool, value := w.anyPool(), fmt.Sprint("silent-", w.step)
+	value := fmt.Sprint("silent-", w.step)
 	w.silent = time.Now().Add(4 * time.Minute)
-	w.errandIn(100*time.Second, "asks for a turn-over while the cloud is silent", func() { w.askFor(pool, value) })
+	w.errandIn(100*time.Second, "asks for a turn-over of all pools while the cloud is silent", func() {
+		for _, id := range w.pools {
+			w.askFor(id, value)
+		}
+	})
 	w.errandIn(100*time.Second, "the load falls while the cloud is silent", func() { w.load(-1) })
 	w.errandIn(4*time.Minute, "the cloud answers again", func() { w.silent = time.Time{} })
 }
