@@ -1,9 +1,12 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"math"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -135,6 +138,31 @@ func TestSoakJudgeKnowsABreach(t *testing.T) {
 				t.Errorf("breaches %v, want one of %s", breaches, tt.want)
 			}
 		})
+	}
+}
+
+// TestSoakEndsWhatKeepsItMute: while nobody gets an answer the script begins
+// nothing, and that trouble is ended before those whose end needs an answer.
+func TestSoakEndsWhatKeepsItMute(t *testing.T) {
+	k := &soak{t: t, dice: rand.New(rand.NewPCG(1, 0)), happens: map[string]int{}, judge: newJudge(0, io.Discard), began: time.Now()}
+	var ended []string
+	until := func(kind string) lasting {
+		return lasting{trouble: trouble{kind: kind}, undo: func(context.Context) error { ended = append(ended, kind); return nil }}
+	}
+	under := []lasting{until("pause"), until("etcd stuck"), until("cordon")}
+	for range 200 {
+		k.strike(t.Context(), map[string]time.Time{}, &under)
+	}
+	if len(k.happens) > 0 || len(under) != 3 {
+		t.Errorf("begun meanwhile: %v", k.happens)
+	}
+	under[1].end = time.Now().Add(time.Hour)
+	if under = k.endDue(t.Context(), under, time.Now()); len(ended) > 0 || len(under) != 3 {
+		t.Errorf("ended while nobody is answered: %v", ended)
+	}
+	left := k.endDue(t.Context(), under, time.Now().Add(2*time.Hour))
+	if want := []string{"etcd stuck", "pause", "cordon"}; !slices.Equal(ended, want) || len(left) != 0 {
+		t.Errorf("ended %v, want %v, %d left", ended, want, len(left))
 	}
 }
 

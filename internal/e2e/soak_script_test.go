@@ -25,6 +25,9 @@ type lasting struct {
 	undo func(context.Context) error
 }
 
+// mute is whether it leaves everybody without an answer, the script too.
+func (l lasting) mute() bool { return l.kind == "API outage" || l.kind == "etcd stuck" }
+
 // play draws troubles for so long. One goroutine begins and ends them all, so that
 // the script is the seed's as far as the world's own time allows.
 func (k *soak) play(ctx context.Context, long time.Duration) {
@@ -61,8 +64,12 @@ func (k *soak) sleep(ctx context.Context, long time.Duration, under *[]lasting) 
 	}
 }
 
-// strike draws one trouble whose group has nothing under way.
+// strike draws one trouble whose group has nothing under way. While nobody gets an
+// answer none begins: the script would wait for its own, and end nothing meanwhile.
 func (k *soak) strike(ctx context.Context, quiet map[string]time.Time, under *[]lasting) {
+	if slices.ContainsFunc(*under, lasting.mute) {
+		return
+	}
 	tr := k.draw()
 	length := tr.least
 	if tr.most > tr.least {
@@ -118,8 +125,18 @@ func (k *soak) draw() trouble {
 }
 
 // endDue ends the troubles whose time has come; one that cannot be ended, because
-// the API server is away, is tried again.
+// the API server is away, is tried again. What keeps it away is ended first.
 func (k *soak) endDue(ctx context.Context, under []lasting, at time.Time) []lasting {
+	rank := func(l lasting) int {
+		if l.mute() {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(under, func(a, b lasting) int { return rank(a) - rank(b) })
+	if len(under) > 0 && under[0].mute() && at.Before(under[0].end) {
+		return under // their ends would be waited for, and it would last longer
+	}
 	var left []lasting
 	for _, l := range under {
 		if at.Before(l.end) {
