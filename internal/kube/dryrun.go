@@ -13,6 +13,9 @@ func DryRun(next http.RoundTripper) http.RoundTripper { return dryRun{next} }
 
 type dryRun struct{ next http.RoundTripper }
 
+// WrappedRoundTripper lets client-go find the transport, see fenced.
+func (d dryRun) WrappedRoundTripper() http.RoundTripper { return d.next }
+
 // RoundTrip implements http.RoundTripper.
 func (d dryRun) RoundTrip(r *http.Request) (*http.Response, error) {
 	switch r.Method {

@@ -106,6 +106,10 @@ type fenced struct {
 	next http.RoundTripper
 }
 
+// WrappedRoundTripper lets client-go find the transport, to close what is idle: it
+// logs a warning with each request that times out where it cannot.
+func (f fenced) WrappedRoundTripper() http.RoundTripper { return f.next }
+
 // RoundTrip implements http.RoundTripper.
 func (f fenced) RoundTrip(r *http.Request) (*http.Response, error) {
 	switch {
