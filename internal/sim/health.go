@@ -10,6 +10,7 @@ import (
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/cycle"
 	"github.com/tidemill/tidemill/internal/kube"
+	"github.com/tidemill/tidemill/internal/sim/model"
 	"github.com/tidemill/tidemill/internal/world"
 )
 
@@ -239,9 +240,23 @@ func (w *World) heldBack(going *corev1.Node) int {
 // ledSince notes since when there has been a leader. Two processes that have both lost
 // the Lease and go on are no daemon, for ten minutes: nobody may blame it then.
 func (w *World) ledSince(now time.Time) {
-	l, ok := w.api.Find("leases", "tidemill-system", "tidemill").(*coordinationv1.Lease)
-	if !ok || l.Spec.HolderIdentity == nil || *l.Spec.HolderIdentity == "" || l.Spec.RenewTime == nil || now.Sub(l.Spec.RenewTime.Time) > w.mix.lease.duration {
+	if l, ok := w.api.Find("leases", "tidemill-system", "tidemill").(*coordinationv1.Lease); !ok || !w.holds(l, now) {
 		w.led = now
 		w.soon(now.Add(time.Minute)) // it is looked at again
 	}
+}
+
+// watchElection sees each write of the Lease, for a time without a leader may begin and
+// end in a world that sleeps: whoever writes first after it is the leader that ended it.
+func (w *World) watchElection(c model.Commit, lease string) {
+	old, _ := c.Old.(*coordinationv1.Lease)
+	if now := time.Now(); lease == "tidemill" && (c.Next == nil || old == nil || !w.holds(old, now)) {
+		w.led = now
+	}
+}
+
+// holds is whether a Lease is somebody's at that time.
+func (w *World) holds(l *coordinationv1.Lease, now time.Time) bool {
+	s := l.Spec
+	return s.HolderIdentity != nil && *s.HolderIdentity != "" && s.RenewTime != nil && now.Sub(s.RenewTime.Time) <= w.mix.lease.duration
 }

@@ -5,7 +5,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/internal/sim/model"
 )
 
 // twoLeaders is a leader whose elections get no answer and who does not notice
@@ -68,6 +72,35 @@ func TestOrdersUnderWayEndWithTheLease(t *testing.T) {
 		o.Gentle, o.Zombies, o.Story = true, true, heldUp(happens)
 		if r := Run(t, o); r.Violation != nil || r.Kept[keepLeader] < 20 {
 			t.Errorf("%s: %s; %d writes by leaders", name, r, r.Kept[keepLeader])
+		}
+	}
+}
+
+// A time without a leader that a sleeping world never looked at is one all the same:
+// only who takes the Lease, or finds none, shows it.
+func TestElectionsShowATimeWithoutALeader(t *testing.T) {
+	now := time.Now()
+	by := func(holder string, ago time.Duration) *coordinationv1.Lease {
+		return &coordinationv1.Lease{Spec: coordinationv1.LeaseSpec{HolderIdentity: &holder, RenewTime: &metav1.MicroTime{Time: now.Add(-ago)}}}
+	}
+	next := by("b", 0)
+	for name, c := range map[string]struct {
+		lease  string
+		commit model.Commit
+		gap    bool
+	}{
+		"renewed in time":      {"tidemill", model.Commit{Old: by("b", 10*time.Second), Next: next}, false},
+		"a node's lease":       {"10.0.0.7", model.Commit{Old: by("b", time.Hour), Next: next}, false},
+		"run out, and taken":   {"tidemill", model.Commit{Old: by("a", time.Minute), Next: next}, true},
+		"run out, and renewed": {"tidemill", model.Commit{Old: by("b", time.Minute), Next: next}, true},
+		"given back, taken":    {"tidemill", model.Commit{Old: by("", time.Second), Next: next}, true},
+		"deleted":              {"tidemill", model.Commit{Old: by("a", time.Second)}, true},
+		"made":                 {"tidemill", model.Commit{Next: next}, true},
+	} {
+		var w World
+		w.mix.lease = leases[0]
+		if w.watchElection(c.commit, c.lease); w.led.IsZero() == c.gap {
+			t.Errorf("%s: led since %v", name, w.led)
 		}
 	}
 }

@@ -93,14 +93,15 @@ func (w *World) promise(name string, kept bool, format string, args ...any) {
 // watchCommit looks at each write of the daemon the moment it lands.
 func (w *World) watchCommit(c model.Commit) {
 	w.moved = w.moved || moves(c)
-	if c.Writer == "" {
-		return
-	}
 	o := c.Next
 	if o == nil {
 		o = c.Old
 	}
-	if _, election := o.(*coordinationv1.Lease); election {
+	if _, lease := o.(*coordinationv1.Lease); lease {
+		w.watchElection(c, o.GetName())
+		return
+	}
+	if c.Writer == "" {
 		return
 	}
 	w.leads(c.Writer, c.Verb+" "+o.GetName())
