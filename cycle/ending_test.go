@@ -199,6 +199,47 @@ func TestAbortOfNodeRequests(t *testing.T) {
 	})
 }
 
+// A request that is taken back between the abort and the end of its run, and made
+// again in the same words, is ended by that abort as well; and it is said. Without the
+// abort, or in other words, it is a request.
+func TestAbortOfARequestThatIsTakenBack(t *testing.T) {
+	set := small
+	set.size, set.pods, set.minAvailable = 5, 5, 4
+	for _, anew := range []string{"the abort is taken off", "another value"} {
+		pass(t, set, func(t *testing.T, s *simulation) {
+			node := s.anyNode()
+			request := func(value string) {
+				s.edit(node, func(n *corev1.Node) {
+					delete(n.Annotations, v1alpha1.AnnotationCycle)
+					if value != "" {
+						n.Annotations[v1alpha1.AnnotationCycle] = value
+					}
+				})
+			}
+			request("1")
+			s.until(func() bool { return s.town.pool.Status.Cycle != nil })
+			s.ask(v1alpha1.AnnotationAbort, "enough")
+			request("")
+			s.until(func() bool { return s.town.pool.Status.Cycle == nil })
+			s.checkEnd(Aborted, "")
+			request("1")
+			s.minutes(30)
+			if s.town.pool.Status.Cycle != nil || s.town.nodes[node] == nil {
+				t.Fatalf("it is taken up again\n%s", s.last)
+			}
+			if !strings.Contains(s.last, string(RequestAborted)) {
+				t.Errorf("nobody says why the request is not honoured:\n%s", s.last)
+			}
+			if anew == "another value" {
+				request("2")
+			} else {
+				s.ask(v1alpha1.AnnotationAbort, "")
+			}
+			s.until(func() bool { return s.town.nodes[node] == nil })
+		})
+	}
+}
+
 // A drain that runs out of time again and again is tried ever more seldom, down to
 // once in an hour and its own time, also by a new process.
 func TestSkipsGrowApart(t *testing.T) {

@@ -39,13 +39,12 @@ func (d *decision) idle(w wanted) {
 }
 
 // nodeRequestOf is the request of a run that replaces single nodes: the first
-// node's by name of instance; the others join the run.
+// node's by name of instance; the others join the run. What an abort has ended is not
+// among them, see nodeRequest.
 func (d *decision) nodeRequestOf(w wanted) string {
 	for _, n := range d.pool.Nodes {
 		if value, ok := w.nodes[n]; ok && machine(n) {
-			if r := fmt.Sprintf("node/%s:%s=%s", n.Name(), v1alpha1.AnnotationCycle, value); !d.stopped(r) {
-				return r
-			}
+			return world.NodeRequest(n, value)
 		}
 	}
 	return ""

@@ -74,6 +74,11 @@ func TestLadder(t *testing.T) {
 		{"it had recovered half an hour ago", func(c *clinic) { c.tried(30*time.Minute, kube.RepairReboot); c.condemn("n1", 12*time.Minute) }, "", ReasonCooldown},
 		{"the record cannot be read", func(c *clinic) { c.node("n1").Annotations[v1alpha1.AnnotationRepairs] = "{" }, "", ReasonRecordUnreadable},
 		{"a person has aborted it", func(c *clinic) { c.aborted("n1") }, "", ReasonAborted},
+		{"a person has aborted it while it was taken back, and it is asked for again", func(c *clinic) {
+			c.aborted("n1")
+			request := world.NodeRequest(&world.Node{Object: c.node("n1")}, c.node("n1").Annotations[v1alpha1.AnnotationCycle])
+			c.pool().Status.LastCycle = &v1alpha1.LastCycleStatus{Request: request, AbortSeen: "enough", FinishedAt: metav1.NewTime(c.Now)}
+		}, "", ReasonAborted},
 		{"never a node", func(c *clinic) {
 			c.young("n1", 40*time.Minute)
 			set(c.node("n1"), corev1.NodeReady, corev1.ConditionFalse, c.Now.Add(-40*time.Minute))

@@ -32,12 +32,30 @@ func (p *Pool) AbortKey(n *Node) string {
 	return fmt.Sprintf("%016x", h.Sum64())
 }
 
+// NodeRequest is how a run is named that the request of a node has begun, whose
+// annotation tidemill.dev/cycle has this value.
+func NodeRequest(n *Node, value string) string {
+	return fmt.Sprintf("node/%s:%s=%s", n.Name(), v1alpha1.AnnotationCycle, value)
+}
+
 // Aborted is whether the node's request was ended by the abort that stands: it is on
-// the Node still, and nobody takes it up again.
+// the Node still, or again, and nobody takes it up.
 func (p *Pool) Aborted(n *Node) bool {
-	if p.Object == nil || p.Object.Status.LastCycle == nil {
+	key := p.AbortKey(n)
+	if key == "" || p.Object.Status.LastCycle == nil {
 		return false
 	}
-	key := p.AbortKey(n)
-	return key != "" && slices.Contains(p.Object.Status.LastCycle.AbortedNodes, key)
+	return slices.Contains(p.Object.Status.LastCycle.AbortedNodes, key) || p.abortedByName(n)
+}
+
+// abortedByName is whether the run that the abort has ended was named for the node's
+// request. That one is not among the hashes if it was taken back before the run had
+// ended, as the doctor does when a brake closes; he asks again in the same words, and
+// whoever waits for the answer has to learn that none will come. A Node that was made
+// later only has the name of the other.
+func (p *Pool) abortedByName(n *Node) bool {
+	last := p.Object.Status.LastCycle
+	return last.AbortSeen == p.Object.Annotations[v1alpha1.AnnotationAbort] &&
+		last.Request == NodeRequest(n, n.Object.Annotations[v1alpha1.AnnotationCycle]) &&
+		!n.Object.CreationTimestamp.After(last.FinishedAt.Time)
 }
