@@ -221,6 +221,17 @@ type Sizing struct {
 	// More and Fewer are how far the cloud's answer may be from it for a while: a
 	// deletion shows late, and one that another process has ordered shows at all.
 	More, Fewer int
+	// AtMost is whether Expected is no more than a bound, from the run's record: this
+	// process has not ordered a size yet, or does not know what became of its order.
+	AtMost bool
+}
+
+// reach notes in the run's record how large the pool has been or is to be. A record
+// without it was begun by an older version, which has surged without saying so.
+func reach(run *v1alpha1.CycleStatus, size int) {
+	if run.Greatest > 0 {
+		run.Greatest = max(run.Greatest, int32(size))
+	}
 }
 
 // adopt takes over a size that somebody else has set in mid-run: what was typed
@@ -233,8 +244,13 @@ func (d *decision) adopt(run *v1alpha1.CycleStatus) {
 	if !known || size-s.Expected <= s.More && s.Expected-size <= s.Fewer {
 		return
 	}
-	d.do(Step{Kind: AdoptSize, From: int(run.Desired), To: size, Message: fmt.Sprintf("its size was %d and somebody has set it to %d", s.Expected, size)})
+	was := fmt.Sprint(s.Expected)
+	if s.AtMost {
+		was += " at most"
+	}
+	d.do(Step{Kind: AdoptSize, From: int(run.Desired), To: size, Message: fmt.Sprintf("its size was %s and somebody has set it to %d", was, size)})
 	run.Desired = int32(size)
+	reach(run, size)
 	d.report.Desired = size
 }
 

@@ -35,7 +35,9 @@ func (d *decision) idle(w wanted) {
 			return
 		}
 	}
-	d.start(request, d.pool.Cloud.Size, w)
+	size := d.pool.Cloud.Size
+	// A size read late may count machines that are on their way out still.
+	d.start(request, size, size+d.report.Stages[world.StageTerminating.String()], w)
 }
 
 // nodeRequestOf is the request of a run that replaces single nodes: the first
@@ -51,9 +53,9 @@ func (d *decision) nodeRequestOf(w wanted) string {
 }
 
 // start records a run. Nothing else is done for it before the record stands.
-func (d *decision) start(request string, desired int, w wanted) {
+func (d *decision) start(request string, desired, greatest int, w wanted) {
 	run := &v1alpha1.CycleStatus{Request: request, StartedAt: metav1.NewTime(d.s.Now.Truncate(time.Second)), Desired: int32(desired),
-		NodePoolID: string(d.pool.Cloud.ID), AbortSeen: d.annotation(v1alpha1.AnnotationAbort)}
+		Greatest: int32(greatest), NodePoolID: string(d.pool.Cloud.ID), AbortSeen: d.annotation(v1alpha1.AnnotationAbort)}
 	if s := strategyOf(d.pool.CycleSpec(), nil); s != v1alpha1.StrategySurge && !single(run) {
 		run.Strategy = s
 	}

@@ -10,7 +10,8 @@ import (
 
 // known is what this process has learned of a pool by its own calls and could
 // not read anywhere. Losing it costs a question that is asked again, or the
-// notice of an edit that fell into the very moment of a restart.
+// notice of an edit that fell into the very moment of a restart and stays within
+// what the run had asked for itself.
 type known struct {
 	refused map[Kind]refused
 	// expected is the size that own writes have led to, and sure whether it is known.
@@ -81,6 +82,12 @@ func (l *Loop) learned(s *world.Snapshot, p *Policy) {
 // until a decision has taken it over and put that on record.
 func (k *known) compare(pool *world.Pool) (Sizing, bool) {
 	size, leaving := pool.Cloud.Size, 0
+	if run := pool.Run(); run != nil && !k.sure && run.Greatest > 0 && size > int(run.Greatest) {
+		// No order of the run explains it, whoever has given it: also not one whose
+		// answer was lost, since what is ordered is on record before. It is not known
+		// for sure until it was taken over.
+		return Sizing{Expected: int(run.Greatest), Fewer: int(run.Greatest), AtMost: true}, true
+	}
 	if pool.Run() == nil || !k.sure {
 		k.expected, k.sure, k.desired, k.raised = size, true, pool.Desired(), 0
 		return Sizing{}, false
@@ -107,7 +114,7 @@ func (l *Loop) learn(s Step, err error) {
 			k.expected, k.raised = s.To, 0
 		}
 	case AdoptSize:
-		k.expected, k.desired, k.raised = s.To, s.To, 0
+		k.expected, k.sure, k.desired, k.raised = s.To, true, s.To, 0
 	case DeleteInstance:
 		if err == nil {
 			k.expected--

@@ -207,7 +207,7 @@ func (t *turn) record(ctx context.Context, r Report, steps []Step) error {
 	if r.object == nil {
 		return nil
 	}
-	must := false
+	must := reaches(r)
 	for _, s := range steps {
 		must = must || s.Kind.record()
 	}
@@ -228,6 +228,13 @@ func (t *turn) record(ctx context.Context, r Report, steps []Step) error {
 		t.log().Debug("cycle: status is written next time", "pool", r.Pool, "err", err)
 	}
 	return nil
+}
+
+// reaches is whether the run asks for a larger size than any before: that is on
+// record first, or the next leader would take it for somebody else's.
+func reaches(r Report) bool {
+	run := r.object.Status.Cycle
+	return run != nil && r.Cycle != nil && r.Cycle.Greatest > run.Greatest
 }
 
 // changedMeanwhile is whether a guard refused a step because what it was

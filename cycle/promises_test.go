@@ -241,6 +241,9 @@ func (s *simulation) watchDelete(id cloudprovider.InstanceID) {
 func (s *simulation) watchResize(from, to int) {
 	pool := s.look()
 	run := pool.Run()
+	if run != nil && run.Greatest > 0 {
+		s.promise(invDerivable, to <= int(run.Greatest), "size %d is asked for, and the record has %d at most", to, run.Greatest)
+	}
 	if run == nil || to <= max(from, int(run.Desired)) {
 		return
 	}

@@ -103,13 +103,13 @@ func (d *decision) budget(run *v1alpha1.CycleStatus) (Budget, error) {
 }
 
 // supersede replaces a run's request by a newer one. The desired size stays:
-// it is what the pool had before any surge.
+// it is what the pool had before any surge; that surge is the newer run's now.
 func (d *decision) supersede(run *v1alpha1.CycleStatus, w wanted) {
 	d.endRecord(run.Request, Aborted, "superseded by "+w.request)
 	if value, ok := cycleValue(run.Request); ok {
 		d.report.Last.CycleSeen = value // the newer run answers it too
 	}
-	d.start(w.request, int(run.Desired), w)
+	d.start(w.request, int(run.Desired), int(run.Greatest), w)
 }
 
 // progress brings the record's counts up to date. What was replaced is the
@@ -257,6 +257,7 @@ func (d *decision) surge(b Budget, run *v1alpha1.CycleStatus, todo []stale, p pa
 	machines := max(size+d.report.Stages[world.StageTerminating.String()], all.Instances)
 	if by := b.Grow(size, machines, left); by > 0 {
 		s := Step{Kind: Surge, From: size, To: size + by}
+		reach(run, s.To)
 		if rebalance {
 			run.Rebalanced++
 			s.Message = d.lopsided()

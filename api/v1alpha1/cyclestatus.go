@@ -12,6 +12,12 @@ type CycleStatus struct {
 	// desired is the pool's size without surge. Scaling that grows the pool in
 	// mid-run raises it.
 	Desired int32 `json:"desired"`
+	// greatest is the greatest size that the run has found, machines on their way out
+	// when it began included, or has asked for: written before it asks. Whoever leads
+	// after a crash takes a size beyond it for somebody else's. Runs that older
+	// versions began do not have it.
+	// +optional
+	Greatest int32 `json:"greatest,omitempty"`
 	// stale is the number of nodes still to be replaced.
 	// +optional
 	Stale int32 `json:"stale"`
