@@ -97,11 +97,10 @@ func newDecision(s *world.Snapshot, pool *world.Pool, p Policy) *decision {
 func (d *decision) decide() {
 	switch {
 	case d.s.CloudErr != nil:
-		// Old data may hide that a node is all there is.
-		d.wait(CloudUnavailable, "the cloud does not answer; see condition Ready")
+		d.unheard("the cloud does not answer; see condition Ready")
 		return
 	case d.pool.Cloud.Health.Err != nil:
-		d.wait(CloudUnavailable, "the cloud does not answer for this node pool; see condition Ready")
+		d.unheard("the cloud does not answer for this node pool; see condition Ready")
 		return
 	case d.pool.Object == nil:
 		d.outOfService()
