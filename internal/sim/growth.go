@@ -46,7 +46,9 @@ func (w *World) resizes(o *op, pool string) {
 			live++
 		}
 	}
-	w.promise(keepDrained, to >= live || to >= v.Size, "pool %s: size %d is asked for with %d machines living", p.Name, to, live)
+	if to < v.Size {
+		o.costs = max(live-to, 0)
+	}
 }
 
 // wants is whether a run has a machine left that it is to replace and has not emptied,

@@ -87,9 +87,12 @@ func (w *World) outdated(o *op) (now int, yes bool) {
 	return v.Size, err == nil && v.Size != o.from
 }
 
-// landed looks at a write that the cloud has accepted.
+// landed looks at a write that the cloud has accepted. A machine that was launched
+// while the order was on its way is lost only then: the condition that the order was
+// sent under is there to have it refused.
 func (w *World) landed(o *op) {
 	if poolIn(o.cloud) != "" {
+		w.promise(keepDrained, o.costs == 0, "%s: a size was accepted with %d machines living beyond it", o.key, o.costs)
 		w.promise(keepHuman, !o.late, "%s: a size that was decided on when the pool had %d was accepted, and somebody had changed it since", o.key, o.from)
 	}
 }
@@ -188,7 +191,7 @@ func (w *World) typed(id string, size int) {
 // have given it.
 func (w *World) checkSize(id string, v okesim.PoolView) {
 	want, ok := w.books.orders.wished[id]
-	if p := w.poolObject(id); !ok || p == nil || p.Spec.Scale != nil || w.books.orders.inDoubt[id] || w.outgrown(id) {
+	if p := w.poolObject(id); !ok || p == nil || p.Spec.Scale != nil || w.books.orders.inDoubt[id] || w.outgrown(id) || w.heldUp(p, v) {
 		return
 	}
 	w.promise(keepEnd, v.Size == want, "pool %s has a size of %d, and nobody has asked for another than %d", v.Name, v.Size, want)

@@ -131,7 +131,7 @@ func (w *World) checkPool(id string) {
 		w.promise(keepEnd, false, "pool %s is gone: %v", id, err)
 		return
 	}
-	w.promise(keepEnd, p.Status.Cycle == nil || w.outgrown(id), "pool %s: the run %v has not ended: %s", p.Name, p.Status.Cycle, conditions(p))
+	w.promise(keepEnd, p.Status.Cycle == nil || w.outgrown(id) || w.heldUp(p, v), "pool %s: the run %v has not ended: %s", p.Name, p.Status.Cycle, conditions(p))
 	w.checkIll(id, p)
 	w.checkSize(id, v)
 	if stuck(p) {

@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/cycle"
 	"github.com/tidemill/tidemill/internal/kube"
 	"github.com/tidemill/tidemill/internal/okesim"
 )
@@ -129,6 +130,13 @@ func (w *World) cure() {
 // end, or because repair has come to its end.
 func stuck(p *v1alpha1.Pool) bool {
 	return p != nil && (meta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.ConditionBraked) || meta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.ConditionNeedsHuman))
+}
+
+// heldUp is whether the pool's run waits with it for a person, and says so: a run that
+// has begun has nodes to give back or to end, and a brake keeps it from both.
+func (w *World) heldUp(p *v1alpha1.Pool, v okesim.PoolView) bool {
+	c := meta.FindStatusCondition(p.Status.Conditions, v1alpha1.ConditionCycling)
+	return stuck(p) && w.ailing(v) && c != nil && c.Reason == string(cycle.Braked)
 }
 
 // ailing is whether there is anything for a person to look at: a machine that is ill,

@@ -33,6 +33,7 @@ type op struct {
 	answer chan answer // capacity 1
 	from   int         // the size of the pool that it updates, when it was sent
 	late   bool        // that size was another when it was served
+	costs  int         // how many living machines the size that it asks for would end
 }
 
 type answer struct {
