@@ -12,6 +12,8 @@ import (
 
 var stride = flag.Int("stride", 0, "TestCrashes kills at every so many-th write, TestStale plays every so many-th pair: 1 is all of them, 0 is one in the middle")
 
+var firstPair = flag.Int("first", 0, "TestStale begins with this pair: -stride 8 with -first 1, 2, ... 8 is all of them in eight parts; 0 is the same as the stride")
+
 // stories are the reference stories: one thing is asked for in a world where
 // nothing else goes wrong.
 var stories = []struct {
@@ -88,15 +90,18 @@ func TestStale(t *testing.T) {
 			if step == 0 {
 				step = len(pairs)/2 + 1
 			}
-			runs := 0
-			for i := step - 1; i < len(pairs); i += step {
+			runs, from := 0, step
+			if *firstPair > 0 {
+				from = *firstPair
+			}
+			for i := from - 1; i < len(pairs); i += step {
 				o.StaleAt, o.UntilWrite = pairs[i].event, pairs[i].write
 				runs++
 				if r := Run(t, o); r.Violation != nil {
 					t.Errorf("event %d kept until write %d of %d: %s", o.StaleAt, o.UntilWrite, whole.Writes, r.Violation)
 				}
 			}
-			fmt.Printf("%s: %d events, %d writes, %d of %d stale pairs\n", s.name, len(whole.Events), whole.Writes, runs, len(pairs))
+			fmt.Printf("%s: %d events, %d writes, %d of %d stale pairs, from %d on\n", s.name, len(whole.Events), whole.Writes, runs, len(pairs), from)
 			if runs == 0 {
 				t.Error("nothing was played")
 			}
