@@ -30,7 +30,7 @@ func main() {
 	flag.IntVar(&o.round, "round", 10, "seeds for each bug in a round")
 	flag.IntVar(&o.jobs, "jobs", 2, "bugs that are looked for side by side")
 	flag.DurationVar(&o.budget, "budget", 0, "stop after so long; 0 for never")
-	flag.BoolVar(&o.again, "again", false, "forget what was found before")
+	flag.BoolVar(&o.again, "again", false, "forget what was found before, of those that are looked for")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -62,17 +62,15 @@ func hunt(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	s := &state{finds: map[string]planted.Find{}}
-	if !o.again {
-		if s.finds, err = planted.ReadFinds(filepath.Join(o.root, o.kept)); err != nil {
-			return err
-		}
+	s := &state{}
+	if s.finds, err = planted.ReadFinds(filepath.Join(o.root, o.kept)); err != nil {
+		return err
 	}
 	known := map[string]bool{}
 	for _, b := range all {
 		known[b.Name] = true
 	}
-	maps.DeleteFunc(s.finds, func(name string, _ planted.Find) bool { return !known[name] })
+	maps.DeleteFunc(s.finds, func(name string, _ planted.Find) bool { return !known[name] || o.again && only.MatchString(name) })
 	if o.root, err = filepath.Abs(o.root); err != nil {
 		return err
 	}
