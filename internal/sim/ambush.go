@@ -84,6 +84,7 @@ func (w *World) nodeIn(o *op) *corev1.Node {
 // uncordonFirst is a person who wants the node back.
 func (w *World) uncordonFirst(o *op) {
 	if n := w.nodeIn(o); n != nil {
+		delete(w.books.cordoned, string(n.UID))
 		w.api.Edit(n, func(o client.Object) { o.(*corev1.Node).Spec.Unschedulable = false })
 	}
 }

@@ -146,6 +146,7 @@ var deeds = []struct {
 	{"marks removed by hand", func(w *World) {
 		if k := w.anyKubelet(); k != nil {
 			if n := w.nodeOf(k); n != nil && n.Annotations[v1alpha1.AnnotationDisruption] != "" && n.Spec.Unschedulable {
+				delete(w.books.cordoned, string(n.UID))
 				w.api.Edit(n, func(o client.Object) { o.(*corev1.Node).Spec.Unschedulable = false })
 			}
 		}

@@ -84,7 +84,7 @@ func (s *Snapshot) joinNodes(nodes []*corev1.Node, cloud cloudprovider.Cloud, po
 		// kubelet that says so of itself; it is never touched.
 		if n == nil || id == "" || first[id] != object {
 			n = &Node{}
-			if p := byPool[cloudprovider.PoolID(object.Annotations[v1alpha1.AnnotationNodePoolID])]; p != nil && id != "" && byID[id] == nil {
+			if p := byPool[cloudprovider.PoolID(object.Annotations[v1alpha1.AnnotationNodePoolID])]; p != nil && id != "" && byID[id] == nil && first[id] == object {
 				p.Nodes = append(p.Nodes, n)
 			} else {
 				s.Unmanaged = append(s.Unmanaged, n)

@@ -141,6 +141,12 @@ func TestJoin(t *testing.T) {
 			want:    []string{"pool-a (no object) i1=n1", "unmanaged n2"},
 		},
 		{
+			name:    "nor while the cloud names no machine: the older keeps its place in the pool",
+			cloud:   cloud(a),
+			objects: world.Objects{Nodes: []corev1.Node{bornAt(annotated(node("0-impostor", "oci://i1"), "pool-a"), 2), bornAt(annotated(node("n1", "i1"), "pool-a"), 1)}},
+			want:    []string{"pool-a (no object) i1=n1", "unmanaged 0-impostor"},
+		},
+		{
 			name:    "a node without a provider ID is nobody's, whatever its annotation says",
 			cloud:   cloud(a),
 			objects: world.Objects{Nodes: []corev1.Node{annotated(node("n1", ""), "pool-a")}},
