@@ -7,10 +7,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tidemill/tidemill/internal/kube"
-	"github.com/tidemill/tidemill/internal/okesim"
 )
 
 // Between a decision and its deed is a moment in which somebody else may act. It is
@@ -84,29 +82,20 @@ func (w *World) nodeIn(o *op) *corev1.Node {
 // uncordonFirst is a person who wants the node back.
 func (w *World) uncordonFirst(o *op) {
 	if n := w.nodeIn(o); n != nil {
-		delete(w.books.cordoned, string(n.UID))
-		w.api.Edit(n, func(o client.Object) { o.(*corev1.Node).Spec.Unschedulable = false })
+		w.cordon(n, false)
 	}
 }
 
 // cordonFirst is a person who cordons the node a moment before the daemon, for a while.
 func (w *World) cordonFirst(o *op) {
 	if n := w.nodeIn(o); n != nil && !n.Spec.Unschedulable {
-		w.books.cordoned[string(n.UID)] = true
-		w.api.Edit(n, func(o client.Object) { o.(*corev1.Node).Spec.Unschedulable = true })
+		w.cordon(n, true)
 		w.errandIn(4*time.Minute, "uncordons the node that was about to be cordoned", func() { w.personCordons(false) })
 	}
 }
 
 // resizeFirst is a person in the console, a moment before the daemon.
-func (w *World) resizeFirst(o *op) {
-	id := poolIn(o.cloud)
-	if v, err := w.cloud.Pool(id); err == nil {
-		size := v.Size + 1
-		w.typed(id, size)
-		_, _ = w.cloud.UpdatePool(id, okesim.PoolUpdate{Size: &size}, "")
-	}
-}
+func (w *World) resizeFirst(o *op) { w.enlarge(poolIn(o.cloud), 1) }
 
 // bindByName is a controller that names the node of its pods itself, past the
 // scheduler and so past every cordon: the node is looked at for the last time.
@@ -126,13 +115,4 @@ func (w *World) bindByName(o *op) {
 	p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(time.Now().Truncate(time.Second))}}
 	w.api.Create(p)
 	w.books.orders.bound[string(p.UID)] = time.Now()
-}
-
-// pick is one of the ops that wait, nil if there is none of the kind.
-func (w *World) pick(which func(*op) bool) *op {
-	ops := w.ops()
-	if at := slices.IndexFunc(ops, which); at >= 0 {
-		return ops[at]
-	}
-	return nil
 }

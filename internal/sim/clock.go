@@ -171,10 +171,7 @@ func (w *World) standsBy(p *process, now time.Time) bool {
 		return false
 	}
 	l, ok := w.api.Find("leases", "tidemill-system", "tidemill").(*coordinationv1.Lease)
-	if !ok || l.Spec.HolderIdentity == nil || *l.Spec.HolderIdentity == "" || *l.Spec.HolderIdentity == p.name || l.Spec.RenewTime == nil {
-		return false
-	}
-	return now.Before(l.Spec.RenewTime.Add(w.mix.lease.duration))
+	return ok && w.holds(l, now) && *l.Spec.HolderIdentity != p.name
 }
 
 // parts are what the Pools ask for. All loops run, as in the daemon: no node counts

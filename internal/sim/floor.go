@@ -2,7 +2,6 @@ package sim
 
 import (
 	"maps"
-	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -10,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/internal/world"
 )
 
 // sample is which nodes of a pool could be counted on from then on.
@@ -71,22 +71,12 @@ func (w *World) floor(pool string, n *corev1.Node) {
 // works is whether a node is Ready and no check of it fails: one that fails is
 // counted as missing. A verdict from before the node became Ready says nothing.
 func works(n *corev1.Node) bool {
-	var ready, problem corev1.NodeCondition
-	for _, c := range n.Status.Conditions {
-		switch c.Type {
-		case corev1.NodeReady:
-			ready = c
-		case v1alpha1.NodeConditionProblem:
-			problem = c
-		}
-	}
-	return ready.Status == corev1.ConditionTrue && (problem.Status != corev1.ConditionTrue || problem.LastHeartbeatTime.Before(&ready.LastTransitionTime))
+	ready, problem := (&world.Node{Object: n}).Condition(corev1.NodeReady), verdict(n)
+	return ready != nil && ready.Status == corev1.ConditionTrue && (problem.Status != corev1.ConditionTrue || problem.LastHeartbeatTime.Before(&ready.LastTransitionTime))
 }
 
 func passed(n *corev1.Node) bool {
-	return slices.ContainsFunc(n.Status.Conditions, func(c corev1.NodeCondition) bool {
-		return c.Type == v1alpha1.NodeConditionProblem && c.Status == corev1.ConditionFalse
-	})
+	return verdict(n).Status == corev1.ConditionFalse
 }
 
 // available counts a pool's Nodes, and those that may be counted on: they work, the

@@ -49,6 +49,7 @@ func (w *World) tickFoes(now time.Time) {
 			}
 			if fights(foeCordon) && n.Annotations[v1alpha1.AnnotationDisruption] != "" && n.Spec.Unschedulable {
 				w.harm.unmarked[n.UID] = now
+				delete(w.books.cordoned, string(n.UID))
 			}
 			w.api.Edit(n, func(o client.Object) { undo(o.(*corev1.Node), fights) })
 		})

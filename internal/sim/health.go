@@ -77,15 +77,16 @@ func (k *kubelet) badFor() time.Duration {
 	return time.Since(k.health.since)
 }
 
-// condemned is whether the doctor says that the node has a problem.
-func condemned(n *corev1.Node) bool {
-	for _, c := range n.Status.Conditions {
-		if c.Type == v1alpha1.NodeConditionProblem {
-			return c.Status == corev1.ConditionTrue
-		}
+// verdict is what the doctor says of a node; zero where he has said nothing.
+func verdict(n *corev1.Node) corev1.NodeCondition {
+	if c := (&world.Node{Object: n}).Condition(v1alpha1.NodeConditionProblem); c != nil {
+		return *c
 	}
-	return false
+	return corev1.NodeCondition{}
 }
+
+// condemned is whether he says that the node has a problem.
+func condemned(n *corev1.Node) bool { return verdict(n).Status == corev1.ConditionTrue }
 
 // stands checks what is on a Node for longer than it may be.
 func (w *World) stands(k *kubelet, n *corev1.Node, now time.Time) {
@@ -99,14 +100,7 @@ func (w *World) stands(k *kubelet, n *corev1.Node, now time.Time) {
 	w.givenBack(n, now)
 }
 
-func problem(n *corev1.Node) string {
-	for _, c := range n.Status.Conditions {
-		if c.Type == v1alpha1.NodeConditionProblem {
-			return c.Reason + ": " + c.Message
-		}
-	}
-	return ""
-}
+func problem(n *corev1.Node) string { return verdict(n).Reason + ": " + verdict(n).Message }
 
 // drainsEnd checks that a drain that does not come to its end is given up in its
 // time: three minutes in all Pools here, and the daemon looks every two.
@@ -258,5 +252,5 @@ func (w *World) watchElection(c model.Commit, lease string) {
 // holds is whether a Lease is somebody's at that time.
 func (w *World) holds(l *coordinationv1.Lease, now time.Time) bool {
 	s := l.Spec
-	return s.HolderIdentity != nil && *s.HolderIdentity != "" && s.RenewTime != nil && now.Sub(s.RenewTime.Time) <= w.mix.lease.duration
+	return s.HolderIdentity != nil && *s.HolderIdentity != "" && s.RenewTime != nil && now.Before(s.RenewTime.Add(w.mix.lease.duration))
 }

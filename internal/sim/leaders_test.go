@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -103,4 +104,13 @@ func TestElectionsShowATimeWithoutALeader(t *testing.T) {
 			t.Errorf("%s: led since %v", name, w.led)
 		}
 	}
+}
+
+// pick is one of the ops that wait, nil if there is none of the kind.
+func (w *World) pick(which func(*op) bool) *op {
+	ops := w.ops()
+	if at := slices.IndexFunc(ops, which); at >= 0 {
+		return ops[at]
+	}
+	return nil
 }

@@ -123,8 +123,7 @@ func (w *World) cordonSome(pool string, n int) {
 			continue
 		}
 		n--
-		w.books.cordoned[string(node.UID)] = true
-		w.api.Edit(node, func(o client.Object) { o.(*corev1.Node).Spec.Unschedulable = true })
+		w.cordon(node, true)
 	}
 }
 
@@ -181,11 +180,7 @@ func (w *World) leaveZone() {
 			w.pausePool(pool, true)
 			w.errandIn(for_+time.Second, "lets the pool go on", func() { w.pausePool(pool, false) })
 		}
-		for _, id := range w.order {
-			if k := w.kubelets[id]; k.inst.AvailabilityDomain == ad {
-				k.sick = true
-			}
-		}
+		w.silenceZone(ad)
 		w.errandIn(for_, "zone "+ad+" is back", w.recover)
 	})
 }

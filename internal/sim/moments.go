@@ -43,8 +43,7 @@ var moments = []struct {
 	{"an abort that is not seen", func(w *World) {
 		if id := w.running(); id != "" {
 			w.blind()
-			w.books.aborted[id] = time.Now()
-			w.api.Edit(w.poolObject(id), func(o client.Object) { set(o, v1alpha1.AnnotationAbort, fmt.Sprint(w.step)) })
+			w.abort(id)
 		}
 	}},
 	{"a node that is about to be deleted is made schedulable", func(w *World) { w.await(looksAtNode, w.uncordonFirst) }},
@@ -65,7 +64,7 @@ var moments = []struct {
 		w.await(writing[1+w.tape.Pick(2)], func(o *op) { w.grant(o, &busy) })
 	}},
 	{"a release that does not boot", func(w *World) {
-		id := w.pools[w.tape.Pick(len(w.pools))]
+		id := w.anyPool()
 		w.raiseWall(id, okesim.RegisterTimeout)
 		w.askFor(id, fmt.Sprint("bad-", w.step))
 	}},

@@ -128,7 +128,7 @@ var deeds = []struct {
 	{"console resize", func(w *World) { w.consoleResize() }},
 	{"launches fail", func(w *World) {
 		all := okesim.LaunchFaults()
-		w.cloud.BreakLaunches(w.pools[w.tape.Pick(len(w.pools))], 1+w.tape.Pick(3), all[w.tape.Pick(len(all))])
+		w.cloud.BreakLaunches(w.anyPool(), 1+w.tape.Pick(3), all[w.tape.Pick(len(all))])
 	}},
 	{"zone lost", func(w *World) { w.loseZone() }},
 	{"pod deleted", func(w *World) {
@@ -146,8 +146,7 @@ var deeds = []struct {
 	{"marks removed by hand", func(w *World) {
 		if k := w.anyKubelet(); k != nil {
 			if n := w.nodeOf(k); n != nil && n.Annotations[v1alpha1.AnnotationDisruption] != "" && n.Spec.Unschedulable {
-				delete(w.books.cordoned, string(n.UID))
-				w.api.Edit(n, func(o client.Object) { o.(*corev1.Node).Spec.Unschedulable = false })
+				w.cordon(n, false)
 			}
 		}
 	}},
@@ -182,13 +181,13 @@ func set(o client.Object, key, value string) {
 }
 
 func (w *World) annotate(key, value string) {
-	if p := w.poolObject(w.pools[w.tape.Pick(len(w.pools))]); p != nil {
+	if p := w.poolObject(w.anyPool()); p != nil {
 		w.api.Edit(p, func(o client.Object) { set(o, key, value) })
 	}
 }
 
 func (w *World) pause(on bool) {
-	w.pausePool(w.pools[w.tape.Pick(len(w.pools))], on)
+	w.pausePool(w.anyPool(), on)
 }
 
 // patient is for how long a pause stays at least, so that there is something to
@@ -229,9 +228,8 @@ func (w *World) anyKubelet() *kubelet {
 // such a one.
 func (w *World) personCordons(on bool) {
 	w.api.Each("nodes", func(o client.Object) {
-		if uid := string(o.GetUID()); !on && w.books.cordoned[uid] {
-			delete(w.books.cordoned, uid)
-			w.api.Edit(o, func(o client.Object) { o.(*corev1.Node).Spec.Unschedulable = false })
+		if n := o.(*corev1.Node); !on && w.books.cordoned[string(n.UID)] {
+			w.cordon(n, false)
 		}
 	})
 	k := w.anyKubelet()
@@ -239,9 +237,19 @@ func (w *World) personCordons(on bool) {
 		return
 	}
 	if n := w.nodeOf(k); n != nil && !n.Spec.Unschedulable {
-		w.books.cordoned[string(n.UID)] = true
-		w.api.Edit(n, func(o client.Object) { o.(*corev1.Node).Spec.Unschedulable = true })
+		w.cordon(n, true)
 	}
+}
+
+// cordon is a person's kubectl cordon, or uncordon, of a Node: from then on it is
+// theirs, or nobody's.
+func (w *World) cordon(n *corev1.Node, on bool) {
+	if on {
+		w.books.cordoned[string(n.UID)] = true
+	} else {
+		delete(w.books.cordoned, string(n.UID))
+	}
+	w.api.Edit(n, func(o client.Object) { o.(*corev1.Node).Spec.Unschedulable = on })
 }
 
 func (w *World) recover() {
@@ -251,9 +259,14 @@ func (w *World) recover() {
 }
 
 func (w *World) consoleResize() {
-	id := w.pools[w.tape.Pick(len(w.pools))]
+	id := w.anyPool()
+	w.enlarge(id, 1+w.tape.Pick(2))
+}
+
+// enlarge is a person in the console who types a larger size.
+func (w *World) enlarge(id string, by int) {
 	if v, err := w.cloud.Pool(id); err == nil {
-		size := v.Size + 1 + w.tape.Pick(2)
+		size := v.Size + by
 		w.typed(id, size)
 		_, _ = w.cloud.UpdatePool(id, okesim.PoolUpdate{Size: &size}, "")
 	}
@@ -261,7 +274,11 @@ func (w *World) consoleResize() {
 
 func (w *World) loseZone() {
 	ads := w.cloud.AvailabilityDomains()
-	ad := ads[w.tape.Pick(len(ads))]
+	w.silenceZone(ads[w.tape.Pick(len(ads))])
+}
+
+// silenceZone has all kubelets of an availability domain fall silent.
+func (w *World) silenceZone(ad string) {
 	for _, id := range w.order {
 		if k := w.kubelets[id]; k.inst.AvailabilityDomain == ad {
 			k.sick = true

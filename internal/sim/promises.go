@@ -64,10 +64,9 @@ type books struct {
 	reads   int
 	minute  time.Time
 	deletes map[string]int
-	// writes are the daemon's to each object in the minute that began at written; most, the most so far.
+	// writes are the daemon's to each object in the minute that began at written.
 	writes  map[string]int
 	written time.Time
-	most    int
 	kept    map[string]int // how often each promise was put to the test
 	orders  orders
 }
@@ -153,15 +152,7 @@ func heartbeatOnly(c model.Commit) bool {
 	if !ok || c.Verb != "PATCH nodes/status" {
 		return false
 	}
-	verdict := func(n *corev1.Node) string {
-		for _, c := range n.Status.Conditions {
-			if c.Type == v1alpha1.NodeConditionProblem {
-				return string(c.Status)
-			}
-		}
-		return ""
-	}
-	return verdict(old) == verdict(c.Next.(*corev1.Node))
+	return verdict(old).Status == verdict(c.Next.(*corev1.Node)).Status
 }
 
 func sameButSign(a, b *v1alpha1.Pool) bool {

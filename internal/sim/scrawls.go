@@ -2,11 +2,13 @@ package sim
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/validation"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
@@ -81,12 +83,9 @@ func forged(n *corev1.Node, uid string) string {
 	return string(text)
 }
 
-// maxAnnotations is what the API server takes of annotations, keys and values together.
-const maxAnnotations = 256 << 10
-
 // brim fills what is left of that, so that there is no room for a mark.
 func brim(n *corev1.Node) string {
-	left := maxAnnotations - len("example.com/brimful") - 10
+	left := validation.TotalAnnotationSizeLimitB - len("example.com/brimful") - 10
 	for k, v := range n.Annotations {
 		left -= len(k) + len(v)
 	}
@@ -120,7 +119,7 @@ func (w *World) scrawlPod() {
 // scrawlPool writes into a key of a Pool, which some of them may: what it asks for is
 // an order, if it can be understood, and the books know of it.
 func (w *World) scrawlPool() {
-	id := w.pools[w.tape.Pick(len(w.pools))]
+	id := w.anyPool()
 	key, value := poolKeys[w.tape.Pick(len(poolKeys))], texts[w.tape.Pick(len(texts))]
 	p := w.poolObject(id)
 	if p == nil {
@@ -144,13 +143,11 @@ func (w *World) scrawlPool() {
 
 // write sets an annotation, if the API server would let it, and says whether it did.
 func (w *World) write(kind string, o client.Object, key, value string) bool {
-	size := len(key) + len(value)
-	for k, v := range o.GetAnnotations() {
-		if k != key {
-			size += len(k) + len(v)
-		}
+	all := maps.Clone(o.GetAnnotations())
+	if all == nil {
+		all = map[string]string{}
 	}
-	if size > maxAnnotations {
+	if all[key] = value; validation.ValidateAnnotationsSize(all) != nil {
 		return false
 	}
 	if n, ok := o.(*corev1.Node); ok && key == v1alpha1.AnnotationDisruption {

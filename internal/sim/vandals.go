@@ -23,9 +23,9 @@ func (w *World) vandalize() {
 	case 4:
 		w.dropNode(w.youngest())
 	case 5, 6:
-		w.dropPool(w.pools[w.tape.Pick(len(w.pools))])
+		w.dropPool(w.anyPool())
 	case 7:
-		w.dropStatus(w.pools[w.tape.Pick(len(w.pools))])
+		w.dropStatus(w.anyPool())
 	case 8:
 		w.api.Each("namespaces", func(o client.Object) {
 			w.api.Edit(o, func(o client.Object) { o.SetLabels(nil); o.SetAnnotations(nil) })

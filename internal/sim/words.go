@@ -80,7 +80,6 @@ func (w *World) countWrites(o client.Object) {
 	}
 	b.writes[o.GetNamespace()+"/"+o.GetName()]++
 	n := b.writes[o.GetNamespace()+"/"+o.GetName()]
-	b.most = max(b.most, n)
 	w.promise(keepBounded, n <= mostWrites, "%T %s is written for the %d. time within a minute", o, o.GetName(), n)
 }
 
@@ -100,14 +99,6 @@ func (w *World) pretends(n *corev1.Node) bool {
 // touched is whether a write changed what a Node is; a verdict that is taken back from
 // one that nobody asks for any more is no such change.
 func touched(old, next *corev1.Node) bool {
-	verdict := func(n *corev1.Node) string {
-		for _, c := range n.Status.Conditions {
-			if c.Type == v1alpha1.NodeConditionProblem {
-				return string(c.Status) + " " + c.Reason
-			}
-		}
-		return ""
-	}
-	after := verdict(next)
-	return after != "" && after != verdict(old) || !equality.Semantic.DeepEqual(old.Spec, next.Spec) || !maps.Equal(old.Annotations, next.Annotations) || !maps.Equal(old.Labels, next.Labels)
+	was, is := verdict(old), verdict(next)
+	return is.Status != "" && (is.Status != was.Status || is.Reason != was.Reason) || !equality.Semantic.DeepEqual(old.Spec, next.Spec) || !maps.Equal(old.Annotations, next.Annotations) || !maps.Equal(old.Labels, next.Labels)
 }
