@@ -8,15 +8,16 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/yaml"
 
 	"github.com/tidemill/tidemill/internal/kube"
+	"github.com/tidemill/tidemill/internal/sim"
 	"github.com/tidemill/tidemill/internal/sim/model"
 )
 
@@ -24,6 +25,26 @@ var (
 	fidelityTraces = flag.Int("traces", 80, "how many random traces TestModelIsFaithful plays to the model and to kube-apiserver")
 	fidelityFrom   = flag.Int("trace-from", 1, "the first of them")
 )
+
+// poolCRD is the manifest of the Pool resource.
+func poolCRD(t *testing.T) []byte {
+	t.Helper()
+	crd, err := sim.ReadCRD("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return crd
+}
+
+// newModel is an empty API server of the simulation.
+func newModel(t *testing.T, scheme *runtime.Scheme, crd []byte) modelDoor {
+	t.Helper()
+	server, err := model.New(scheme, crd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return modelDoor{server}
+}
 
 // The simulation proves nothing that its API server does not do as the real one
 // does. So the same random traces are played to both, request by request, and
@@ -33,25 +54,18 @@ var (
 // fidelity_rules_test.go, each entry with its reason.
 func TestModelIsFaithful(t *testing.T) {
 	c, truth := controlPlaneOnly(t)
-	crd, err := os.ReadFile("../../manifests/base/crd/tidemill.dev_pools.yaml")
+	crd := poolCRD(t)
+	truth.prepare(t, crd)
+	scheme, err := kube.NewScheme()
 	if err != nil {
 		t.Fatal(err)
 	}
-	truth.prepare(t, crd)
 	if err := c.RestartAPI(t.Context(), 0); err != nil { // so that its watches do not go back to the beginning
 		t.Fatal(err)
 	}
 	requests, wrong := 0, 0
 	for n := *fidelityFrom; n < *fidelityFrom+*fidelityTraces; n++ {
-		scheme, err := kube.NewScheme()
-		if err != nil {
-			t.Fatal(err)
-		}
-		server, err := model.New(scheme, crd)
-		if err != nil {
-			t.Fatal(err)
-		}
-		p := &play{n: n, copy: newSide(modelDoor{server}), truth: newSide(truth), trace: newTrace(n)}
+		p := &play{n: n, copy: newSide(newModel(t, scheme, crd)), truth: newSide(truth), trace: newTrace(n)}
 		p.run(t)
 		requests += p.requests
 		for _, d := range p.differences {

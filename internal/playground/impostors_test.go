@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
-	"os"
 	"strings"
 	"testing"
 
@@ -21,20 +20,13 @@ import (
 // the model does; and where the one refuses, so does the other.
 func TestImpostorsAreAdmitted(t *testing.T) {
 	_, truth := controlPlaneOnly(t)
-	crd, err := os.ReadFile("../../manifests/base/crd/tidemill.dev_pools.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	crd := poolCRD(t)
 	truth.prepare(t, crd)
 	scheme, err := kube.NewScheme()
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := model.New(scheme, crd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	doors := map[string]door{"kube-apiserver": truth, "the model": modelDoor{server}}
+	doors := map[string]door{"kube-apiserver": truth, "the model": newModel(t, scheme, crd)}
 	ask := func(want int, what string, r model.Request) {
 		t.Helper()
 		for name, d := range doors {
