@@ -14,6 +14,7 @@ import (
 	"github.com/oracle/oci-go-sdk/v65/containerengine"
 	"github.com/oracle/oci-go-sdk/v65/core"
 	"github.com/oracle/oci-go-sdk/v65/limits"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/tidemill/tidemill/cloudprovider"
 )
@@ -80,6 +81,8 @@ type Provider struct {
 	pools  map[cloudprovider.PoolID]*poolMemory
 	shapes map[string]remembered[shape]
 	images map[string]remembered[string] // image OCID → name
+	// flights are questions under way that others may wait for, see together.
+	flights singleflight.Group
 	// inventories are by compartment, computeAge is how old one may be.
 	inventories map[string]*inventory
 	computeAge  time.Duration

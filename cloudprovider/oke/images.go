@@ -40,21 +40,34 @@ func (p *Provider) imageName(ctx context.Context, id string) string {
 	if id == "" {
 		return ""
 	}
-	p.mu.Lock()
-	known := p.images[id]
-	p.mu.Unlock()
-	if known.value != "" || known.younger(unknownImageAge) {
-		return known.value
+	if name, known := p.knownImage(id); known {
+		return name
 	}
-	image, err := p.image(ctx, id)
-	if err != nil && !errors.Is(err, cloudprovider.ErrNotFound) {
+	name, err := together(ctx, &p.flights, "image "+id, func() (string, error) {
+		if name, known := p.knownImage(id); known { // answered between the look and the question
+			return name, nil
+		}
+		image, err := p.image(ctx, id)
+		if err != nil && !errors.Is(err, cloudprovider.ErrNotFound) {
+			return "", err
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.images[id] = remembered[string]{str(image.DisplayName), time.Now()}
+		return str(image.DisplayName), nil
+	})
+	if err != nil {
 		p.log.WarnContext(ctx, "get image", "image", id, "err", err)
-		return ""
 	}
+	return name
+}
+
+// knownImage is the name that is remembered, and whether it is still worth anything.
+func (p *Provider) knownImage(id string) (string, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.images[id] = remembered[string]{str(image.DisplayName), time.Now()}
-	return str(image.DisplayName)
+	m := p.images[id]
+	return m.value, m.value != "" || m.younger(unknownImageAge)
 }
 
 // nodePoolOptions is what this cluster's pools may be: versions that the

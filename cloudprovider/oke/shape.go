@@ -37,12 +37,25 @@ const (
 // shape reads a machine type. What ListShapes says is the truth; where it does
 // not answer for the shape, or this user may not ask, the shipped table does.
 func (p *Provider) shape(ctx context.Context, name string) (shape, error) {
-	p.mu.Lock()
-	known := p.shapes[name]
-	p.mu.Unlock()
-	if known.younger(shapeAge) {
+	if known := p.knownShape(name); known.younger(shapeAge) {
 		return known.value, nil
 	}
+	return together(ctx, &p.flights, "shape "+name, func() (shape, error) {
+		if known := p.knownShape(name); known.younger(shapeAge) { // answered between the look and the question
+			return known.value, nil
+		}
+		return p.learnShape(ctx, name)
+	})
+}
+
+func (p *Provider) knownShape(name string) remembered[shape] {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.shapes[name]
+}
+
+// learnShape asks, falls back on the table that is shipped, and remembers.
+func (p *Provider) learnShape(ctx context.Context, name string) (shape, error) {
 	sh, err := p.readShape(ctx, name)
 	at := time.Now()
 	if err != nil {
