@@ -74,10 +74,17 @@ func strays(s *world.Snapshot) []Step {
 	return steps
 }
 
-// decideOrphan ends the run of a Pool whose node pool vanished.
+// decideOrphan ends the run of a Pool whose node pool vanished. Of one that a silent
+// cloud has not named nothing is known but what Kubernetes tells: that is not counted,
+// and what of it is over time is given back.
 func decideOrphan(s *world.Snapshot, o world.Orphan, p Policy) *decision {
 	d := newDecision(s, &world.Pool{Name: o.Object.Name, Object: o.Object}, p)
 	d.wait(Reason(o.Reason), o.Message)
+	if o.Reason == world.CloudUnavailable {
+		d.pool.Nodes = o.Nodes
+		d.unheard(o.Message)
+		return d
+	}
 	run := o.Object.Status.Cycle
 	if run == nil || s.CloudErr != nil || o.Reason != world.NodePoolNotFound {
 		return d

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -11,8 +12,9 @@ import (
 )
 
 // outage is a turn-over that budgets hold up, and a cloud that stops answering in it for
-// half an hour. What is being emptied then has to be given back while it lasts.
-func outage(t *testing.T) func(*World) {
+// half an hour. What is being emptied then has to be given back while it lasts, also by
+// processes that begin in it and have never heard of a node pool.
+func outage(t *testing.T, restart bool) func(*World) {
 	return func(w *World) {
 		for _, a := range w.apps {
 			w.closeBudget(a, true)
@@ -36,6 +38,11 @@ func outage(t *testing.T) func(*World) {
 		play(10*time.Minute, func() bool { return cordoned() > 0 })
 		taken := cordoned()
 		w.silent = time.Now().Add(30 * time.Minute)
+		for _, p := range slices.Clone(w.procs) {
+			if restart {
+				w.crash(p)
+			}
+		}
 		play(15*time.Minute, func() bool { return cordoned() == 0 })
 		if n := cordoned(); taken == 0 || n > 0 {
 			t.Errorf("%d nodes were taken, %d are cordoned %s into the outage", taken, n, 30*time.Minute-time.Until(w.silent))
@@ -48,9 +55,11 @@ func outage(t *testing.T) func(*World) {
 }
 
 func TestDrainsEndInAnOutage(t *testing.T) {
-	o := options(1)
-	o.Gentle, o.Story = true, outage(t)
-	if r := Run(t, o); r.Violation != nil {
-		t.Error(r)
+	for _, restart := range []bool{false, true} {
+		o := options(1)
+		o.Gentle, o.Story = true, outage(t, restart)
+		if r := Run(t, o); r.Violation != nil {
+			t.Error(r)
+		}
 	}
 }

@@ -122,16 +122,17 @@ func (s *Snapshot) joinPools(objects []*v1alpha1.Pool, cloud cloudprovider.Cloud
 		switch {
 		case orphan != nil && cloud.Err != nil:
 			// An unanswered cloud has lost no pool.
-			s.Orphans = append(s.Orphans, Orphan{object, CloudUnavailable, "the cloud has not answered: " + cloud.Err.Error()})
+			s.Orphans = append(s.Orphans, Orphan{Object: object, Reason: CloudUnavailable, Message: "the cloud has not answered: " + cloud.Err.Error()})
 		case orphan != nil:
 			s.Orphans = append(s.Orphans, *orphan)
 		case p.Object != nil:
-			s.Orphans = append(s.Orphans, Orphan{object, NodePoolClaimedTwice, fmt.Sprintf(
+			s.Orphans = append(s.Orphans, Orphan{Object: object, Reason: NodePoolClaimedTwice, Message: fmt.Sprintf(
 				"node pool %s is already named by Pool %s: delete one of the two", p.Cloud.ID, p.Object.Name)})
 		default:
 			p.Object, p.Name = object, object.Name
 		}
 	}
+	s.unheard()
 	sort.SliceStable(s.Pools, func(i, j int) bool { return s.Pools[i].Name < s.Pools[j].Name })
 	sort.SliceStable(s.Orphans, func(i, j int) bool { return s.Orphans[i].Object.Name < s.Orphans[j].Object.Name })
 }
@@ -181,9 +182,9 @@ func (s *Snapshot) find(object *v1alpha1.Pool) (*Pool, *Orphan) {
 	case 1:
 		return named[0], nil
 	case 0:
-		return nil, &Orphan{object, NodePoolNotFound, fmt.Sprintf("no node pool of this cluster has the OCID or name %q: it was deleted, or is misspelt", want)}
+		return nil, &Orphan{Object: object, Reason: NodePoolNotFound, Message: fmt.Sprintf("no node pool of this cluster has the OCID or name %q: it was deleted, or is misspelt", want)}
 	}
-	return nil, &Orphan{object, NodePoolNameAmbiguous, fmt.Sprintf("%d node pools are named %q: give the OCID instead", len(named), want)}
+	return nil, &Orphan{Object: object, Reason: NodePoolNameAmbiguous, Message: fmt.Sprintf("%d node pools are named %q: give the OCID instead", len(named), want)}
 }
 
 // sorted is a list of pointers into items by namespace and name.

@@ -85,7 +85,11 @@ func picture(s *world.Snapshot) []string {
 		out = append(out, "unmanaged "+n.Name())
 	}
 	for _, o := range s.Orphans {
-		out = append(out, "orphan "+o.Object.Name+" "+string(o.Reason))
+		line := "orphan " + o.Object.Name + " " + string(o.Reason)
+		for _, n := range o.Nodes {
+			line += " " + n.Name()
+		}
+		out = append(out, line)
 	}
 	return out
 }
@@ -201,6 +205,21 @@ func TestJoin(t *testing.T) {
 			cloud:   cloudprovider.Cloud{Err: errors.New("no route")},
 			objects: world.Objects{Pools: []v1alpha1.Pool{pool("workers", "pool-a", time.Hour)}},
 			want:    []string{"orphan workers CloudUnavailable"},
+		},
+		{
+			name: "to a process that has never heard of the cloud, Kubernetes tells whose a node is",
+			objects: world.Objects{
+				Pools: []v1alpha1.Pool{holding(pool("workers", "pool-a", time.Hour)), holding(pool("b-twice", "pool-a", time.Minute)), pool("new", "pool-b", time.Minute)},
+				Nodes: []corev1.Node{
+					bornAt(annotated(node("0-impostor", "oci://i1"), "pool-a"), 2), bornAt(annotated(node("n1", "i1"), "pool-a"), 1),
+					annotated(node("n2", ""), "pool-a"), annotated(node("n3", "i3"), "pool-b"), node("n4", "i4"),
+				},
+			},
+			cloud: cloudprovider.Cloud{Err: cloudprovider.ErrThrottled},
+			want: []string{
+				"unmanaged 0-impostor", "unmanaged n1", "unmanaged n2", "unmanaged n3", "unmanaged n4",
+				"orphan b-twice CloudUnavailable", "orphan new CloudUnavailable", "orphan workers CloudUnavailable n1",
+			},
 		},
 		{
 			name:      "a cloud that stopped answering keeps the pools of the last look",

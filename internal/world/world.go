@@ -86,6 +86,9 @@ type Orphan struct {
 	Object  *v1alpha1.Pool
 	Reason  OrphanReason
 	Message string
+	// Nodes are those of its node pool as far as Kubernetes tells, while the cloud
+	// has not answered: see unheard.go. They are among the Unmanaged as well.
+	Nodes []*Node
 }
 
 // OrphanReason says why a Pool has no node pool. It is also the reason of the
