@@ -43,6 +43,9 @@ type Check struct {
 	// Leaving is whether the check looks at nodes on their way out too, where most
 	// of what others see is expected.
 	Leaving bool
+	// Swift is whether Run only thinks about what the patient brings and waits for
+	// nobody: no file, no program, no answer.
+	Swift bool
 	// Reads are the resources that it reads beside the Node and the cloud's
 	// machines: where one could not be read, the check is Unknown.
 	Reads []Source

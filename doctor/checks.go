@@ -4,7 +4,7 @@ package doctor
 // the first that fails is the reason of its condition, so causes stand before
 // their symptoms.
 func Checks() []Check {
-	return []Check{
+	checks := []Check{
 		instanceGone,      // there is no machine: nothing else can be true
 		instanceStopped,   // the machine is off: why the node is not Ready
 		registration,      // a machine that never became a Node
@@ -46,6 +46,10 @@ func Checks() []Check {
 		runtimeAdvisories, // a runtime with a known hole
 		age,               // a node that is older than its fixes
 	}
+	for i := range checks { // who was to be asked has been asked before, and the patient brings the answer
+		checks[i].Swift = true
+	}
+	return checks
 }
 
 // HostChecks are the checks on the host itself, in the order of the report:

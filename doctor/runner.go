@@ -2,7 +2,7 @@ package doctor
 
 import (
 	"context"
-	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -34,100 +34,138 @@ const maxHangs = 3
 
 // Examine gives the findings of each patient, in the order of Checks.
 func (r *Runner) Examine(ctx context.Context, patients []Patient) [][]Finding {
-	findings := make([][]Finding, len(patients))
-	for i := range findings {
-		findings[i] = make([]Finding, len(r.Checks))
+	findings, keys := make([][]Finding, len(patients)), make([]string, len(patients))
+	for i, p := range patients {
+		findings[i], keys[i] = make([]Finding, len(r.Checks)), p.key()
 	}
-	var lanes sync.WaitGroup
-	for j, c := range r.Checks {
-		lanes.Go(func() {
-			l := lane{check: c}
-			defer l.end()
-			hangs, limit := 0, c.Limits.describe(c.Unit)
-			for i, p := range patients {
-				f := r.examine(ctx, &l, p, hangs >= maxHangs)
-				f.Limit = limit
-				if f.Reason == ReasonTimedOut {
-					hangs++
-				}
-				findings[i][j] = f
-			}
-		})
+	if len(patients) > 0 && len(r.Checks) > 0 {
+		w := &round{Runner: r, ctx: ctx, patients: patients, keys: keys, limits: make([]string, len(r.Checks)), findings: findings, through: make(chan struct{})}
+		w.make()
 	}
-	lanes.Wait()
-	r.forget(patients)
+	r.forget(keys)
 	return findings
 }
 
-func (r *Runner) examine(ctx context.Context, l *lane, p Patient, tired bool) Finding {
-	c := l.check
-	f := r.ask(ctx, l, p, tired)
+// make opens the lanes and stays until all are through. What waits for nobody has
+// one together, everything else one of its own.
+func (r *round) make() {
+	r.left++ // its own hold: else the first lane that is through could be the last
+	var swift []int
+	for j := range r.Checks {
+		r.limits[j] = r.Checks[j].Limits.describe(r.Checks[j].Unit)
+	}
+	for j := range r.Checks {
+		if r.Checks[j].Swift {
+			swift = append(swift, j)
+		} else {
+			r.open([]int{j})
+		}
+	}
+	if len(swift) > 0 {
+		r.open(swift)
+	}
+	r.closed()
+	timer, ended := time.NewTimer(r.shortest()), r.ctx.Done()
+	defer timer.Stop()
+	for {
+		select {
+		case <-r.through:
+			return
+		case <-ended:
+			ended = nil
+		case <-timer.C:
+		}
+		timer.Reset(r.patrol())
+	}
+}
+
+// patrol looks at every lane, and says in what time one can be overdue next.
+func (r *round) patrol() time.Duration {
+	r.mu.Lock()
+	lanes := slices.Clone(r.lanes)
+	r.mu.Unlock()
+	now, over := time.Now(), r.ctx.Err() != nil
+	next := now.Add(r.shortest())
+	for _, l := range lanes {
+		if until := l.overdue(now, over); !until.IsZero() && until.Before(next) {
+			next = until
+		}
+	}
+	return next.Sub(now)
+}
+
+// shortest is the least time that any check has: who begins now is not overdue before.
+func (r *round) shortest() time.Duration {
+	shortest := r.Timeout
+	for j := range r.Checks {
+		shortest = min(shortest, r.patience(&r.Checks[j]))
+	}
+	return shortest
+}
+
+func (r *Runner) patience(c *Check) time.Duration { return or(c.Patience, r.Timeout) }
+
+// finish makes a check's answer safe to act on.
+func (r *Runner) finish(c *Check, p Patient, key string, f Finding) Finding {
 	f.Check, f.Node = c.ID, p.Name()
 	f.Message, f.Observed = clean(f.Message), clean(f.Observed)
-	f = r.confirm(c, p, f)
+	f = r.confirm(c, p, key, f)
 	if f.Remedy == "" && (f.State == Warn || f.State == Fail) {
 		f.Remedy = c.Remedy
 	}
 	return f
 }
 
-// ask has the check called unless there is a reason not to.
-func (r *Runner) ask(ctx context.Context, l *lane, p Patient, tired bool) Finding {
-	c := l.check
+// foregone is the answer of a check that is not called, if there is a reason not to.
+func (r *Runner) foregone(ctx context.Context, c *Check, p Patient, k call, tired bool) (Finding, bool) {
 	if p.Node != nil && !c.Leaving && p.Leaving() {
-		return skip(ReasonLeaving, "the node is being deleted")
+		return skip(ReasonLeaving, "the node is being deleted"), true
 	}
 	if p.Look != nil {
-		if f, blind := p.Look.Unseen.of(c); blind {
-			return f
+		if f, blind := p.Look.Unseen.of(*c); blind {
+			return f, true
 		}
 	}
 	if c.Applies != nil {
 		if ok, why := c.Applies(p); !ok {
-			return skip(ReasonNotApplicable, why)
+			return skip(ReasonNotApplicable, why), true
 		}
 	}
 	if tired {
-		return unknown(ReasonHanging, "not tried: it hangs on other nodes")
+		return unknown(ReasonHanging, "not tried: it hangs on other nodes"), true
 	}
-	k := call{c.ID, p.key()}
 	r.mu.Lock()
 	busy := r.hanging[k]
 	r.mu.Unlock()
 	if busy {
-		return unknown(ReasonHanging, "the call of an earlier look still hangs")
+		return unknown(ReasonHanging, "the call of an earlier look still hangs"), true
 	}
-	return r.bounded(ctx, l, p, k)
+	if ctx.Err() != nil {
+		return unknown(ReasonTimedOut, "the look has ended"), true
+	}
+	return Finding{}, false
 }
 
-func (r *Runner) bounded(ctx context.Context, l *lane, p Patient, k call) Finding {
-	ctx, cancel := context.WithTimeout(ctx, or(l.check.Patience, r.Timeout))
-	defer cancel()
-	done := l.hand(r).take(visit{ctx, p, k})
-	select {
-	case f := <-done:
-		return f
-	case <-ctx.Done():
-	}
-	l.end()
+// hangs remembers a call that has not come back, returned that it has.
+func (r *Runner) hangs(k call) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	select {
-	case f := <-done: // it came back in the same moment
-		return f
-	default:
-	}
 	if r.hanging == nil {
 		r.hanging = map[call]bool{}
 	}
 	r.hanging[k] = true
-	return unknown(ReasonTimedOut, fmt.Sprintf("no answer within %s", or(l.check.Patience, r.Timeout)))
+}
+
+func (r *Runner) returned(k call) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.hanging, k)
 }
 
 // confirm turns a failure that has not stood long enough into a warning. What
 // heals is forgotten at once: the next failure begins anew.
-func (r *Runner) confirm(c Check, p Patient, f Finding) Finding {
-	k := call{c.ID, p.key()}
+func (r *Runner) confirm(c *Check, p Patient, key string, f Finding) Finding {
+	k := call{c.ID, key}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if f.State != Fail {
@@ -151,12 +189,15 @@ func (r *Runner) confirm(c Check, p Patient, f Finding) Finding {
 }
 
 // forget drops what is remembered of patients that are gone.
-func (r *Runner) forget(patients []Patient) {
+func (r *Runner) forget(patients []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if len(r.failing) == 0 {
+		return
+	}
 	here := make(map[string]bool, len(patients))
-	for _, p := range patients {
-		here[p.key()] = true
+	for _, key := range patients {
+		here[key] = true
 	}
 	for k := range r.failing {
 		if !here[k.patient] {
