@@ -26,10 +26,9 @@ import (
 // terminated. Asking for each of 2,000 would be 2,000 requests; one list a minute
 // is a handful, and one list serves all pools.
 type inventory struct {
-	turn chan struct{} // held by the one that asks
-
 	mu       sync.Mutex // guards the fields below
 	tried    time.Time  // when the last list began, successful or not
+	reading  bool       // it has not ended yet
 	ill      bool       // something was not answered since: nothing more is asked until the next list
 	machines map[string]machine
 	absent   map[string]absence
@@ -79,7 +78,7 @@ func (p *Provider) inventory(compartment string) *inventory {
 	}
 	inv := p.inventories[compartment]
 	if inv == nil {
-		inv = &inventory{turn: make(chan struct{}, 1), machines: map[string]machine{}, absent: map[string]absence{}}
+		inv = &inventory{machines: map[string]machine{}, absent: map[string]absence{}}
 		p.inventories[compartment] = inv
 	}
 	return inv
@@ -87,7 +86,7 @@ func (p *Provider) inventory(compartment string) *inventory {
 
 // known is what is remembered of these instances, and which of them are new or
 // were last missed before the last list.
-func (v *inventory) known(ids []string) (found map[string]machine, unknown []string, tried time.Time) {
+func (v *inventory) known(ids []string) (found map[string]machine, unknown []string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	found = make(map[string]machine, len(ids))
@@ -98,7 +97,7 @@ func (v *inventory) known(ids []string) (found map[string]machine, unknown []str
 			unknown = append(unknown, id)
 		}
 	}
-	return found, unknown, v.tried
+	return found, unknown
 }
 
 // gone is whether Compute has no such instance any more. The others that it
@@ -121,34 +120,39 @@ func (v *inventory) ended(id string) bool {
 // had: what is not known now is no reason to list no instances.
 func (p *Provider) machinesOf(ctx context.Context, compartment string, ids []string) map[string]machine {
 	v := p.inventory(compartment)
-	found, unknown, tried := v.known(ids)
-	old := time.Since(tried) >= p.computeAge
-	if len(ids) == 0 || (len(unknown) == 0 && !old) {
+	found, unknown := v.known(ids)
+	if len(ids) == 0 || (len(unknown) == 0 && !v.old(p.computeAge) && !v.listing()) {
 		return found
 	}
-	select {
-	case v.turn <- struct{}{}:
-	default:
-		if len(unknown) == 0 {
-			return found // somebody else is asking, and this will do until then
-		}
-		select {
-		case v.turn <- struct{}{}:
-		case <-ctx.Done():
-			return found
-		}
-	}
-	defer func() { <-v.turn }()
-	_, unknown, tried = v.known(ids) // another's question may have answered this one
-	if old := time.Since(tried) >= p.computeAge; old || len(unknown) >= manyUnknown {
-		if err := p.takeInventory(ctx, compartment, v); err != nil {
+	if v.listing() || v.old(p.computeAge) || len(unknown) >= manyUnknown {
+		_, err := together(ctx, &p.flights, "instances "+compartment, func() (bool, error) {
+			if _, unknown := v.known(ids); len(unknown) < manyUnknown && !v.old(p.computeAge) {
+				return false, nil // answered between the look and the question
+			}
+			return true, p.takeInventory(ctx, compartment, v)
+		})
+		if err != nil {
 			p.log.WarnContext(ctx, "list instances", "compartment", compartment, "err", err)
 		}
-		_, unknown, _ = v.known(ids)
+		_, unknown = v.known(ids)
 	}
 	p.lookUp(ctx, v, unknown)
-	found, _, _ = v.known(ids)
+	found, _ = v.known(ids)
 	return found
+}
+
+// old is whether the list is, by when the last one began, successful or not.
+func (v *inventory) old(age time.Duration) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return time.Since(v.tried) >= age
+}
+
+// listing is whether a list is being read, for which it is worth waiting.
+func (v *inventory) listing() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.reading
 }
 
 // lookUp asks for single instances: those younger than the list, and those that
@@ -207,18 +211,26 @@ func machineOf(in core.Instance, now time.Time) machine {
 func (p *Provider) takeInventory(ctx context.Context, compartment string, v *inventory) error {
 	now := time.Now()
 	v.mu.Lock()
-	v.tried = now // a list that fails is not asked for with each look
+	v.tried, v.reading = now, true // a list that fails is not asked for with each look
 	v.mu.Unlock()
 	all, err := p.listInstances(ctx, compartment)
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.ill = err != nil
+	v.ill, v.reading = err != nil, false
 	if err != nil {
 		return err
 	}
 	before := v.machines
 	v.machines = make(map[string]machine, len(all))
+	for id, m := range before {
+		if m.read.After(now) { // asked for by name meanwhile: the list is older than that
+			v.machines[id] = m
+		}
+	}
 	for _, in := range all {
+		if _, newer := v.machines[str(in.Id)]; newer {
+			continue
+		}
 		if m, ok := before[str(in.Id)]; ok {
 			v.machines[str(in.Id)] = m
 		}
