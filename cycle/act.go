@@ -99,8 +99,13 @@ func change(o *corev1.Node, s Step) {
 }
 
 // release gives a node back with everything of tidemill's taken off, and with the
-// request that is answered by it. What a run has renewed says so until its end.
+// request that is answered by it. What a run has renewed says so until its end, and
+// what the doctor has asked for says how it ended: it was tried, also if somebody has
+// taken the request off after the machine was restarted.
 func release(o *corev1.Node, s Step) {
+	if s.Request != "" || restarted(o) {
+		kube.AnswerRepair(o, string(s.Reason))
+	}
 	kube.Unmark(o)
 	kube.AllowScaleDown(o)
 	if s.Request != "" && o.Annotations[v1alpha1.AnnotationCycle] == s.Request {
@@ -109,6 +114,12 @@ func release(o *corev1.Node, s Step) {
 	if s.Reason == Renewed && s.Until != nil && s.Cause == kube.CauseCycle {
 		o.Annotations[v1alpha1.AnnotationRenewed] = clock(s.Until)
 	}
+}
+
+// restarted is whether the machine was restarted for a repair that stands on o.
+func restarted(o *corev1.Node) bool {
+	m, err := kube.MarkOf(o)
+	return err == nil && m != nil && m.Cause == kube.CauseRepair && m.Acted != nil
 }
 
 // delegate asks the cloud to cycle the pool; that it is at it already is no

@@ -69,7 +69,7 @@ func (l *Loop) repair(ctx context.Context, r Repair) error {
 func (r Repair) Change(n *corev1.Node) {
 	now := r.Now.UTC().Truncate(time.Second)
 	record, err := kube.RepairRecordOf(n)
-	open := err == nil && len(record) > 0 && record[len(record)-1].Done == nil
+	open := record.Open()
 	switch r.Act {
 	case ActRequest:
 		if n.Annotations == nil {
@@ -77,11 +77,11 @@ func (r Repair) Change(n *corev1.Node) {
 		}
 		request := kube.RepairRequest{Action: r.Action, Check: r.Check, Since: r.Since}
 		n.Annotations[v1alpha1.AnnotationCycle] = request.String()
-		kube.SetRepairRecord(n, append(record.Since(now.Add(-attemptWindow)), kube.RepairAttempt{Action: r.Action, Check: r.Check, At: now}))
+		kube.SetRepairRecord(n, append(record.Counted().Since(now.Add(-attemptWindow)), kube.RepairAttempt{Action: r.Action, Check: r.Check, At: now}))
 	case ActWithdraw:
 		if _, asked, _ := kube.ParseRepairRequest(n.Annotations[v1alpha1.AnnotationCycle]); asked {
 			delete(n.Annotations, v1alpha1.AnnotationCycle)
-			if open { // nobody has acted on it: it was none
+			if err == nil && open != nil && open.Answer == "" { // nobody has acted on it: it was none
 				kube.SetRepairRecord(n, record[:len(record)-1])
 			}
 		}
@@ -90,8 +90,8 @@ func (r Repair) Change(n *corev1.Node) {
 			kube.SetRepairRecord(n, record.Since(now.Add(-attemptWindow)))
 		}
 	case ActNote:
-		if open {
-			record[len(record)-1].Done = &now
+		if err == nil && open != nil {
+			open.Done, open.Void = &now, open.Answer == ""
 			kube.SetRepairRecord(n, record)
 		}
 	}

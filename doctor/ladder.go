@@ -36,10 +36,10 @@ func rungs(check Check, l limits) []kube.RepairAction {
 	return out
 }
 
-// attempts are those of a record that still count.
+// attempts are those of a record that still count: of the last 24 hours, and made.
 func attempts(record kube.RepairRecord, now time.Time) kube.RepairRecord {
 	var out kube.RepairRecord
-	for _, a := range record {
+	for _, a := range record.Counted() {
 		if now.Sub(a.At) < attemptWindow {
 			out = append(out, a)
 		}
@@ -60,6 +60,8 @@ func climb(c Case, f Finding, record kube.RepairRecord, l limits) (next kube.Rep
 		return "", ReasonNotAllowed, "the pool's spec.repair.actions allow none of what could help against " + f.Check
 	case len(past) >= l.attempts:
 		return "", ReasonAttempts, fmt.Sprintf("%d repairs within 24 hours did not help, the limit is %d: a person must look", len(past), l.attempts)
+	case offUntil(record, l).After(c.Patient.Now):
+		return "", ReasonTakenOff, "somebody took the request for a " + string(record.Last().Action) + " off before anything was done; the next is not made before " + clock(offUntil(record, l))
 	case len(past) == 0:
 		return ladder[0], "", ""
 	}
@@ -86,6 +88,15 @@ func climb(c Case, f Finding, record kube.RepairRecord, l limits) (next kube.Rep
 		return "", ReasonExhausted, "the " + string(last.Action) + " of " + clock(last.At) + " did not help, and nothing stronger is allowed: a person must look"
 	}
 	return stronger[0], "", ""
+}
+
+// offUntil is until when nothing is asked for because somebody has taken the last
+// request off: asked for again at once, it would be a quarrel at each look.
+func offUntil(record kube.RepairRecord, l limits) time.Time {
+	if last := record.Last(); last != nil && last.Void && last.Done != nil {
+		return last.Done.Add(l.settle)
+	}
+	return time.Time{}
 }
 
 // above are the rungs stronger than an action.

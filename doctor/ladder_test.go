@@ -181,6 +181,7 @@ func TestRecordThroughARepair(t *testing.T) {
 	if plan := change(); plan.Repairs[0].Act != ActNone || len(c.pool().Status.Repair.Recent) != 1 {
 		t.Fatalf("while it is carried out: %+v, %+v", plan.Repairs[0], c.pool().Status.Repair)
 	}
+	kube.AnswerRepair(n, "Renewed")
 	kube.Unmark(n)
 	delete(n.Annotations, v1alpha1.AnnotationCycle)
 	if plan := change(); plan.Repairs[0].Act != ActNote {

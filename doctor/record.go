@@ -92,6 +92,10 @@ func (l *Loop) repaired(r Repair) {
 	case ActRequest:
 		l.event(n, corev1.EventTypeWarning, EventRepairRequested, "Repair", "asked for "+r.Check+": "+r.Message)
 	case ActNote:
+		if r.Reason == ReasonTakenOff {
+			l.event(n, corev1.EventTypeNormal, EventRepairWithdrawn, "Repair", "the request for a repair is gone: "+r.Message)
+			return
+		}
 		l.event(n, corev1.EventTypeNormal, EventRepairEnded, "Repair", r.Message)
 	case ActWithdraw:
 		l.event(n, corev1.EventTypeNormal, EventRepairWithdrawn, "Repair", "the request for a repair is taken back: "+r.Message)

@@ -43,6 +43,8 @@ const (
 	ReasonNotProven RepairReason = "NotProven"
 	// ReasonSettling: the last action still has time to help.
 	ReasonSettling RepairReason = "Settling"
+	// ReasonTakenOff: somebody has taken the request off before anything was done.
+	ReasonTakenOff RepairReason = "TakenOff"
 	// ReasonCooldown: it broke again soon after a repair.
 	ReasonCooldown RepairReason = "Cooldown"
 	// ReasonParallel: enough nodes are in repair.

@@ -57,7 +57,8 @@ const (
 	ActRequest
 	// ActWithdraw: it takes its own request back, which nobody has acted on.
 	ActWithdraw
-	// ActNote: it notes on the Node that the executor has ended the action.
+	// ActNote: it notes on the Node that the request is off, answered by the executor
+	// or not.
 	ActNote
 	// ActForget: it takes off the Node what of its record nobody counts any more.
 	ActForget
@@ -122,7 +123,9 @@ func repair(s *world.Snapshot, c Case, brake Brake, sight Sight, policy Policy) 
 		return r.undo(ActWithdraw, ReasonHealed, "the node is well again"), true
 	case own && brake.Closed:
 		return r.undo(ActWithdraw, ReasonBraked, brake.Message), true
-	case spec != nil && ended(n):
+	case spec != nil && requestGone(n) != nil && requestGone(n).Answer == "":
+		return r.undo(ActNote, ReasonTakenOff, "somebody has taken it off before anything was done, and it is no attempt"), true
+	case spec != nil && requestGone(n) != nil:
 		return r.undo(ActNote, ReasonEnded, "the action has ended; what became of the node is watched"), true
 	case outlived(n, s.Now):
 		return r.undo(ActForget, ReasonForgotten, "its last repair was more than 24 hours ago"), true
@@ -160,14 +163,18 @@ func ownRequest(n *world.Node) bool {
 	return asked
 }
 
-// ended is whether the executor has answered the last request: neither it nor
-// the mark of a disruption is on the Node any more.
-func ended(n *world.Node) bool {
+// requestGone is the attempt whose request has gone since the last look, nil if there is
+// none: neither it nor the mark of a disruption is on the Node any more. The executor
+// leaves its answer in the same write; whoever else takes a request off does not.
+func requestGone(n *world.Node) *kube.RepairAttempt {
 	if ownRequest(n) || n.Mark != nil || n.MarkErr != nil {
-		return false
+		return nil
 	}
 	record, err := kube.RepairRecordOf(n.Object)
-	return err == nil && len(record) > 0 && record[len(record)-1].Done == nil
+	if err != nil {
+		return nil
+	}
+	return record.Open()
 }
 
 // outlived is whether nothing of the node's record counts any more, nor ever will:

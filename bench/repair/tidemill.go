@@ -78,6 +78,7 @@ func (t *tidemill) execute(f *fleet) {
 			f.do(n, actions[r.Action])
 			n.patience = comesBack(f.poolOf(n.pool), actions[r.Action])
 		case mark != nil && n.doing == none:
+			kube.AnswerRepair(o, "Ended")
 			kube.Unmark(o)
 			delete(o.Annotations, v1alpha1.AnnotationCycle)
 		case mark != nil && n.doing != none && !f.now.Before(n.drain) && mark.Drained == nil:

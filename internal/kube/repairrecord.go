@@ -22,9 +22,46 @@ type RepairAttempt struct {
 	Action RepairAction `json:"action"`
 	Check  string       `json:"check"`
 	At     time.Time    `json:"at"`
-	// Done is when the doctor saw that the executor had ended the action, whether
-	// it was carried out or given up; nil before.
+	// Answer is how the executor has ended the action, in its own word, written with
+	// the write that takes the request off; "" before.
+	Answer string `json:"answer,omitempty"`
+	// Done is when the doctor saw that the request was off; nil before. Void is
+	// whether it went without an answer: somebody else has taken it off before
+	// anything was done, and that is no attempt.
 	Done *time.Time `json:"done,omitempty"`
+	Void bool       `json:"void,omitempty"`
+}
+
+// Last is the newest attempt, nil if there is none.
+func (r RepairRecord) Last() *RepairAttempt {
+	if len(r) == 0 {
+		return nil
+	}
+	return &r[len(r)-1]
+}
+
+// Open is the attempt that was asked for and is not noted as ended, nil if there is
+// none.
+func (r RepairRecord) Open() *RepairAttempt {
+	if a := r.Last(); a != nil && a.Done == nil {
+		return a
+	}
+	return nil
+}
+
+// Counted is the record without the attempts that were none.
+func (r RepairRecord) Counted() RepairRecord {
+	return slices.DeleteFunc(slices.Clone(r), func(a RepairAttempt) bool { return a.Void })
+}
+
+// AnswerRepair writes on n in memory how the executor has ended what the doctor asked
+// for last; word says it in a word. A record that cannot be read stays as it is.
+func AnswerRepair(n *corev1.Node, word string) {
+	record, err := RepairRecordOf(n)
+	if open := record.Open(); err == nil && open != nil {
+		open.Answer = word
+		SetRepairRecord(n, record)
+	}
 }
 
 // Since is the record without the attempts that have ended and were made before

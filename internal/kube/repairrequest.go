@@ -18,7 +18,7 @@ import (
 // action is done, or given up; the doctor looks at what has become of the node
 // and asks for the next stronger action if that did not help. Only the doctor's
 // own record (v1alpha1.AnnotationRepairs) counts attempts, so the executor need
-// not remember any.
+// not remember any; it leaves there, in the same write, how the last one has ended.
 type RepairRequest struct {
 	Action RepairAction
 	// Check is the ID of the check whose failure asks: kebab-case.
