@@ -84,9 +84,10 @@ func (p *Provider) inventory(compartment string) *inventory {
 	return inv
 }
 
-// known is what is remembered of these instances, and which of them are new or
-// were last missed before the last list.
-func (v *inventory) known(ids []string) (found map[string]machine, unknown []string) {
+// known is what is remembered of these instances, which of them are new or were
+// last missed before the last list, and whether a list is worth waiting for: the
+// last one is that old, or it is still being read.
+func (v *inventory) known(ids []string, age time.Duration) (found map[string]machine, unknown []string, due bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	found = make(map[string]machine, len(ids))
@@ -97,7 +98,7 @@ func (v *inventory) known(ids []string) (found map[string]machine, unknown []str
 			unknown = append(unknown, id)
 		}
 	}
-	return found, unknown
+	return found, unknown, v.reading || time.Since(v.tried) >= age
 }
 
 // gone is whether Compute has no such instance any more. The others that it
@@ -120,13 +121,13 @@ func (v *inventory) ended(id string) bool {
 // had: what is not known now is no reason to list no instances.
 func (p *Provider) machinesOf(ctx context.Context, compartment string, ids []string) map[string]machine {
 	v := p.inventory(compartment)
-	found, unknown := v.known(ids)
-	if len(ids) == 0 || (len(unknown) == 0 && !v.old(p.computeAge) && !v.listing()) {
+	found, unknown, due := v.known(ids, p.computeAge)
+	if len(ids) == 0 || (len(unknown) == 0 && !due) {
 		return found
 	}
-	if v.listing() || v.old(p.computeAge) || len(unknown) >= manyUnknown {
+	if due || len(unknown) >= manyUnknown {
 		_, err := together(ctx, &p.flights, "instances "+compartment, func() (bool, error) {
-			if _, unknown := v.known(ids); len(unknown) < manyUnknown && !v.old(p.computeAge) {
+			if _, unknown, due := v.known(ids, p.computeAge); len(unknown) < manyUnknown && !due {
 				return false, nil // answered between the look and the question
 			}
 			return true, p.takeInventory(ctx, compartment, v)
@@ -134,25 +135,11 @@ func (p *Provider) machinesOf(ctx context.Context, compartment string, ids []str
 		if err != nil {
 			p.log.WarnContext(ctx, "list instances", "compartment", compartment, "err", err)
 		}
-		_, unknown = v.known(ids)
+		_, unknown, _ = v.known(ids, p.computeAge)
 	}
 	p.lookUp(ctx, v, unknown)
-	found, _ = v.known(ids)
+	found, _, _ = v.known(ids, p.computeAge)
 	return found
-}
-
-// old is whether the list is, by when the last one began, successful or not.
-func (v *inventory) old(age time.Duration) bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return time.Since(v.tried) >= age
-}
-
-// listing is whether a list is being read, for which it is worth waiting.
-func (v *inventory) listing() bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.reading
 }
 
 // lookUp asks for single instances: those younger than the list, and those that
