@@ -13,7 +13,7 @@ import (
 // third of what a history cost.
 func (w *World) hasten() {
 	w.tape.Align()
-	if w.opt.Gentle || w.tape.Pick(4) == 3 {
+	if w.opt.Gentle || w.tape.Pick(4) == 3 && w.span.leaves == leavesAny {
 		return
 	}
 	for _, id := range w.pools {

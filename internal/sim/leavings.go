@@ -52,9 +52,14 @@ func (w *World) leave() {
 		return
 	}
 	w.tape.Align()
-	for _, l := range leavings {
-		if w.tape.Chance(l.permille) {
-			l.leave(w)
+	switch w.span.leaves {
+	case leavesOne:
+		leavings[w.tape.Pick(len(leavings))].leave(w)
+	case leavesAny:
+		for _, l := range leavings {
+			if w.tape.Chance(l.permille) {
+				l.leave(w)
+			}
 		}
 	}
 }

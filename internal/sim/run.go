@@ -65,9 +65,6 @@ func Prepare() {
 
 // Run plays one history to its end.
 func Run(t *testing.T, opt Options) (result Result) {
-	if opt.Faults == 0 {
-		opt.Faults = 4 * time.Minute
-	}
 	if opt.Calm == 0 {
 		opt.Calm = 2 * time.Hour
 	}
@@ -103,6 +100,7 @@ func (w *World) history() error {
 	if err := w.build(); err != nil {
 		return err
 	}
+	w.drawSpan()
 	w.warm()
 	for began := time.Now(); w.ok() && time.Since(began) < 45*time.Second; {
 		w.gentle()
@@ -111,7 +109,7 @@ func (w *World) history() error {
 		w.moved = true
 		w.opt.Story(w)
 	}
-	for began := time.Now(); w.ok() && w.opt.Story == nil && time.Since(began) < w.opt.Faults; {
+	for began := time.Now(); w.ok() && w.opt.Story == nil && time.Since(began) < w.span.faults; {
 		w.rough()
 	}
 	w.heal()

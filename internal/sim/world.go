@@ -24,8 +24,8 @@ import (
 type Options struct {
 	Seed uint64
 	Tape *Tape // instead of Seed
-	// Faults is how long the first phase lasts; default 4 minutes of the world's
-	// time. Calm bounds the second one; default 2 hours.
+	// Faults is how long the first phase lasts, in the world's time; 0 lets the tape
+	// choose, see span.go. Calm bounds the second one; default 2 hours.
 	Faults, Calm time.Duration
 	// Nodes is about how many there are at the start; 0 lets the tape choose.
 	Nodes int
@@ -106,6 +106,7 @@ type World struct {
 	procs []*process
 	lives int
 	mix   mix
+	span  span
 
 	mu      sync.Mutex // guards the fields below: loops and the cloud's courier write here
 	pending []*op
