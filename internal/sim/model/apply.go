@@ -26,7 +26,7 @@ func (s *Server) manage(crd []byte) error {
 	for _, m := range []struct {
 		resource string
 		types    managedfields.TypeConverter
-		build    func(managedfields.TypeConverter, schema.GroupVersionKind, string) (*managedfields.FieldManager, error)
+		build    func(managedfields.TypeConverter, schema.GroupVersionKind, string) (*fold, error)
 	}{
 		{"nodes", c.nodes, s.builtin},
 		{"pools", c.pools, s.custom},
@@ -81,28 +81,34 @@ func converters(crd []byte) (typeConverters, error) {
 
 // resets are the fields that a write by this path cannot change, so that nobody
 // comes to own them by it.
-func resets(k schema.GroupVersionKind, paths ...string) map[fieldpath.APIVersion]fieldpath.Filter {
+func resets(paths ...string) fieldpath.Filter {
 	set := fieldpath.NewSet()
 	for _, p := range paths {
 		set.Insert(fieldpath.MakePathOrDie(p))
 	}
-	return map[fieldpath.APIVersion]fieldpath.Filter{fieldpath.APIVersion(k.GroupVersion().String()): fieldpath.NewExcludeSetFilter(set)}
+	return fieldpath.NewExcludeSetFilter(set)
 }
 
-func (s *Server) builtin(t managedfields.TypeConverter, k schema.GroupVersionKind, sub string) (*managedfields.FieldManager, error) {
-	c, fixed := converter{s.scheme}, resets(k, "status")
+func (s *Server) builtin(t managedfields.TypeConverter, k schema.GroupVersionKind, sub string) (*fold, error) {
+	c, fixed := converter{s.scheme}, resets("status")
 	if sub == "status" {
-		fixed = resets(k, "spec")
+		fixed = resets("spec")
 	}
-	return managedfields.NewDefaultFieldManager(t, c, c, c, k, k.GroupVersion(), sub, fixed)
+	m, err := managedfields.NewDefaultFieldManager(t, c, c, c, k, k.GroupVersion(), sub, only(k, fixed))
+	return &fold{m, t, fixed}, err
 }
 
-func (s *Server) custom(t managedfields.TypeConverter, k schema.GroupVersionKind, sub string) (*managedfields.FieldManager, error) {
-	c, fixed := converter{s.scheme}, resets(k, "status")
+func (s *Server) custom(t managedfields.TypeConverter, k schema.GroupVersionKind, sub string) (*fold, error) {
+	c, fixed := converter{s.scheme}, resets("status")
 	if sub == "status" {
-		fixed = resets(k, "metadata", "spec")
+		fixed = resets("metadata", "spec")
 	}
-	return managedfields.NewDefaultCRDFieldManager(t, c, c, c, k, k.GroupVersion(), sub, fixed)
+	m, err := managedfields.NewDefaultCRDFieldManager(t, c, c, c, k, k.GroupVersion(), sub, only(k, fixed))
+	return &fold{m, t, fixed}, err
+}
+
+func only(k schema.GroupVersionKind, f fieldpath.Filter) map[fieldpath.APIVersion]fieldpath.Filter {
+	return map[fieldpath.APIVersion]fieldpath.Filter{fieldpath.APIVersion(k.GroupVersion().String()): f}
 }
 
 func readDefinition(manifest []byte) (*apiextensionsv1.CustomResourceDefinition, error) {

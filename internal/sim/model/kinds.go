@@ -8,7 +8,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/util/managedfields"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -69,7 +68,7 @@ type shelf struct {
 	binary  bool               // it can be written in protobuf
 	// owners is the field manager of the main resource, of status the other one;
 	// nil where nobody applies.
-	owners, statusOwners *managedfields.FieldManager
+	owners, statusOwners *fold
 	rules                *rulebook // of a custom resource
 }
 

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
@@ -93,7 +94,15 @@ func (s *Server) apply(t target, r *Request) (Response, error) {
 	if err := checkUID(t, &u, old); err != nil {
 		return Response{}, invalid(t, "metadata.uid", err.Error())
 	}
-	next, err := s.merged(t, plant(t.GroupVersionKind, old.Object), &u, r)
+	live := plant(t.GroupVersionKind, old.Object)
+	out, err := s.merged(t, live, &u, r)
+	if err != nil {
+		return Response{}, err
+	}
+	if out == runtime.Object(live) && (t.rules == nil || t.sub == "status") { // there is nothing to judge
+		return t.reply(r, 200, old), t.bounded(old.Object)
+	}
+	next, err := s.grown(t, out)
 	if err != nil {
 		return Response{}, err
 	}
@@ -106,7 +115,7 @@ func (s *Server) apply(t target, r *Request) (Response, error) {
 }
 
 // merged is what the field managers make of what there is and what is applied.
-func (s *Server) merged(t target, live *sapling, u *unstructured.Unstructured, r *Request) (client.Object, error) {
+func (s *Server) merged(t target, live *sapling, u *unstructured.Unstructured, r *Request) (runtime.Object, error) {
 	owners := t.owners
 	if t.sub == "status" {
 		owners = t.statusOwners
@@ -114,18 +123,22 @@ func (s *Server) merged(t target, live *sapling, u *unstructured.Unstructured, r
 	u = &unstructured.Unstructured{Object: u.Object}
 	unstructured.RemoveNestedField(u.Object, "metadata", "resourceVersion")
 	unstructured.RemoveNestedField(u.Object, "metadata", "uid")
-	out, err := owners.Apply(live, u, r.Query.Get("fieldManager"), r.Query.Get("force") == "true")
-	if err != nil {
-		return nil, err
+	manager := r.Query.Get("fieldManager")
+	if next := t.again(owners, live, u, manager); next != nil {
+		return next, nil
 	}
-	return s.grown(t, out)
+	return owners.Apply(live, u, manager, r.Query.Get("force") == "true")
 }
 
 func (s *Server) applyNew(t target, u *unstructured.Unstructured, r *Request) (Response, error) {
 	if u.GetUID() != "" {
 		return Response{}, apierrors.NewConflict(t.resource(), t.name, fmt.Errorf("uid mismatch: it is applied to one that is not there"))
 	}
-	o, err := s.merged(t, converter{s.scheme}.seed(t.GroupVersionKind), u, r)
+	out, err := s.merged(t, converter{s.scheme}.seed(t.GroupVersionKind), u, r)
+	if err != nil {
+		return Response{}, err
+	}
+	o, err := s.grown(t, out)
 	if err != nil {
 		return Response{}, err
 	}
