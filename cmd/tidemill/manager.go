@@ -29,7 +29,7 @@ const endWithin = 5 * time.Second
 const leaseName = "tidemill"
 
 // newManager holds the informer cache, the leader election and the servers.
-func newManager(c *cluster, h *charter, f runFlags, log *slog.Logger) (manager.Manager, error) {
+func newManager(c *cluster, h *charter, f runFlags, pantry *lean.Pantry, log *slog.Logger) (manager.Manager, error) {
 	metrics := metricsserver.Options{BindAddress: f.metricsAddress}
 	if f.metricsSecure {
 		metrics.SecureServing, metrics.CertDir = true, f.metricsCerts
@@ -47,7 +47,7 @@ func newManager(c *cluster, h *charter, f runFlags, log *slog.Logger) (manager.M
 		Scheme: c.client.Scheme(),
 		Logger: logr.FromSlogHandler(log.With("from", "manager").Handler()),
 		// Most of what the API server sends of a pod nobody reads.
-		Cache:                               cache.Options{DefaultTransform: lean.Transform()},
+		Cache:                               cache.Options{DefaultTransform: pantry.Transform},
 		NewCache:                            newPartialCache(h),
 		Metrics:                             metrics,
 		HealthProbeBindAddress:              f.healthAddress,

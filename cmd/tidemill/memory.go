@@ -11,6 +11,10 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/tidemill/tidemill/internal/world/lean"
 )
 
 // The daemon holds a cluster's objects for as long as it runs and makes little
@@ -120,9 +124,12 @@ func memoryLimit(files []string) int64 {
 // the lists that came over the wire are many times what is kept of them, and the
 // runtime would hold on to their pages. Ten thousand pods that come at once are
 // such a list too, which is why it does so again every few minutes; a run of the
-// collector for 60,000 pods is a tenth of a second.
+// collector for 60,000 pods is a tenth of a second. Before it does, it has the pantry
+// forget what was said by pods that are gone.
 type tidy struct {
 	synced func(context.Context) bool
+	pods   func(context.Context) ([]*corev1.Pod, error)
+	pantry *lean.Pantry
 }
 
 // tidyEvery costs a thousandth of a core.
@@ -137,6 +144,9 @@ func (t tidy) Start(ctx context.Context) error {
 	tick := time.NewTicker(tidyEvery)
 	defer tick.Stop()
 	for {
+		if pods, err := t.pods(ctx); err == nil { // else the next time
+			t.pantry.Keep(pods)
+		}
 		debug.FreeOSMemory()
 		select {
 		case <-ctx.Done():

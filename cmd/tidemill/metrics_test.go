@@ -29,6 +29,7 @@ import (
 	"github.com/tidemill/tidemill/cloudprovider/oke"
 	"github.com/tidemill/tidemill/internal/kube"
 	"github.com/tidemill/tidemill/internal/world"
+	"github.com/tidemill/tidemill/internal/world/lean"
 )
 
 // ledger is a registry that remembers what was registered with it.
@@ -126,7 +127,7 @@ func daemonLedger(t *testing.T) *ledger {
 	f := runFlags{metricsAddress: "0", healthAddress: "0"}
 	rights := newCharter(nil, nil, slog.New(slog.DiscardHandler))
 	l.MustRegister(rights.absent)
-	mgr, err := newManager(c, rights, f, slog.New(slog.DiscardHandler))
+	mgr, err := newManager(c, rights, f, lean.NewPantry(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

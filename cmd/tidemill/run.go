@@ -18,6 +18,7 @@ import (
 	"github.com/tidemill/tidemill/cloudprovider"
 	"github.com/tidemill/tidemill/internal/kube"
 	"github.com/tidemill/tidemill/internal/world"
+	"github.com/tidemill/tidemill/internal/world/lean"
 )
 
 // runFlags are the daemon's.
@@ -164,7 +165,8 @@ func serve(ctx context.Context, c *cluster, fleet *cloudprovider.Fleet, f runFla
 	if err != nil {
 		return err
 	}
-	mgr, err := newManager(c, rights, f, log)
+	pantry := lean.NewPantry()
+	mgr, err := newManager(c, rights, f, pantry, log)
 	if err != nil {
 		return err
 	}
@@ -183,7 +185,7 @@ func serve(ctx context.Context, c *cluster, fleet *cloudprovider.Fleet, f runFla
 			return fmt.Errorf("add loop %s: %w", l.name, err)
 		}
 	}
-	if err := mgr.Add(tidy{mgr.GetCache().WaitForCacheSync}); err != nil {
+	if err := mgr.Add(tidy{mgr.GetCache().WaitForCacheSync, observer.Pods, pantry}); err != nil {
 		return fmt.Errorf("add tidying: %w", err)
 	}
 	if err := mgr.Add(&leading{log: log, gauge: leaderGauge()}); err != nil {

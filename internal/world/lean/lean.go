@@ -6,25 +6,26 @@ import (
 	toolscache "k8s.io/client-go/tools/cache"
 )
 
+// Transform is what informers do to each object with a pantry that nobody tells which
+// pods live.
+func Transform() toolscache.TransformFunc { return NewPantry().Transform }
+
 // Transform is what an informer does to each object before it keeps it. It
 // changes the object in place: what it is given must be its own, as that which
 // an informer has just read is. It is safe for concurrent use.
-func Transform() toolscache.TransformFunc {
-	p := NewPantry()
-	return func(object any) (any, error) {
-		// What is no object, such as the tombstone of a deletion that was missed,
-		// holds one that has been here before.
-		if o, err := meta.Accessor(object); err == nil {
-			o.SetManagedFields(nil)
-		}
-		switch o := object.(type) {
-		case *corev1.Pod:
-			p.Pod(o)
-		case *corev1.Node:
-			p.Node(o)
-		}
-		return object, nil
+func (p *Pantry) Transform(object any) (any, error) {
+	// What is no object, such as the tombstone of a deletion that was missed,
+	// holds one that has been here before.
+	if o, err := meta.Accessor(object); err == nil {
+		o.SetManagedFields(nil)
 	}
+	switch o := object.(type) {
+	case *corev1.Pod:
+		p.Pod(o)
+	case *corev1.Node:
+		p.Node(o)
+	}
+	return object, nil
 }
 
 // Node takes the images off a Node: most of it is the list of those that it

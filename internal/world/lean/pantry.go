@@ -11,8 +11,9 @@ import (
 )
 
 // Pantry keeps what pods have in common, one of each. It is bounded: what has
-// not been asked for while so many others were is forgotten, which costs a
-// second copy and nothing else.
+// not been asked for while so many others were is forgotten, and with [Pantry.Keep]
+// what nobody holds any more; that costs a second copy and nothing else. It is safe
+// for concurrent use.
 type Pantry struct {
 	mu       sync.Mutex
 	buf      []byte
@@ -24,32 +25,6 @@ type Pantry struct {
 
 // NewPantry is an empty one.
 func NewPantry() *Pantry { return &Pantry{} }
-
-// kinds are how many things of a sort a shelf holds before the older half goes.
-// A cluster of 60,000 pods has a few thousand ReplicaSets, and what is on the
-// shelf alone is a kilobyte or two each.
-const kinds = 4096
-
-// shelf is things by what they say, in two halves: a thing that is asked for
-// moves to the newer one, and when that is full the older one is thrown away.
-type shelf[T any] struct{ now, before map[string]*T }
-
-// take is the thing that says key, made when there is none.
-func (s *shelf[T]) take(key []byte, make func() T) *T {
-	if v := s.now[string(key)]; v != nil {
-		return v
-	}
-	v := s.before[string(key)]
-	if v == nil {
-		fresh := make()
-		v = &fresh
-	}
-	if s.now == nil || len(s.now) >= kinds {
-		s.before, s.now = s.now, map[string]*T{}
-	}
-	s.now[string(key)] = v
-	return v
-}
 
 // share gives the pod what others say as well in place of its own. What no other
 // pod will ever say stays out of the pantry: thousands of such things would be kept
