@@ -199,7 +199,8 @@ const metricsIntro = `# Metrics
 and the process (whether it leaks is seen in ` + "`go_gc_heap_live_bytes`" + `, what the last collection found alive). Names that begin with ` + "`cluster_autoscaler_`" + ` are cluster-autoscaler's, with its meaning, so that its dashboards and alerts go on working.
 
 No label ever holds a node's, a pod's or a machine's name. Labels are pools (as many as the cluster has node pools) and words that the code knows: reasons,
-checks, states, operations, results. At 2,000 nodes in 20 pools one look of everything makes fewer than %d series; a test counts them.
+checks, states, operations, results. At 2,000 nodes in 20 pools one look of everything makes fewer than %d series; a test counts them. A pool that is
+gone takes its series along, counts too, and so does a shape that no pool has any more.
 
 The dashboards and alerts on them are in [manifests/monitoring](../manifests/monitoring); what to do when an alert fires is in [runbooks](runbooks.md). How
 Prometheus comes to read them is in [install](install.md#watch-it).
