@@ -16,6 +16,8 @@ type metrics struct {
 	forced          *prometheus.CounterVec
 	steps           *prometheus.CounterVec
 	drainSeconds    prometheus.Histogram
+
+	counted map[string]bool // the pools that deleted has a count of
 }
 
 func newMetrics() *metrics {
@@ -26,6 +28,7 @@ func newMetrics() *metrics {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tidemill_cycle_" + name, Help: help}, labels)
 	}
 	m := &metrics{
+		counted:   map[string]bool{},
 		stale:     gauge("stale_nodes", "Nodes that the run under way still has to replace.", "pool"),
 		draining:  gauge("draining_nodes", "Nodes being emptied.", "pool"),
 		blocked:   gauge("blocked_nodes", "Nodes that are not taken or not emptied, by reason.", "pool", "reason"),
@@ -60,14 +63,16 @@ func (l *Loop) prepareMetrics() {
 	}
 }
 
-// report sets the gauges; pools that are gone lose theirs.
+// report sets the gauges; pools that are gone lose theirs, and their counts.
 func (m *metrics) report(plan Plan) {
 	m.stale.Reset()
 	m.draining.Reset()
 	m.blocked.Reset()
 	m.waiting.Reset()
 	m.rung.Reset()
+	there := map[string]bool{}
 	for _, r := range plan.Pools {
+		there[r.Pool] = true
 		m.stale.WithLabelValues(r.Pool).Set(float64(r.Stale))
 		m.draining.WithLabelValues(r.Pool).Set(float64(r.Draining))
 		if r.Wait != nil {
@@ -80,6 +85,12 @@ func (m *metrics) report(plan Plan) {
 			m.blocked.WithLabelValues(r.Pool, string(b.Reason)).Inc()
 		}
 	}
+	for pool := range m.counted {
+		if !there[pool] {
+			m.deleted.DeletePartialMatch(prometheus.Labels{"pool": pool})
+			delete(m.counted, pool)
+		}
+	}
 }
 
 // did counts a step that was carried out.
@@ -87,6 +98,7 @@ func (m *metrics) did(s Step) {
 	m.steps.WithLabelValues(string(s.Kind)).Inc()
 	if s.Kind == DeleteInstance {
 		m.deleted.WithLabelValues(s.Pool, string(s.Cause)).Inc()
+		m.counted[s.Pool] = true
 	}
 }
 

@@ -118,7 +118,7 @@ func (l *Loop) Once(ctx context.Context) (Report, error) {
 	plan := Decide(s, cases, l.history.Confirm(cases), l.Policy)
 	errs := l.act(ctx, plan)
 	l.record(cases, plan)
-	l.metrics.observe(cases, plan, started)
+	l.metrics.observe(s, cases, plan, started)
 	return reportOf(s, cases, plan), errors.Join(errs...)
 }
 

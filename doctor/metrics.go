@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/internal/world"
 )
 
 // metrics count by check and state, never by node: 2,000 nodes times 50 checks
@@ -23,6 +24,8 @@ type metrics struct {
 	lastRun  prometheus.Gauge
 	interval prometheus.Gauge
 	duration prometheus.Histogram
+
+	counted map[string]bool // the pools that repairs has a count of
 }
 
 func newMetrics() *metrics {
@@ -30,6 +33,7 @@ func newMetrics() *metrics {
 		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "tidemill_doctor_" + name, Help: help}, labels)
 	}
 	return &metrics{
+		counted:  map[string]bool{},
 		status:   gauge("check_status", "Nodes by check and by the state it found them in.", "check", "state"),
 		problems: gauge("problem_nodes", "Nodes that a check fails on.", "check"),
 		verdicts: gauge("nodes", "Nodes by verdict: True has a problem, False is fine, Unknown is not examined.", "verdict"),
@@ -54,9 +58,34 @@ func (m *metrics) collectors() []prometheus.Collector {
 	return []prometheus.Collector{m.status, m.problems, m.verdicts, m.braked, m.human, m.oldest, m.repairs, m.errors, m.lastRun, m.interval, m.duration}
 }
 
+// repaired counts what was done about a pool's node.
+func (m *metrics) repaired(pool string, act Act) {
+	m.repairs.WithLabelValues(pool, act.String()).Inc()
+	m.counted[pool] = true
+}
+
+// forget takes off the counts of pools that are gone: neither the cloud nor a Pool
+// object names them.
+func (m *metrics) forget(s *world.Snapshot) {
+	there := map[string]bool{}
+	for _, p := range s.Pools {
+		there[p.Name] = true
+	}
+	for _, o := range s.Orphans {
+		there[o.Object.Name] = true
+	}
+	for pool := range m.counted {
+		if !there[pool] {
+			m.repairs.DeletePartialMatch(prometheus.Labels{"pool": pool})
+			delete(m.counted, pool)
+		}
+	}
+}
+
 // observe takes in one look. Gauges are rebuilt, so that a pool or a check that
 // is gone leaves no number behind.
-func (m *metrics) observe(cases []Case, plan Plan, started time.Time) {
+func (m *metrics) observe(s *world.Snapshot, cases []Case, plan Plan, started time.Time) {
+	m.forget(s)
 	m.status.Reset()
 	m.problems.Reset()
 	for _, c := range Checks() {

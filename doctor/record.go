@@ -85,7 +85,7 @@ func (l *Loop) repaired(r Repair) {
 	if r.Act == ActNone || r.Act == ActReport {
 		return
 	}
-	l.metrics.repairs.WithLabelValues(r.Pool.Name, r.Act.String()).Inc()
+	l.metrics.repaired(r.Pool.Name, r.Act)
 	l.Log.Info("repair", "act", r.Act.String(), "action", r.Action, "node", r.Node.Name(), "pool", r.Pool.Name, "check", r.Check, "reason", r.Reason, "message", r.Message)
 	n := r.Node.Object
 	switch r.Act {
@@ -150,7 +150,7 @@ func (l *Loop) record(cases []Case, plan Plan) {
 }
 
 func (l *Loop) dryRun(r Repair) {
-	l.metrics.repairs.WithLabelValues(r.Pool.Name, r.Act.String()).Inc()
+	l.metrics.repaired(r.Pool.Name, r.Act)
 	l.Log.Info("repair in dry run", "node", r.Node.Name(), "pool", r.Pool.Name, "check", r.Check)
 	l.event(r.Node.Object, corev1.EventTypeNormal, EventRepairDryRun, "Repair",
 		"would be asked for if spec.repair.mode were On, for "+r.Check+": "+r.Message)

@@ -22,7 +22,11 @@ type simulated struct {
 	// eligible are nodes whose unneeded time is over. It may be lost: the timer is
 	// on the Node, and only those that go in between are not counted.
 	eligible map[types.UID]*eligible
+	kinds    map[machineKind]bool // that heterogeneity has figures of
 }
+
+// machineKind is a kind of node by its labels in metrics.
+type machineKind struct{ shape, cpus string }
 
 // eligible is since when a node may go, and whether scaling had let it go when it
 // was last seen.
@@ -33,8 +37,9 @@ type eligible struct {
 
 func newSimulated() *simulated {
 	const ns = "cluster_autoscaler"
-	return &simulated{
+	m := &simulated{
 		eligible: map[types.UID]*eligible{},
+		kinds:    map[machineKind]bool{},
 		taints: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: ns, Name: "node_taints_count", Help: "Taints of all nodes, by type.",
 		}, []string{"type"}),
@@ -49,6 +54,10 @@ func newSimulated() *simulated {
 			Buckets: prometheus.ExponentialBuckets(1, 2, 6),
 		}, []string{"instance_type", "cpu_count", "namespace_count"}),
 	}
+	for _, deleted := range []bool{true, false} {
+		m.latency.WithLabelValues(strconv.FormatBool(deleted))
+	}
+	return m
 }
 
 func (m *simulated) collectors() []prometheus.Collector {
@@ -59,32 +68,54 @@ func (m *simulated) collectors() []prometheus.Collector {
 func (m *simulated) look(s *world.Snapshot, plan Plan, p Policy) {
 	m.countTaints(s)
 	m.follow(s, p)
+	m.forget(s)
 	for _, g := range plan.Grows {
 		if g.shapes > 0 {
-			m.heterogeneity.WithLabelValues(g.kind()...).Observe(float64(g.shapes))
+			k := kindOf(g.pool)
+			m.kinds[k] = true
+			m.heterogeneity.WithLabelValues(k.shape, k.cpus, g.namespaces()).Observe(float64(g.shapes))
 		}
 	}
 }
 
-// kind is the new node's shape and vCPUs, and in how many namespaces its pods
-// are: beyond five in cluster-autoscaler's two steps, which bounds the series.
-func (g *Grow) kind() []string {
+// forget takes off the figures of kinds of nodes that no pool makes any more: flexible
+// shapes are edited, and pools come and go.
+func (m *simulated) forget(s *world.Snapshot) {
+	made := map[machineKind]bool{}
+	for _, p := range s.Pools {
+		made[kindOf(p)] = true
+	}
+	for k := range m.kinds {
+		if !made[k] {
+			m.heterogeneity.DeletePartialMatch(prometheus.Labels{"instance_type": k.shape, "cpu_count": k.cpus})
+			delete(m.kinds, k)
+		}
+	}
+}
+
+// kindOf is the shape and the vCPUs of the pool's new nodes.
+func kindOf(p *world.Pool) machineKind {
+	if len(p.Cloud.Placements) == 0 {
+		return machineKind{}
+	}
+	t := &p.Cloud.Placements[0].Template
+	return machineKind{t.Labels[corev1.LabelInstanceTypeStable], t.Status.Capacity.Cpu().String()}
+}
+
+// namespaces is in how many of them the pods are: beyond five in
+// cluster-autoscaler's two steps, which bounds the series.
+func (g *Grow) namespaces() string {
 	names := map[string]bool{}
 	for _, pod := range g.pods {
 		names[pod.Namespace] = true
 	}
-	namespaces := strconv.Itoa(len(names))
 	switch n := len(names); {
 	case n > 10:
-		namespaces = "11+"
+		return "11+"
 	case n > 5:
-		namespaces = "6-10"
+		return "6-10"
 	}
-	if len(g.pool.Cloud.Placements) == 0 {
-		return []string{"", "", namespaces}
-	}
-	t := &g.pool.Cloud.Placements[0].Template
-	return []string{t.Labels[corev1.LabelInstanceTypeStable], t.Status.Capacity.Cpu().String(), namespaces}
+	return strconv.Itoa(len(names))
 }
 
 // countTaints counts anew: a type that is gone leaves no number behind.

@@ -127,7 +127,7 @@ func TestNamespacesAreFewSeries(t *testing.T) {
 		for i := range n {
 			g.pods = append(g.pods, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: fmt.Sprint(i)}})
 		}
-		if got := g.kind()[2]; got != want {
+		if got := g.namespaces(); got != want {
 			t.Errorf("%d namespaces are %s, want %s", n, got, want)
 		}
 	}

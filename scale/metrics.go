@@ -99,7 +99,7 @@ func (m *metrics) time(function string) func() {
 func (m *metrics) grown(g Grow, now time.Time) {
 	m.up.Add(float64(g.To - g.From))
 	for _, name := range accelerators(g.pool) {
-		m.gpusUp.WithLabelValues(name).Add(float64(g.To - g.From))
+		m.gpusUp.WithLabelValues(gpuLabel(name)).Add(float64(g.To - g.From))
 	}
 	for _, pod := range g.pods {
 		if buffer.Owner(pod) != "" {
@@ -127,7 +127,7 @@ func (m *metrics) removed(r Removal) {
 	m.down.WithLabelValues(word).Inc()
 	for name, q := range r.node.Object.Status.Allocatable {
 		if gpu(name) && !q.IsZero() {
-			m.gpusDown.WithLabelValues(word, string(name)).Inc()
+			m.gpusDown.WithLabelValues(word, gpuLabel(string(name))).Inc()
 		}
 	}
 }

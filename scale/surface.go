@@ -171,6 +171,20 @@ func accelerators(p *world.Pool) []string {
 	return out
 }
 
+// listedGPUs are reported by their resource's name.
+var listedGPUs = map[string]bool{
+	"nvidia.com/gpu": true, "nvidia.com/gpu.shared": true, "amd.com/gpu": true, "gpu.intel.com/i915": true, "gpu.intel.com/xe": true, "habana.ai/gaudi": true,
+}
+
+// gpuLabel is the resource's name, or "other": a kubelet may call its devices whatever
+// it likes, each by its serial number.
+func gpuLabel(name string) string {
+	if listedGPUs[name] {
+		return name
+	}
+	return "other"
+}
+
 func braked(plan Plan) bool {
 	for _, v := range plan.Nodes {
 		if v.Reason == Braked {

@@ -3,6 +3,7 @@ package oke
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -34,9 +35,18 @@ func (m *metrics) count(op string, err error) {
 	var e *apiError
 	switch {
 	case errors.As(err, &e):
-		status = strconv.Itoa(e.status)
+		status = statusLabel(e.status)
 	case err != nil:
 		status = "none"
 	}
 	m.requests.WithLabelValues(op, status).Inc()
+}
+
+// statusLabel is a status that HTTP knows, or "other": whatever stands in between may
+// answer with any number.
+func statusLabel(status int) string {
+	if http.StatusText(status) == "" {
+		return "other"
+	}
+	return strconv.Itoa(status)
 }
