@@ -26,7 +26,7 @@ func (l *Loop) act(ctx context.Context, plan *Plan) []error {
 		}
 		l.metrics.errors.WithLabelValues(action).Inc()
 		// Somebody else was quicker: the next look sees what they did.
-		if !apierrors.IsConflict(err) && !errors.Is(err, cloudprovider.ErrConflict) {
+		if !outrun(err) {
 			errs = append(errs, err)
 		} else {
 			l.Log.Debug("conflict", "verb", "scale", "action", action, "error", err)
@@ -50,10 +50,11 @@ func (l *Loop) act(ctx context.Context, plan *Plan) []error {
 	for _, t := range plan.Timers {
 		failed("timer", l.patch(ctx, t.node.Object, t.set))
 	}
+	asked := confirmed{}
 	for _, r := range plan.Removals {
-		err := l.patch(ctx, r.node.Object, func(n *corev1.Node) { r.mark(n, plan.Now) })
+		err := l.remove(ctx, plan, asked, r)
 		if failed("remove", err) {
-			if !apierrors.IsConflict(err) {
+			if !outrun(err) {
 				l.sayNotRemoved(r, err)
 			}
 		} else {
@@ -65,7 +66,13 @@ func (l *Loop) act(ctx context.Context, plan *Plan) []error {
 			}
 		}
 	}
+	plan.hold(asked)
 	return errs
+}
+
+// outrun is whether somebody else was quicker.
+func outrun(err error) bool {
+	return apierrors.IsConflict(err) || errors.Is(err, cloudprovider.ErrConflict)
 }
 
 func (l *Loop) patch(ctx context.Context, n *corev1.Node, change func(*corev1.Node)) error {
@@ -95,6 +102,9 @@ func (t Timer) set(n *corev1.Node) {
 // crash between the two the entries are still there and the pool is left alone,
 // whereas the other way round it would grow into the same wall at once.
 func (l *Loop) takeBack(ctx context.Context, plan *Plan, t TakeBack) error {
+	if err := l.mayResize(ctx, plan, t.pool); err != nil {
+		return fmt.Errorf("take back failed machines of pool %s: %w", t.Pool, err)
+	}
 	v := plan.poolVerdict(t.Pool)
 	if err := l.recordPool(ctx, v); err != nil {
 		return err
@@ -120,10 +130,7 @@ func failuresOf(s *v1alpha1.ScaleStatus) int32 {
 }
 
 func (l *Loop) grow(ctx context.Context, plan *Plan, g Grow) error {
-	err := l.askFirst(ctx, g)
-	if err == nil {
-		err = l.resize(ctx, g)
-	}
+	err := l.ask(ctx, plan, g)
 	if err != nil {
 		err = fmt.Errorf("grow pool %s from %d to %d: %w", g.Pool, g.From, g.To, err)
 		if passing(err) {
@@ -145,6 +152,20 @@ func (l *Loop) grow(ctx context.Context, plan *Plan, g Grow) error {
 	return nil
 }
 
+// ask is whether there is something to ask for, and asks. What a run writes for a
+// growth is written under the version of the Pool that was read.
+func (l *Loop) ask(ctx context.Context, plan *Plan, g Grow) error {
+	if !g.Cycle {
+		if err := l.mayResize(ctx, plan, g.pool); err != nil {
+			return err
+		}
+	}
+	if err := l.askFirst(ctx, g); err != nil {
+		return err
+	}
+	return l.resize(ctx, g)
+}
+
 // resize asks for the new size, of the cloud, or of the run that owns the
 // pool's size for now.
 func (l *Loop) resize(ctx context.Context, g Grow) error {
@@ -156,8 +177,8 @@ func (l *Loop) resize(ctx context.Context, g Grow) error {
 
 // passing is whether an error says nothing about the pool's ability to grow.
 func passing(err error) bool {
-	return apierrors.IsConflict(err) || errors.Is(err, cloudprovider.ErrConflict) || errors.Is(err, cloudprovider.ErrThrottled) ||
-		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	var no *unconfirmed
+	return outrun(err) || errors.As(err, &no) || errors.Is(err, cloudprovider.ErrThrottled) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
 func faultOf(err error) cloudprovider.FaultClass {

@@ -326,10 +326,7 @@ func (d *decision) conclude() {
 	}
 	slices.SortFunc(d.plan.Verdicts, func(a, b Verdict) int { return strings.Compare(a.Pod, b.Pod) })
 	sort.SliceStable(d.plan.Grows, func(i, j int) bool { return d.plan.Grows[i].Pool < d.plan.Grows[j].Pool })
-	sort.SliceStable(d.plan.Nodes, func(i, j int) bool {
-		a, b := d.plan.Nodes[i], d.plan.Nodes[j]
-		return a.Pool < b.Pool || a.Pool == b.Pool && a.Node < b.Node
-	})
+	d.plan.sortNodes()
 }
 
 func (p *pool) atMax() string {

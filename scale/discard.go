@@ -65,6 +65,9 @@ func (s *shrinking) ghost(n *world.Node) bool {
 // discard deletes the machine. The pool shrinks with it; if that leaves it below
 // its minimum, or pods still wait, the next look after the backoff grows it.
 func (l *Loop) discard(ctx context.Context, d Discard) error {
+	if err := l.confirm(ctx, d.pool, true); err != nil {
+		return fmt.Errorf("delete machine %s of pool %s: %w", d.Machine, d.Pool, err)
+	}
 	if err := l.Fleet.Delete(ctx, d.ID, d.Machine); err != nil {
 		l.say(d.pool.Object, nil, corev1.EventTypeWarning, eventGhostStays, "ScaleUp", fmt.Sprintf("machine %s could not be deleted: %s", d.Machine, oneLine(err.Error())))
 		return fmt.Errorf("delete machine %s of pool %s: %w", d.Machine, d.Pool, err)

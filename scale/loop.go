@@ -33,7 +33,8 @@ type Loop struct {
 
 	// Wishes reads buffers and requests for room; nil when nobody's are served.
 	Wishes *buffer.Source
-	// Live reads ConfigMaps from the API server; nil when none is read or written.
+	// Live reads past the cache: the Pool that something is about to be done in, and
+	// ConfigMaps. With nil no ConfigMap is read or written, and Client is asked for Pools.
 	Live client.Reader
 	// ConfigNamespace is that of the ConfigMaps, default kube-system; StatusName
 	// the one the status is told in, "" for none.

@@ -2,6 +2,7 @@ package scale
 
 import (
 	"fmt"
+	"sort"
 	"strings"
 	"time"
 
@@ -120,6 +121,13 @@ type Removal struct {
 // Actions is the number of things to do.
 func (p Plan) Actions() int {
 	return len(p.TakeBacks) + len(p.Discards) + len(p.Keeps) + len(p.Grows) + len(p.Timers) + len(p.Removals)
+}
+
+func (p *Plan) sortNodes() {
+	sort.SliceStable(p.Nodes, func(i, j int) bool {
+		a, b := p.Nodes[i], p.Nodes[j]
+		return a.Pool < b.Pool || a.Pool == b.Pool && a.Node < b.Node
+	})
 }
 
 // String is the whole plan, a sentence a line: actions, then pods, pools and

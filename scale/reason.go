@@ -67,6 +67,11 @@ const (
 	// PoolCycling: a run is under way; it has yet to take up growth already
 	// asked of it, or, for a node, scale-down waits for its end.
 	PoolCycling Reason = "PoolCycling"
+	// PoolChanged: what was decided on is an old view of the Pool, which has changed or
+	// is gone. Nothing is done before the change has come this far.
+	PoolChanged Reason = "PoolChanged"
+	// Unconfirmed: the Pool could not be read once more before something is done in it.
+	Unconfirmed Reason = "Unconfirmed"
 	// NextLook: the pod would fit, but not together with what else was decided.
 	NextLook Reason = "NextLook"
 )

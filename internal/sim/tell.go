@@ -50,7 +50,7 @@ func (w *World) stayPaused(now time.Time) {
 const forgiven = 90 * time.Second
 
 // undisturbed checks that what has just happened to a node of a pool does not happen
-// in a pause. A run asks the API server itself before it begins with a node; scale-down
+// in a pause. Who begins with a node asks the API server itself; who goes on with one
 // goes by its cache, and while the faults last a watch may hang for four minutes.
 func (w *World) undisturbed(pool string, n *corev1.Node, what string) {
 	at, ok := w.books.paused[pool]
@@ -59,7 +59,7 @@ func (w *World) undisturbed(pool string, n *corev1.Node, what string) {
 	}
 	mark, _ := kube.MarkOf(n)
 	may := forgiven
-	if (mark == nil || mark.Cause == kube.CauseScaleDown || mark.DrainStarted != nil) && !(w.calm && at.After(w.healed)) {
+	if (mark == nil || mark.DrainStarted != nil) && !(w.calm && at.After(w.healed)) {
 		may = belatedMore
 	}
 	w.promise(keepPaused, time.Since(at) < may, "%s %s after its pool was paused", what, time.Since(at))
