@@ -77,6 +77,8 @@ type Provider struct {
 	network       core.VirtualNetworkClient
 	limits        limits.LimitsClient
 
+	listed reread[[]containerengine.NodePoolSummary]
+
 	mu     sync.Mutex // guards the maps; what they hold guards itself
 	pools  map[cloudprovider.PoolID]*poolMemory
 	shapes map[string]remembered[shape]
@@ -196,6 +198,9 @@ func (p *Provider) connect(config common.ConfigurationProvider, o Options) error
 // settle turns off what the SDK would do on its own; see doc.go.
 func settle(c *common.BaseClient, o Options, endpoint string) error {
 	once := common.NoRetryPolicy()
+	// The SDK's own way looks for a window of eventual consistency, which is about its
+	// retries, and writes a line of debug about it, with a dump of the stack.
+	once.DeterminePolicyToUse = func(same common.RetryPolicy) (common.RetryPolicy, *time.Time, float64) { return same, nil, 1 }
 	c.SetCustomClientConfiguration(common.CustomClientConfiguration{RetryPolicy: &once})
 	if endpoint == "" {
 		endpoint = o.Endpoint

@@ -23,6 +23,8 @@ type poolMemory struct {
 	// write is held by the one change under way; a channel, so that a waiter can
 	// give up with its context.
 	write chan struct{}
+	// answer is what the pool was read as.
+	answer reread[containerengine.NodePool]
 
 	mu sync.Mutex // guards the fields below
 	// metadata is the pool's node metadata (kubelet arguments, cloud-init). A
@@ -90,10 +92,15 @@ func (p *Provider) emptyForAReason(ctx context.Context) error {
 // listPools reads the list to its end. Virtual node pools have a list of their
 // own and are not in this one.
 func (p *Provider) listPools(ctx context.Context) ([]containerengine.NodePoolSummary, error) {
+	part := func(r *containerengine.ListNodePoolsResponse) *[]containerengine.NodePoolSummary { return &r.Items }
 	var all []containerengine.NodePoolSummary
 	var page *string
 	for {
-		r, err := call(ctx, p, p.readPolicy, "ListNodePools", func(ctx context.Context) (containerengine.ListNodePoolsResponse, error) {
+		last := &p.listed
+		if page != nil { // there is more than one only with very many pools
+			last = &reread[[]containerengine.NodePoolSummary]{}
+		}
+		r, err := ask(ctx, p, last, "ListNodePools", part, func(ctx context.Context) (containerengine.ListNodePoolsResponse, error) {
 			return p.reads.ListNodePools(ctx, containerengine.ListNodePoolsRequest{CompartmentId: &p.compartment, ClusterId: &p.cluster, Page: page})
 		})
 		if err != nil {
@@ -202,7 +209,9 @@ func (l look) size() int { return sizeOf(l.pool.NodeConfigDetails) }
 // look reads one pool with its nodes. A pool of another cluster is not found:
 // the driver must not be made to touch it by an OCID in the wrong place.
 func (p *Provider) look(ctx context.Context, id cloudprovider.PoolID) (look, error) {
-	r, err := call(ctx, p, p.readPolicy, "GetNodePool", func(ctx context.Context) (containerengine.GetNodePoolResponse, error) {
+	m := p.memory(id)
+	part := func(r *containerengine.GetNodePoolResponse) *containerengine.NodePool { return &r.NodePool }
+	r, err := ask(ctx, p, &m.answer, "GetNodePool", part, func(ctx context.Context) (containerengine.GetNodePoolResponse, error) {
 		return p.reads.GetNodePool(ctx, containerengine.GetNodePoolRequest{NodePoolId: common.String(string(id))})
 	})
 	if err != nil {
@@ -214,7 +223,6 @@ func (p *Provider) look(ctx context.Context, id cloudprovider.PoolID) (look, err
 	if r.LifecycleState == containerengine.NodePoolLifecycleStateDeleted {
 		return look{}, fmt.Errorf("%w: it was deleted", cloudprovider.ErrNotFound)
 	}
-	m := p.memory(id)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.metadata = remembered[map[string]string]{maps.Clone(r.NodeMetadata), time.Now()}

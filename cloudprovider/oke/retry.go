@@ -96,13 +96,18 @@ type dispatcher struct {
 type Guard func(r *http.Request, send func(*http.Request) (*http.Response, error)) (*http.Response, error)
 
 func (d dispatcher) Do(r *http.Request) (*http.Response, error) {
-	if ctx, ok := r.Context().Value(trueContext{}).(context.Context); ok {
+	asked := r.Context()
+	if ctx, ok := asked.Value(trueContext{}).(context.Context); ok {
 		r = r.WithContext(ctx)
 	}
 	if d.guard != nil && r.Method != http.MethodGet {
 		return d.guard(r, d.next.Do)
 	}
-	return d.next.Do(r)
+	answer, err := d.next.Do(r)
+	if err == nil {
+		glanceAt(asked, answer)
+	}
+	return answer, err
 }
 
 // backoff is the wait before the try after the n-th: half of it fixed, half by
