@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -19,16 +20,12 @@ import (
 // did not have. A cache a second behind has taken six nodes instead of five
 // elsewhere. Only annotations are listed, so that 2,000 Nodes cost little.
 func (t *turn) confirm(ctx context.Context, pool string) error {
+	live, err := t.asAsked(ctx, pool)
+	if err != nil {
+		return err
+	}
 	p := t.pools[pool]
-	if p == nil || p.Object == nil {
-		return fmt.Errorf("confirm pool %s: %w", pool, cloudprovider.ErrConflict)
-	}
-	var live v1alpha1.Pool
-	if err := t.Live.Get(ctx, client.ObjectKeyFromObject(p.Object), &live); err != nil {
-		return fmt.Errorf("confirm pool %s: %w", pool, err)
-	}
-	if live.UID != p.Object.UID || !sameRun(live.Status.Cycle, p.Run()) || !equality.Semantic.DeepEqual(live.Annotations, p.Object.Annotations) ||
-		!equality.Semantic.DeepEqual(live.Spec, p.Object.Spec) {
+	if !sameRun(live.Status.Cycle, p.Run()) {
 		return fmt.Errorf("confirm pool %s: %w", pool, cloudprovider.ErrConflict)
 	}
 	var nodes metav1.PartialObjectMetadataList
@@ -49,6 +46,27 @@ func (t *turn) confirm(ctx context.Context, pool string) error {
 		}
 	}
 	return nil
+}
+
+// asAsked is the live Pool, if people ask of it what they did when it was decided on:
+// the same spec and the same annotations, a pause and an abort among them. For who
+// goes on with a node that was taken before, that is enough: a watch that is silent
+// for minutes has had pods evicted and machines ended in a paused pool.
+func (t *turn) asAsked(ctx context.Context, pool string) (*v1alpha1.Pool, error) {
+	p := t.pools[pool]
+	if p == nil || p.Object == nil {
+		return nil, fmt.Errorf("confirm pool %s: %w", pool, cloudprovider.ErrConflict)
+	}
+	var live v1alpha1.Pool
+	err := t.Live.Get(ctx, client.ObjectKeyFromObject(p.Object), &live)
+	if err != nil && !apierrors.IsNotFound(err) {
+		return nil, fmt.Errorf("confirm pool %s: %w", pool, err)
+	}
+	if err != nil || live.UID != p.Object.UID || !equality.Semantic.DeepEqual(live.Annotations, p.Object.Annotations) ||
+		!equality.Semantic.DeepEqual(live.Spec, p.Object.Spec) {
+		return nil, fmt.Errorf("confirm pool %s: %w", pool, cloudprovider.ErrConflict)
+	}
+	return &live, nil
 }
 
 // sameRun compares what identifies a run, and its size.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -248,12 +249,22 @@ func changedMeanwhile(err error) bool {
 func (t *turn) act(ctx context.Context, steps []Step) error {
 	var errs []error
 	risky, confirmed := error(nil), false
+	goOn := sync.OnceValue(func() error {
+		_, err := t.asAsked(ctx, steps[0].Pool)
+		return err
+	})
 	for _, s := range steps {
 		if s.Kind.risky() && !confirmed {
 			risky, confirmed = t.confirm(ctx, s.Pool), true
 		}
-		err := risky
-		if !s.Kind.risky() || err == nil {
+		err := error(nil)
+		switch {
+		case s.Kind.risky():
+			err = risky
+		case s.Kind.disturbs():
+			err = goOn()
+		}
+		if err == nil {
 			err = t.step(ctx, s)
 		}
 		if changedMeanwhile(err) {

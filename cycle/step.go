@@ -83,6 +83,12 @@ func (k Kind) record() bool {
 // promise; it is confirmed against a live one first.
 func (k Kind) risky() bool { return k == SetRelease || k == Surge || k == Mark || k == Delegate }
 
+// disturbs is whether a step asks pods to leave, or ends or restarts a machine: what a
+// person has stopped meanwhile is not gone on with.
+func (k Kind) disturbs() bool {
+	return k == Drain || k == DeleteInstance || k == Refill || k == Reboot || k == ReplaceBootVolume
+}
+
 // Step is one thing to do. Which fields are set depends on the kind.
 type Step struct {
 	Kind   Kind                 `json:"step"`

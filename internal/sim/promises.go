@@ -186,7 +186,7 @@ func (w *World) watchNode(verb string, old, next *corev1.Node) {
 	if mark == nil {
 		return
 	}
-	w.undisturbed(pool, next, "node "+next.Name+" was cordoned")
+	w.undisturbed(pool, "node "+next.Name+" was cordoned")
 	w.informed(next.Name)
 	w.oneHand(pool, next.Name, mark)
 	if mark.Cause == kube.CauseCycle {
@@ -290,5 +290,5 @@ func (w *World) deletes(o *op, pool, instance string) {
 		}
 	})
 	w.promise(keepUnmanaged, n.Annotations[v1alpha1.AnnotationNodePoolID] == pool, "instance of node %s is deleted from another pool", n.Name)
-	w.undisturbed(pool, n, "instance of node "+n.Name+" is deleted")
+	w.undisturbed(pool, "instance of node "+n.Name+" is deleted")
 }

@@ -7,7 +7,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
-	"github.com/tidemill/tidemill/internal/kube"
 )
 
 // canary stands in the environment of every pod, for nobody to repeat.
@@ -49,20 +48,13 @@ func (w *World) stayPaused(now time.Time) {
 // before, by a process that was held up since.
 const forgiven = 90 * time.Second
 
-// undisturbed checks that what has just happened to a node of a pool does not happen
-// in a pause. Who begins with a node asks the API server itself; who goes on with one
-// goes by its cache, and while the faults last a watch may hang for four minutes.
-func (w *World) undisturbed(pool string, n *corev1.Node, what string) {
-	at, ok := w.books.paused[pool]
-	if !ok {
-		return
+// undisturbed checks that what has just happened in a pool does not happen in a pause:
+// no cordon, no eviction, no end of a machine. Whoever does such a thing asks the API
+// server itself, and not a cache whose watch may hang for minutes.
+func (w *World) undisturbed(pool, what string) {
+	if at, ok := w.books.paused[pool]; ok {
+		w.promise(keepPaused, time.Since(at) < forgiven, "%s %s after its pool was paused", what, time.Since(at))
 	}
-	mark, _ := kube.MarkOf(n)
-	may := forgiven
-	if (mark == nil || mark.DrainStarted != nil) && !(w.calm && at.After(w.healed)) {
-		may = belatedMore
-	}
-	w.promise(keepPaused, time.Since(at) < may, "%s %s after its pool was paused", what, time.Since(at))
 }
 
 // evictedFrom is told of each eviction.
@@ -71,7 +63,7 @@ func (w *World) evictedFrom(p *corev1.Pod) {
 	if !ok || n == nil {
 		return
 	}
-	w.undisturbed(n.Annotations[v1alpha1.AnnotationNodePoolID], n, "pod "+p.Name+" was evicted from node "+n.Name)
+	w.undisturbed(n.Annotations[v1alpha1.AnnotationNodePoolID], "pod "+p.Name+" was evicted from node "+n.Name)
 }
 
 // countReads bounds what the cloud is asked in a minute: Oracle throttles, and a
