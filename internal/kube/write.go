@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
@@ -33,7 +34,7 @@ func PatchNode(ctx context.Context, c client.Client, n *corev1.Node, change func
 	if unchanged(data) {
 		return nil
 	}
-	if err := c.Patch(ctx, next, patch); err != nil {
+	if err := c.Patch(ctx, next, client.RawPatch(patch.Type(), data)); err != nil {
 		return fmt.Errorf("patch node %s: %w", n.Name, err)
 	}
 	return nil
@@ -62,18 +63,43 @@ func ApplyPoolStatus(ctx context.Context, c client.Client, p *v1alpha1.Pool, own
 	if err != nil {
 		return fmt.Errorf("apply status of pool %s: %w", p.Name, err)
 	}
-	u := &unstructured.Unstructured{Object: map[string]any{"status": fields}}
+	u := unstructured.Unstructured{Object: map[string]any{"status": fields}}
 	u.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("Pool"))
 	u.SetName(p.Name)
 	if locked {
 		u.SetResourceVersion(p.ResourceVersion)
 	}
-	err = c.Status().Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner(owner), client.ForceOwnership)
+	err = c.Status().Apply(ctx, &said{u}, client.FieldOwner(owner), client.ForceOwnership)
 	if err != nil {
 		return fmt.Errorf("apply status of pool %s: %w", p.Name, err)
 	}
 	return nil
 }
+
+// said is what is applied where nobody reads the answer, which is the whole object: to
+// make a tree of maps of a Pool with a thousand nodes costs more than to write it.
+type said struct{ u unstructured.Unstructured }
+
+// IsApplyConfiguration implements runtime.ApplyConfiguration.
+func (*said) IsApplyConfiguration() {}
+
+// MarshalJSON is what is said.
+func (s *said) MarshalJSON() ([]byte, error) { return s.u.MarshalJSON() }
+
+// UnmarshalJSON does not listen.
+func (*said) UnmarshalJSON([]byte) error { return nil }
+
+// GetName and its like are what the client makes the request's path of.
+func (s *said) GetName() *string { return ptr.To(s.u.GetName()) }
+
+// GetNamespace is the object's.
+func (s *said) GetNamespace() *string { return ptr.To(s.u.GetNamespace()) }
+
+// GetKind is the object's.
+func (s *said) GetKind() *string { return ptr.To(s.u.GetKind()) }
+
+// GetAPIVersion is the object's.
+func (s *said) GetAPIVersion() *string { return ptr.To(s.u.GetAPIVersion()) }
 
 // maxCondition bounds the message of a Pool's condition, in bytes: a pool has a
 // handful, and each must be readable in kubectl describe.
