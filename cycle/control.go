@@ -221,17 +221,13 @@ type Sizing struct {
 	// More and Fewer are how far the cloud's answer may be from it for a while: a
 	// deletion shows late, and one that another process has ordered shows at all.
 	More, Fewer int
-	// AtMost is whether Expected is no more than a bound, from the run's record: this
-	// process has not ordered a size yet, or does not know what became of its order.
-	AtMost bool
-}
-
-// reach notes in the run's record how large the pool has been or is to be. A record
-// without it was begun by an older version, which has surged without saying so.
-func reach(run *v1alpha1.CycleStatus, size int) {
-	if run.Greatest > 0 {
-		run.Greatest = max(run.Greatest, int32(size))
-	}
+	// AtMost and AtLeast are whether Expected is no more than a bound, from the run's
+	// record: this process has not ordered a size yet, or does not know what became of
+	// its order.
+	AtMost, AtLeast bool
+	// Slack is how much smaller than Expected the size may be, for what was ordered
+	// before this process knew it and did not show then.
+	Slack int
 }
 
 // adopt takes over a size that somebody else has set in mid-run: what was typed
@@ -245,12 +241,18 @@ func (d *decision) adopt(run *v1alpha1.CycleStatus) {
 		return
 	}
 	was := fmt.Sprint(s.Expected)
-	if s.AtMost {
+	switch {
+	case s.AtMost:
 		was += " at most"
+	case s.AtLeast:
+		was += " at least"
 	}
 	d.do(Step{Kind: AdoptSize, From: int(run.Desired), To: size, Message: fmt.Sprintf("its size was %s and somebody has set it to %d", was, size)})
 	run.Desired = int32(size)
 	reach(run, size)
+	if run.Least > 0 {
+		run.Least = min(run.Least, int32(size))
+	}
 	d.report.Desired = size
 }
 

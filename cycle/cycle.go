@@ -123,6 +123,9 @@ func (d *decision) decide() {
 		return
 	}
 	d.run(want)
+	if run := d.report.Cycle; run != nil {
+		d.sink(run)
+	}
 }
 
 func (d *decision) do(s Step) {

@@ -36,8 +36,10 @@ func (d *decision) idle(w wanted) {
 		}
 	}
 	size := d.pool.Cloud.Size
-	// A size read late may count machines that are on their way out still.
-	d.start(request, size, size+d.report.Stages[world.StageTerminating.String()], w)
+	// A size read late may count machines that are on their way out still, and one
+	// that was read early does not.
+	leaving := d.report.Stages[world.StageTerminating.String()]
+	d.start(request, reached{size, size + leaving, size - leaving}, w)
 }
 
 // nodeRequestOf is the request of a run that replaces single nodes: the first
@@ -53,11 +55,15 @@ func (d *decision) nodeRequestOf(w wanted) string {
 }
 
 // start records a run. Nothing else is done for it before the record stands.
-func (d *decision) start(request string, desired, greatest int, w wanted) {
+func (d *decision) start(request string, sizes reached, w wanted) {
+	desired := sizes.desired
 	run := &v1alpha1.CycleStatus{Request: request, StartedAt: metav1.NewTime(d.s.Now.Truncate(time.Second)), Desired: int32(desired),
-		Greatest: int32(greatest), NodePoolID: string(d.pool.Cloud.ID), AbortSeen: d.annotation(v1alpha1.AnnotationAbort)}
+		Greatest: int32(sizes.greatest), Least: int32(max(sizes.least, 0)), NodePoolID: string(d.pool.Cloud.ID), AbortSeen: d.annotation(v1alpha1.AnnotationAbort)}
 	if s := strategyOf(d.pool.CycleSpec(), nil); s != v1alpha1.StrategySurge && !single(run) {
 		run.Strategy = s
+	}
+	if run.Strategy == v1alpha1.StrategyDelegate {
+		run.Least = 0 // what the cloud orders is on no record
 	}
 	todo := d.staleNodes(w, run, false)
 	run.Stale, run.Previous = int32(len(todo)), previous(todo)

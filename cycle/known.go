@@ -21,6 +21,11 @@ type known struct {
 	// others have raised it without the pool's size having followed yet.
 	desired, raised int
 	deletes         []time.Time
+	// slack is by how much the size may have been smaller than what it was found to be
+	// at the time since, for deletions of a process before this one, or of its own
+	// whose answer was lost.
+	slack int
+	since time.Time
 }
 
 type refused struct {
@@ -88,9 +93,19 @@ func (k *known) compare(pool *world.Pool) (Sizing, bool) {
 		// for sure until it was taken over.
 		return Sizing{Expected: int(run.Greatest), Fewer: int(run.Greatest), AtMost: true}, true
 	}
-	if pool.Run() == nil || !k.sure {
+	if run := pool.Run(); run != nil && !k.sure && run.Least > 0 && size < int(run.Least) {
+		return Sizing{Expected: int(run.Least), More: int(run.Greatest), AtLeast: true}, true
+	}
+	if run := pool.Run(); run == nil || !k.sure {
 		k.expected, k.sure, k.desired, k.raised = size, true, pool.Desired(), 0
+		k.slack, k.since = 0, time.Now()
+		if run != nil && run.Least > 0 {
+			k.slack = size - int(run.Least)
+		}
 		return Sizing{}, false
+	}
+	if len(k.deletes) == 0 && size == k.expected && time.Since(k.since) > deleteLag {
+		k.slack = 0 // all that was ordered before has shown
 	}
 	k.raised += max(pool.Desired()-k.desired, 0)
 	k.desired = pool.Desired()
@@ -102,7 +117,7 @@ func (k *known) compare(pool *world.Pool) (Sizing, bool) {
 	if by := min(size-k.expected, k.raised); by > 0 {
 		k.expected, k.raised = k.expected+by, k.raised-by
 	}
-	return Sizing{Expected: k.expected, More: len(k.deletes), Fewer: max(leaving-len(k.deletes), 0)}, true
+	return Sizing{Expected: k.expected, More: len(k.deletes), Fewer: max(leaving-len(k.deletes), 0), Slack: k.slack}, true
 }
 
 // learn notes how a step ended.
@@ -114,7 +129,7 @@ func (l *Loop) learn(s Step, err error) {
 			k.expected, k.raised = s.To, 0
 		}
 	case AdoptSize:
-		k.expected, k.sure, k.desired, k.raised = s.To, true, s.To, 0
+		k.expected, k.sure, k.desired, k.raised, k.slack = s.To, true, s.To, 0, 0
 	case DeleteInstance:
 		if err == nil {
 			k.expected--

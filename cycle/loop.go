@@ -231,11 +231,12 @@ func (t *turn) record(ctx context.Context, r Report, steps []Step) error {
 	return nil
 }
 
-// reaches is whether the run asks for a larger size than any before: that is on
-// record first, or the next leader would take it for somebody else's.
+// reaches is whether the run asks for a larger size than any before, or orders what
+// leads to a smaller one: that is on record first, or the next leader would take it for
+// somebody else's.
 func reaches(r Report) bool {
 	run := r.object.Status.Cycle
-	return run != nil && r.Cycle != nil && r.Cycle.Greatest > run.Greatest
+	return run != nil && r.Cycle != nil && (r.Cycle.Greatest > run.Greatest || r.Cycle.Least < run.Least)
 }
 
 // changedMeanwhile is whether a guard refused a step because what it was

@@ -220,6 +220,13 @@ func (s *simulation) watchDrains() {
 	s.promise(invDeadline, s.overdue < 6, "nodes %v are held by drains that have run out of time, %d may be", late, limit)
 }
 
+// watchShrink is called before a machine is deleted with its place.
+func (s *simulation) watchShrink() {
+	if pool := s.look(); pool.Run() != nil && pool.Run().Least > 0 {
+		s.promise(invDerivable, pool.Cloud.Size > int(pool.Run().Least), "a machine is deleted at size %d, and the record has %d at least", pool.Cloud.Size, pool.Run().Least)
+	}
+}
+
 // watchDelete is called before a machine is deleted: No surprise delete.
 func (s *simulation) watchDelete(id cloudprovider.InstanceID) {
 	n := s.town.nodes[string(id)]

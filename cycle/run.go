@@ -109,7 +109,7 @@ func (d *decision) supersede(run *v1alpha1.CycleStatus, w wanted) {
 	if value, ok := cycleValue(run.Request); ok {
 		d.report.Last.CycleSeen = value // the newer run answers it too
 	}
-	d.start(w.request, int(run.Desired), int(run.Greatest), w)
+	d.start(w.request, reached{int(run.Desired), int(run.Greatest), int(run.Least)}, w)
 }
 
 // progress brings the record's counts up to date. What was replaced is the

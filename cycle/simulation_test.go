@@ -109,7 +109,7 @@ func newSimulation(t tester, set setting) *simulation {
 // start makes a new process: nothing of an older one is left but the world.
 func (s *simulation) start() {
 	s.town.dead = false
-	fleet := cloudprovider.NewFleet(killableCloud{Cloud: s.cloud, w: s.town, delete: s.watchDelete, resize: s.watchResize, release: s.watchRelease, flaky: &s.flaky}, cloudprovider.FleetOptions{})
+	fleet := cloudprovider.NewFleet(killableCloud{Cloud: s.cloud, w: s.town, delete: s.watchDelete, shrink: s.watchShrink, resize: s.watchResize, release: s.watchRelease, flaky: &s.flaky}, cloudprovider.FleetOptions{})
 	s.loop = &Loop{
 		Client: s.town, Live: s.town, Clientset: townsfolk{w: s.town}, Fleet: fleet,
 		Observer: &world.Observer{Reader: reader{s}, Fleet: fleet, ControlPlane: func() string { return "v1.34.1" }},

@@ -339,6 +339,7 @@ type killableCloud struct {
 	w       *town
 	delete  func(cloudprovider.InstanceID) // sees each deletion before it happens
 	resize  func(from, to int)
+	shrink  func() // sees each deletion that takes the place along
 	release func(cloudprovider.Release)
 	flaky   *int // of its next calls every other fails or loses its answer
 }
@@ -439,6 +440,7 @@ func (c killableCloud) Cycle(ctx context.Context, p cloudprovider.PoolID, how cl
 func (c killableCloud) Delete(ctx context.Context, p cloudprovider.PoolID, ids ...cloudprovider.InstanceID) error {
 	return c.write(func() error {
 		for _, id := range ids {
+			c.shrink()
 			c.delete(id)
 		}
 		return c.Cloud.Delete(ctx, p, ids...)

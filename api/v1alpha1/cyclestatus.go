@@ -18,6 +18,13 @@ type CycleStatus struct {
 	// versions began do not have it.
 	// +optional
 	Greatest int32 `json:"greatest,omitempty"`
+	// least is the least size that the run has found, machines on their way out when
+	// it began not included, or that its deletions may have led to: written before it
+	// orders them. Whoever leads after a crash takes a size below it for somebody
+	// else's. Runs that older versions began, and those that the cloud carries out, do
+	// not have it.
+	// +optional
+	Least int32 `json:"least,omitempty"`
 	// stale is the number of nodes still to be replaced.
 	// +optional
 	Stale int32 `json:"stale"`
