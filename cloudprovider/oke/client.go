@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/tidemill/tidemill/cloudprovider"
+	"github.com/tidemill/tidemill/internal/skew"
 )
 
 // Options say which cluster, as whom, and by what way.
@@ -74,6 +75,7 @@ type Provider struct {
 	// Separate clients keep a pile of slow reads from standing before a write.
 	reads, writes containerengine.ContainerEngineClient
 	compute       core.ComputeClient
+	clock         skew.Meter // Compute's
 	network       core.VirtualNetworkClient
 	limits        limits.LimitsClient
 
@@ -183,6 +185,7 @@ func (p *Provider) connect(config common.ConfigurationProvider, o Options) error
 	if err := settle(&p.compute.BaseClient, o, o.ComputeEndpoint); err != nil {
 		return err
 	}
+	p.compute.HTTPClient = clocked{p.compute.HTTPClient, &p.clock}
 	if p.network, err = core.NewVirtualNetworkClientWithConfigurationProvider(config); err != nil {
 		return fmt.Errorf("make network client: %w", err)
 	}

@@ -56,7 +56,7 @@ func (p *Provider) explain(op string, err error, r *http.Response) error {
 		if p.who.refused != "" {
 			e.hint = p.who.refused
 		}
-		if off := skew(r, time.Now()); off.Abs() >= skewLimit {
+		if off := skewOf(r, time.Now()); off.Abs() >= skewLimit {
 			e.hint = clockHint(off)
 		}
 	case http.StatusForbidden, http.StatusNotFound:
@@ -74,8 +74,8 @@ func (p *Provider) explain(op string, err error, r *http.Response) error {
 	return err
 }
 
-// skew is by how much this machine's clock is ahead of the service's.
-func skew(r *http.Response, now time.Time) time.Duration {
+// skewOf is by how much this machine's clock is ahead of the service's.
+func skewOf(r *http.Response, now time.Time) time.Duration {
 	if r == nil {
 		return 0
 	}

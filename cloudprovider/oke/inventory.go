@@ -160,6 +160,7 @@ func (p *Provider) lookUp(ctx context.Context, v *inventory, ids []string) {
 	for i, a := range answers {
 		switch {
 		case a.instance != nil:
+			p.ours(a.instance, now)
 			v.put(ids[i], *a.instance, now)
 		case a.missing:
 			v.absent[ids[i]] = absence{v.absent[ids[i]].times + 1, now}
@@ -172,8 +173,12 @@ func (p *Provider) lookUp(ctx context.Context, v *inventory, ids []string) {
 // put takes an answer in. The caller holds mu.
 func (v *inventory) put(id string, in core.Instance, now time.Time) {
 	m := machineOf(in, now)
-	if before, ok := v.machines[id]; ok && before.state == m.state {
+	before, ok := v.machines[id]
+	if ok && before.state == m.state {
 		m.since = before.since
+	}
+	if ok && !before.created.IsZero() {
+		m.created = before.created // what was told of it stays so, whatever becomes of Compute's clock
 	}
 	v.machines[id] = m
 	delete(v.absent, id)
@@ -221,6 +226,7 @@ func (p *Provider) takeInventory(ctx context.Context, compartment string, v *inv
 		if m, ok := before[str(in.Id)]; ok {
 			v.machines[str(in.Id)] = m
 		}
+		p.ours(&in, time.Now())
 		v.put(str(in.Id), in, now)
 	}
 	maps.DeleteFunc(v.absent, func(_ string, a absence) bool { return now.Sub(a.at) > 10*p.computeAge })

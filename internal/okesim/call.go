@@ -89,7 +89,7 @@ type cursor struct {
 
 // page cuts the page that the query asks for and returns the token of the next one, empty at the end.
 func page[T any](s *Sim, c *call, items []T, id func(T) string) ([]T, string, error) {
-	limit := s.opt.PageSize
+	limit := s.pageSize
 	if text := c.query("limit"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 || n > 1000 {

@@ -46,7 +46,7 @@ func (s *Sim) wireInstance(i *instance) wireInstance {
 	w := wireInstance{ID: i.ID, Name: i.Name, CompartmentID: i.CompartmentID, Region: s.regionKey(), AD: i.AvailabilityDomain, FaultDomain: i.FaultDomain,
 		Shape: i.Shape, State: i.State, Created: wireTime(i.Created), ImageID: i.ImageID,
 		Source:   wireSource{SourceType: "image", ImageID: i.ImageID, BootVolumeGB: i.BootVolumeGB},
-		Metadata: i.Metadata, FreeformTags: i.tags, CapacityReservationID: i.place.CapacityReservationID, MaintenanceRebootDue: wireTime(i.rebootDue()),
+		Metadata: i.Metadata, FreeformTags: i.tags, CapacityReservationID: i.place.CapacityReservationID, MaintenanceRebootDue: wireTime(s.toldDue(i)),
 		ShapeConfig: wireInstanceShape{OCPUs: i.OCPUs, MemoryGB: i.MemoryGB, VCPUs: int(i.OCPUs * float32(sh.VCPUsPerOCPU)), GPUs: sh.GPUs, GPU: sh.GPU,
 			Processor: sh.Processor, MaxVNICs: sh.vnics(i.OCPUs), Gbps: gbps}}
 	if i.Preemptible {

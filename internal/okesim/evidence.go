@@ -260,10 +260,10 @@ func (s *Sim) serveListMaintenance(c *call) (*answer, error) {
 		m := i.planned
 		w := map[string]any{"id": ocid("instancemaintenanceevent", s.regionKey(), i.ID), "instanceId": i.ID, "compartmentId": i.CompartmentID, "maintenanceCategory": m.Category,
 			"maintenanceReason": m.Reason, "instanceAction": m.Action, "alternativeResolutionActions": []string{"REBOOT_MIGRATION", "TERMINATE"},
-			"timeWindowStart": wireTime(m.Start), "startWindowDuration": "PT2H", "canReschedule": true, "timeCreated": wireTime(i.Created),
+			"timeWindowStart": wireTime(m.Start.Add(s.skew)), "startWindowDuration": "PT2H", "canReschedule": true, "timeCreated": wireTime(i.Created),
 			"lifecycleState": m.State, "createdBy": "SYSTEM"}
 		if !m.HardDue.IsZero() {
-			w["timeHardDueDate"] = wireTime(m.HardDue)
+			w["timeHardDueDate"] = wireTime(m.HardDue.Add(s.skew))
 		}
 		if m.Text != "" {
 			w["description"] = m.Text

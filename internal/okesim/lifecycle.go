@@ -43,7 +43,7 @@ func (s *Sim) newInstance(p *pool, n *node, sh Shape) *instance {
 		PrivateIP: fmt.Sprintf("10.%d.%d.%d", s.ids>>16&0xff, s.ids>>8&0xff, s.ids&0xff), BootVolumeGB: spec.BootVolumeGB,
 		Labels: maps.Clone(spec.Labels), Metadata: maps.Clone(spec.Metadata),
 		CNI: spec.CNI, MaxPods: sh.maxPods(spec.CNI, spec.OCPUs, spec.MaxPods), Preemptible: n.place.Preemptible,
-		State: stateProvisioning, Created: time.Now(),
+		State: stateProvisioning, Created: s.clock(),
 	}}
 	i.made = traitsOf(spec)
 	i.bootVolume = ocid("bootvolume", s.regionKey(), i.ID)

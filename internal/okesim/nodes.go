@@ -127,7 +127,7 @@ func (s *Sim) addNode(p *pool, w *workRequest) { s.addNodeAt(p, w, spot{place: p
 
 func (s *Sim) addNodeAt(p *pool, w *workRequest, at spot) {
 	s.ids++
-	n := &node{pool: p, seq: s.ids, slot: p.freeSlot(), place: at.place, fd: at.fd, version: p.spec.KubernetesVersion, state: nodeCreating, created: time.Now(), launch: w}
+	n := &node{pool: p, seq: s.ids, slot: p.freeSlot(), place: at.place, fd: at.fd, version: p.spec.KubernetesVersion, state: nodeCreating, created: s.clock(), launch: w}
 	if n.fd == "" {
 		n.fd = p.nextFaultDomain(n.place)
 	}

@@ -28,6 +28,7 @@ func (s *Sim) newHandler() http.Handler {
 // ServeHTTP serves the three APIs.
 func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("opc-request-id", s.requestID(r))
+	w.Header().Set("Date", s.date())
 	s.handler.ServeHTTP(w, r)
 }
 

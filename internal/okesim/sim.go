@@ -106,6 +106,8 @@ type Sim struct {
 	policy      *Policy
 	dice        *rand.Rand
 	begun       time.Time
+	pageSize    int
+	skew        time.Duration
 	caller      Principal // of the last request
 	calls       map[string]int
 	requests    int
@@ -136,6 +138,7 @@ func New(opt Options) *Sim {
 		refusals:    map[string]int{},
 		dice:        rand.New(rand.NewPCG(opt.Seed, 0x6f6b6573696d)),
 		begun:       time.Now(),
+		pageSize:    opt.PageSize,
 		calls:       map[string]int{},
 		retries:     map[string]retryMemory{},
 	}

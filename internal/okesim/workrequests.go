@@ -76,7 +76,7 @@ func (s *Sim) newClusterWork(c *Cluster, operation string, change func()) *workR
 }
 
 func (s *Sim) newRecord(record WorkRequest) *workRequest {
-	record.ID, record.Status, record.Accepted = s.newOCID("clustersworkrequest"), workAccepted, time.Now()
+	record.ID, record.Status, record.Accepted = s.newOCID("clustersworkrequest"), workAccepted, s.clock()
 	w := &workRequest{WorkRequest: record, open: 1}
 	s.work = append(s.work, w)
 	if len(s.work) > 2*keptWork {
@@ -88,7 +88,7 @@ func (s *Sim) newRecord(record WorkRequest) *workRequest {
 // begin plans the start of the work; until then nothing can finish it.
 func (s *Sim) begin(w *workRequest) {
 	s.stage(s.opt.Latency.Accept, func() {
-		w.Started = time.Now()
+		w.Started = s.clock()
 		if w.Status == workAccepted {
 			w.Status = workInProgress
 		}
@@ -114,7 +114,7 @@ func (s *Sim) release(w *workRequest) {
 	default:
 		w.Status = workSucceeded
 	}
-	w.Finished = time.Now()
+	w.Finished = s.clock()
 	w.log("Finished %s: %s", w.Operation, w.Status)
 	s.trace("work %s %s %s", w.Operation, w.ID, w.Status)
 	if w.pool == nil {
