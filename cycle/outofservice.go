@@ -49,7 +49,7 @@ func dead(n *world.Node) bool {
 
 func (d *decision) silent(n *world.Node) bool {
 	c := n.Condition(corev1.NodeReady)
-	return c != nil && c.Status != corev1.ConditionTrue && d.s.Now.Sub(c.LastTransitionTime.Time) >= silentFor
+	return c != nil && c.Status != corev1.ConditionTrue && d.s.Now.Sub(n.ReadySince()) >= silentFor
 }
 
 func stateOf(n *world.Node) string {

@@ -140,7 +140,7 @@ func recovered(n *world.Node, verdict *corev1.NodeCondition) bool {
 		confirmed = verdict.LastTransitionTime.Time
 	}
 	ready := n.Condition(corev1.NodeReady)
-	return ready != nil && ready.Status == corev1.ConditionTrue && !confirmed.IsZero() && !ready.LastTransitionTime.Time.Before(confirmed)
+	return ready != nil && ready.Status == corev1.ConditionTrue && !confirmed.IsZero() && !n.ReadySince().Before(confirmed)
 }
 
 // skippedUntil is the time until which the node is left alone, and whether its

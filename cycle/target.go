@@ -57,7 +57,7 @@ func (t *turn) target(n *world.Node, s Step) drain.Target {
 
 // around is what of a snapshot a drain has to know.
 func around(s *world.Snapshot) drain.Around {
-	return drain.Around{DaemonSets: s.DaemonSets, PDBs: s.PDBs, PVCs: s.PVCs, PVs: s.PVs, Attachments: s.Attachments, Balancers: s.Balancers}
+	return drain.Around{DaemonSets: s.DaemonSets, PDBs: s.PDBs, PVCs: s.PVCs, PVs: s.PVs, Attachments: s.Attachments, Balancers: s.Balancers, Ahead: s.Ahead}
 }
 
 // leavingElsewhere are the pods that leave the other nodes being emptied.

@@ -25,12 +25,12 @@ var ready = Check{
 		case p.Joining():
 			return unknown(ReasonJoining, "the node has not been Ready yet")
 		case c == nil:
-			return Finding{State: Fail, Reason: "NeverReported", Since: p.Node.Object.CreationTimestamp.Time,
+			return Finding{State: Fail, Reason: "NeverReported", Since: p.Node.Registered(),
 				Message: "the kubelet has registered the Node and never reported its status"}
 		}
 		// The kubelet's own words are observed, not part of the message: they often
 		// carry an age that changes by the second.
-		f := Finding{State: Fail, Reason: "KubeletNotReady", Observed: strings.TrimSuffix(string(c.Status)+": "+c.Message, ": "), Since: c.LastTransitionTime.Time}
+		f := Finding{State: Fail, Reason: "KubeletNotReady", Observed: strings.TrimSuffix(string(c.Status)+": "+c.Message, ": "), Since: p.Node.ReadySince()}
 		f.Message = fmt.Sprintf("Ready is %s (%s) since %s", c.Status, c.Reason, clock(f.Since))
 		if c.Status == corev1.ConditionUnknown {
 			f.Reason = "KubeletSilent"

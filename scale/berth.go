@@ -39,7 +39,7 @@ func (d *decision) came(pods []*corev1.Pod) []*corev1.Pod {
 	}
 	var out []*corev1.Pod
 	for _, pod := range pods {
-		if !pod.CreationTimestamp.After(asOf) {
+		if !d.s.Ours(pod.CreationTimestamp.Time).After(asOf) {
 			out = append(out, pod)
 		}
 	}

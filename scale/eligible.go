@@ -13,7 +13,7 @@ import (
 // outOfQuestion is why a node is not even looked at. With unknown set, that
 // says nothing about whether it is needed, and its timer stands.
 func (s *shrinking) outOfQuestion(p *pool, n *world.Node, bad Reason) (why Reason, message string, unknown bool) {
-	protected, malformed := world.DoNotDisrupt(n.Object.Annotations, n.Object.CreationTimestamp.Time, s.s.Now)
+	protected, malformed := world.DoNotDisrupt(n.Object.Annotations, n.Registered(), s.s.Now)
 	stage := n.Stage()
 	switch {
 	case p.spec.Down != nil && p.spec.Down.Disabled:
@@ -46,9 +46,9 @@ func (s *shrinking) outOfQuestion(p *pool, n *world.Node, bad Reason) (why Reaso
 
 // young is whether the node's pods may still be on their way.
 func (s *shrinking) young(n *world.Node) bool {
-	since := n.Object.CreationTimestamp.Time
-	if c := n.Condition(corev1.NodeReady); c != nil && c.LastTransitionTime.After(since) {
-		since = c.LastTransitionTime.Time
+	since := n.Registered()
+	if at := n.ReadySince(); at.After(since) {
+		since = at
 	}
 	return s.s.Now.Sub(since) < s.p.YoungNode
 }
@@ -100,8 +100,8 @@ func (s *shrinking) bad(p *pool, n *world.Node) (Reason, time.Time) {
 	}
 	switch n.Stage() {
 	case world.StageBroken:
-		if c := n.Condition(corev1.NodeReady); c != nil && !c.LastTransitionTime.IsZero() && s.s.Now.Sub(c.LastTransitionTime.Time) >= unreadyFor {
-			return Unready, c.LastTransitionTime.Time
+		if at := n.ReadySince(); !at.IsZero() && s.s.Now.Sub(at) >= unreadyFor {
+			return Unready, at
 		}
 	case world.StageJoining:
 		if s.late(n) {

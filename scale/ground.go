@@ -71,7 +71,7 @@ func (s *shrinking) stand(n *world.Node, placed map[string][]*corev1.Pod) {
 	if s.kept[name] {
 		x.object = grownUp(n.Object, nil)
 	}
-	x.used = vacate.Load(x.object, c.countedAt(s.s.Now))
+	x.used = vacate.Load(x.object, c.countedAt(s.s.Theirs()))
 	if gpus(x.object.Status.Allocatable) {
 		x.used = utilization(x.object, x.pods, s.s.Now)
 	}

@@ -42,7 +42,7 @@ func (d *decision) hold(pods []*waiting) []*waiting {
 			d.refuse(w.pod, NoRoomNow, "the room that was found is gone, and nothing grows for a question")
 			continue
 		}
-		if left := d.p.podDelay(w.pod) - d.s.Now.Sub(w.pod.CreationTimestamp.Time); left > 0 && buffer.Owner(w.pod) == "" {
+		if left := d.p.podDelay(w.pod) - max(d.s.Theirs().Sub(w.pod.CreationTimestamp.Time), 0); left > 0 && buffer.Owner(w.pod) == "" {
 			d.refuse(w.pod, PodDelayed, "nothing grows for it for another "+span(left.Round(time.Second)))
 			continue
 		}

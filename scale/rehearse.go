@@ -98,7 +98,7 @@ func (d *decision) forgetful() bool {
 	}
 	last := slices.MaxFunc(d.made, time.Time.Compare)
 	return slices.ContainsFunc(d.promised, func(w *waiting) bool {
-		return d.owner[w.node] != nil && !w.pod.CreationTimestamp.After(last)
+		return d.owner[w.node] != nil && !d.s.Ours(w.pod.CreationTimestamp.Time).After(last)
 	})
 }
 
@@ -117,7 +117,7 @@ func (d *decision) pasts() []time.Time {
 	machines := slices.SortedFunc(slices.Values(d.made), time.Time.Compare)
 	var pods, out []time.Time
 	for _, pod := range d.s.Pending {
-		pods = append(pods, pod.CreationTimestamp.Time)
+		pods = append(pods, d.s.Ours(pod.CreationTimestamp.Time))
 	}
 	slices.SortFunc(pods, time.Time.Compare)
 	var seen []int

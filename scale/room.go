@@ -63,7 +63,7 @@ func (d *decision) furnishNode(p *pool, n *world.Node) {
 // have beside cores and memory: the drivers of its devices come up after it. Pods
 // that wait for them need no other node, for as long as a machine has to join.
 func (d *decision) unequipped(p *pool, n *world.Node) bool {
-	if d.s.Now.Sub(n.Object.CreationTimestamp.Time) > d.p.JoinTimeout {
+	if d.s.Now.Sub(n.Registered()) > d.p.JoinTimeout {
 		return false
 	}
 	published := d.sim.Published(n.Object.Name)

@@ -52,7 +52,7 @@ func (s *shrinking) blocker(pod *corev1.Pod) (Reason, string) {
 }
 
 func protectedPod(s *shrinking, pod *corev1.Pod) (Reason, string) {
-	switch protected, malformed := world.DoNotDisrupt(pod.Annotations, pod.CreationTimestamp.Time, s.s.Now); {
+	switch protected, malformed := world.DoNotDisrupt(pod.Annotations, pod.CreationTimestamp.Time, s.s.Theirs()); {
 	case malformed:
 		return DoNotDisrupt, fmt.Sprintf(" has an annotation %q that is neither true nor a duration", pod.Annotations[v1alpha1.AnnotationDoNotDisrupt])
 	case protected:
@@ -132,7 +132,7 @@ func notReplicated(_ *shrinking, pod *corev1.Pod) (Reason, string) {
 // ever.
 func systemPod(s *shrinking, pod *corev1.Pod) (Reason, string) {
 	keep := s.p.SystemPodsFor
-	if pod.Namespace != metav1.NamespaceSystem || len(s.budgets.of(pod)) > 0 || s.s.Now.Sub(pod.CreationTimestamp.Time) >= *keep {
+	if pod.Namespace != metav1.NamespaceSystem || len(s.budgets.of(pod)) > 0 || s.s.Theirs().Sub(pod.CreationTimestamp.Time) >= *keep {
 		return "", ""
 	}
 	return SystemPod, " has no PodDisruptionBudget and is younger than " + span(*keep)

@@ -77,11 +77,12 @@ func (d *decision) newNodes(p *pool) limit.New {
 }
 
 func (d *decision) settled(n *world.Node) bool {
-	since := n.Object.CreationTimestamp.Time
-	for _, t := range []corev1.NodeConditionType{corev1.NodeReady, v1alpha1.NodeConditionProblem} {
-		if c := n.Condition(t); c != nil && c.LastTransitionTime.After(since) {
-			since = c.LastTransitionTime.Time
-		}
+	since := n.Registered()
+	if at := n.ReadySince(); at.After(since) {
+		since = at
+	}
+	if c := n.Condition(v1alpha1.NodeConditionProblem); c != nil && c.LastTransitionTime.After(since) {
+		since = c.LastTransitionTime.Time
 	}
 	return d.s.Now.Sub(since) >= settledIn
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/tidemill/tidemill/cloudprovider"
 	"github.com/tidemill/tidemill/cloudprovider/oke"
 	"github.com/tidemill/tidemill/internal/kube"
+	"github.com/tidemill/tidemill/internal/skew"
 )
 
 // ociFlags say how to reach the cloud.
@@ -151,6 +152,7 @@ type cluster struct {
 	client  client.Client // live, nothing cached
 	server  string        // its address
 	version string        // its version, "v1.36.3"
+	clock   *skew.Meter   // its clock
 }
 
 // answerWithin bounds how long a command waits for a first answer.
@@ -187,7 +189,8 @@ func open(ctx context.Context, config *rest.Config) (*cluster, error) {
 }
 
 func dial(ctx context.Context, config *rest.Config) (*cluster, error) {
-	c := &cluster{config: config, server: config.Host}
+	c := &cluster{config: config, server: config.Host, clock: &skew.Meter{}}
+	config.Wrap(c.clock.Wrap)
 	if err := c.ask(ctx); err != nil {
 		return nil, err
 	}

@@ -80,7 +80,7 @@ func (t Target) add(c *Classes, pod *corev1.Pod, now time.Time) {
 
 func (t Target) addEvictable(c *Classes, pod *corev1.Pod, now time.Time) {
 	volume := t.local(pod)
-	switch b := protection(pod, now); {
+	switch b := protection(pod, now.Add(t.Ahead)); {
 	case b != nil:
 		c.block(pod, *b)
 	case volume != "" && !safe(pod):
@@ -101,7 +101,7 @@ func (c *Classes) block(pod *corev1.Pod, b Block) {
 // daemonToEvict is whether the pod is a DaemonSet's that has to go: one that was
 // made after the drain began is a successor, and stays.
 func (t Target) daemonToEvict(pod *corev1.Pod) bool {
-	return t.EvictDaemons && controlledByDaemonSet(pod) && !t.Started.IsZero() && pod.CreationTimestamp.Time.Before(t.Started)
+	return t.EvictDaemons && controlledByDaemonSet(pod) && !t.Started.IsZero() && pod.CreationTimestamp.Time.Before(t.Started.Add(t.Ahead))
 }
 
 func controlledByDaemonSet(pod *corev1.Pod) bool {

@@ -319,3 +319,21 @@ func TestEvictionDoesNotWaitInTheClient(t *testing.T) {
 		t.Errorf("%d calls, want 1", calls)
 	}
 }
+
+// A pod has its grace by the clock of the API server that dates it, whatever ours says:
+// with a server that is 26 hours behind, each pod that is asked to leave would have been
+// overdue for a day, and its machine have been ended under it.
+func TestGraceIsByTheClockThatDatesIt(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for _, ahead := range []time.Duration{0, -26 * time.Hour, -10 * time.Minute, 10 * time.Minute, 26 * time.Hour} {
+		for _, c := range []struct {
+			due  time.Duration
+			left int
+		}{{time.Minute, 1}, {-time.Minute, 1}, {-11 * time.Minute, 0}} {
+			target := Target{Node: node(corev1.ConditionTrue), Pods: []*corev1.Pod{pod("web", leaving(now.Add(ahead+c.due)))}, Around: Around{Ahead: ahead}}
+			if got := target.Classify(now); got.Left() != c.left {
+				t.Errorf("server %s ahead: %d pods are left of one that is due in %s", ahead, got.Left(), c.due)
+			}
+		}
+	}
+}

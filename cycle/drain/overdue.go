@@ -32,6 +32,7 @@ func overdue(pod *corev1.Pod, now time.Time) time.Duration {
 // waitedFor is whether a pod that is leaving still counts. On a dead kubelet none
 // does that is due.
 func (t Target) waitedFor(pod *corev1.Pod, now time.Time) bool {
+	now = now.Add(t.Ahead)
 	late := overdue(pod, now)
 	switch {
 	case !ready(t.Node):

@@ -53,7 +53,7 @@ func (t Target) queue(c Classes, detaching string, now time.Time) queue {
 		}
 	}
 	for _, p := range c.Leaving {
-		if b := whyOverdue(p, now); b != nil {
+		if b := whyOverdue(p, now.Add(t.Ahead)); b != nil {
 			q.waiting = append(q.waiting, *b)
 		}
 	}

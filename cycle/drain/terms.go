@@ -47,6 +47,8 @@ type Around struct {
 	Balancers []*corev1.Service
 	// Peers are the pods of the other nodes that are being emptied.
 	Peers []*corev1.Pod
+	// Ahead is how far the API server's clock, which dates pods, is ahead of ours.
+	Ahead time.Duration
 }
 
 // Progress is how far a node is.

@@ -102,7 +102,7 @@ func over(p *corev1.Pod) bool {
 // comesBack is whether the pod was put on the node after its cordon had been
 // seen by everybody: it tolerates the cordon, and its successor will come too.
 func (t Target) comesBack(pod *corev1.Pod) bool {
-	if t.Cordoned.IsZero() || pod.CreationTimestamp.Time.Before(t.Cordoned.Add(MinDrain)) {
+	if t.Cordoned.IsZero() || pod.CreationTimestamp.Time.Before(t.Cordoned.Add(MinDrain+t.Ahead)) {
 		return false
 	}
 	cordon := corev1.Taint{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/cloudprovider"
+	"github.com/tidemill/tidemill/internal/skew"
 )
 
 // Observer takes Snapshots. It is safe for concurrent use.
@@ -33,6 +34,11 @@ type Observer struct {
 	// Devices, if not nil, reads the objects of dynamic resource allocation; else
 	// they are listed from Reader. It never fails a look: see Devices.Away.
 	Devices func(context.Context) DeviceObjects
+
+	// Clock, if not nil, knows how far the API server's clock is off.
+	Clock *skew.Meter
+
+	seen witness // of Nodes; whoever has the turn
 
 	// One look at a time: the verbs' loops would read the same twice. Whoever waits
 	// behind a cloud that does not answer can be called off, which a mutex would
@@ -93,6 +99,8 @@ func (o *Observer) Observe(ctx context.Context) (*Snapshot, error) {
 		}
 		s = join(objects, pods, o.roll, cloud, time.Now())
 	}
+	s.Ahead = o.Clock.Ahead()
+	o.seen.note(s)
 	o.Fleet.SetBounds(s.bounds())
 	if o.ControlPlane != nil {
 		s.ControlPlane = o.ControlPlane()

@@ -33,6 +33,8 @@ import (
 type Snapshot struct {
 	// Now is when the look was taken; decisions use it as the time.
 	Now time.Time
+	// Ahead is how far the API server's clock is ahead of ours; see Ours and Theirs.
+	Ahead time.Duration
 	// CloudObserved is when the cloud's side was read, and CloudErr why it is not
 	// from now: with CloudErr set nothing may be disrupted or grown.
 	CloudObserved time.Time
@@ -193,4 +195,6 @@ type Node struct {
 	// there is one that cannot be read: the node is then left alone.
 	Mark    *kube.Mark
 	MarkErr error
+
+	born, turned time.Time // see seen.go; zero if nobody watches
 }
