@@ -46,7 +46,7 @@ func (w *World) drawMix() {
 	w.mix.lease = leases[w.tape.Pick(len(leases))]
 	w.mix.still = []time.Duration{5 * time.Minute, 4 * time.Minute, 6 * time.Minute, 3 * time.Minute, 5 * time.Minute, 4 * time.Minute, 3 * time.Minute, stillness}[w.tape.Pick(8)]
 	w.mix.fault = []int{0, 20, 60, 150}[w.tape.Pick(4)]
-	for k := range faults {
+	for k := range faults[:len(faults)-1] { // what bodies end in comes later, see drawParts
 		if w.tape.Chance(600) {
 			w.mix.kinds = append(w.mix.kinds, k)
 		}
@@ -83,6 +83,7 @@ var faults = []fault{
 		return w.serve(o)
 	}},
 	{"403", func(w *World, o *op) answer { return o.refusal(403, "forbidden") }},
+	tears,
 }
 
 // unanswered is what a cloud answers that does not.
@@ -244,6 +245,9 @@ func (w *World) deliver(f *feed) {
 	w.seen = append(w.seen, w.writes)
 	line, ended := f.stream.Next()
 	w.note("event %s", f.key)
+	if f.tears {
+		line, ended = line[:len(line)/2], true
+	}
 	f.lines <- line
 	if ended {
 		synctest.Wait()

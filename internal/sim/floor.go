@@ -70,9 +70,13 @@ func (w *World) floor(pool string, n *corev1.Node) {
 
 // works is whether a node is Ready and no check of it fails: one that fails is
 // counted as missing. A verdict from before the node became Ready says nothing.
-func works(n *corev1.Node) bool {
+func (w *World) works(n *corev1.Node) bool {
 	ready, problem := (&world.Node{Object: n}).Condition(corev1.NodeReady), verdict(n)
-	return ready != nil && ready.Status == corev1.ConditionTrue && (problem.Status != corev1.ConditionTrue || problem.LastHeartbeatTime.Before(&ready.LastTransitionTime))
+	if ready == nil || ready.Status != corev1.ConditionTrue {
+		return false
+	}
+	since := w.turned(n, ready)
+	return problem.Status != corev1.ConditionTrue || problem.LastHeartbeatTime.Before(&since)
 }
 
 func passed(n *corev1.Node) bool {
@@ -89,7 +93,7 @@ func (w *World) available(pool string) (all int, usable map[string]bool) {
 			return
 		}
 		all++
-		if works(n) && passed(n) && !n.Spec.Unschedulable {
+		if w.works(n) && passed(n) && !n.Spec.Unschedulable {
 			usable[n.Name] = true
 		}
 	})

@@ -64,18 +64,19 @@ func (w *World) wants(v okesim.PoolView, run *v1alpha1.CycleStatus) bool {
 		}
 		zones[n.AD]++
 		var node *corev1.Node
+		made := n.Created
 		if k := w.kubelets[n.ID]; k != nil {
-			node = w.nodeOf(k)
+			node, made = w.nodeOf(k), k.made
 		}
 		if node == nil {
-			if n.Created.Before(run.StartedAt.Time) {
+			if made.Before(run.StartedAt.Time) {
 				return true
 			}
 			continue
 		}
 		mark, err := kube.MarkOf(node)
 		emptied := err == nil && mark != nil && mark.Drained != nil
-		if !emptied && (n.Created.Before(run.StartedAt.Time) || node.Annotations[v1alpha1.AnnotationCycle] != "") {
+		if !emptied && (made.Before(run.StartedAt.Time) || node.Annotations[v1alpha1.AnnotationCycle] != "") {
 			return true
 		}
 	}

@@ -201,7 +201,7 @@ func (w *World) watchRepair(n *corev1.Node) {
 			return
 		}
 		total++
-		if k.badFor() > 2*time.Minute && k.ill != faulty && other.CreationTimestamp.Add(belated).Before(now) {
+		if k.badFor() > 2*time.Minute && k.ill != faulty && w.api.Born(other).Add(belated).Before(now) {
 			ill++
 		}
 		if mark, _ := kube.MarkOf(other); other.Name != n.Name && (asksRepair(other) && !(&world.Pool{Object: p}).Aborted(&world.Node{Object: other}) || mark != nil && mark.Cause == kube.CauseRepair) {
@@ -252,5 +252,5 @@ func (w *World) watchElection(c model.Commit, lease string) {
 // holds is whether a Lease is somebody's at that time.
 func (w *World) holds(l *coordinationv1.Lease, now time.Time) bool {
 	s := l.Spec
-	return s.HolderIdentity != nil && *s.HolderIdentity != "" && s.RenewTime != nil && now.Before(s.RenewTime.Add(w.mix.lease.duration))
+	return s.HolderIdentity != nil && *s.HolderIdentity != "" && s.RenewTime != nil && now.Before(w.renewed(l).Add(w.mix.lease.duration))
 }

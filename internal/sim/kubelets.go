@@ -31,7 +31,10 @@ type kubelet struct {
 	again   time.Time // when it falls ill again
 	said    time.Time // when the host's agent last said what it found
 	removed bool
-	health  health // see health.go
+	health  health        // see health.go
+	clock   time.Duration // how far ahead its clock is
+	made    time.Time     // when the machine truly came to be
+	turned  time.Time     // when its Node truly became Ready, or not
 }
 
 // takeEvents lets the cloud's events reach the machines.
@@ -44,7 +47,7 @@ func (w *World) takeEvents() {
 		w.moved = true
 		k := w.kubelets[e.Instance.ID]
 		if k == nil {
-			k = &kubelet{inst: e.Instance, node: e.Instance.PrivateIP}
+			k = &kubelet{inst: e.Instance, node: e.Instance.PrivateIP, made: e.At}
 			w.kubelets[e.Instance.ID] = k
 			w.order = append(w.order, e.Instance.ID)
 		}
@@ -104,8 +107,8 @@ func (w *World) tickKubelets(now time.Time) {
 		n := w.nodeOf(k)
 		if n == nil {
 			if k.up && !k.sick && k.silent.IsZero() {
-				w.api.Create(newNode(k.inst))
-				k.since = now
+				w.api.Create(newNode(k.inst, k.says(now)))
+				k.since, k.turned = now, now
 			}
 			continue
 		}
@@ -160,7 +163,10 @@ func (w *World) tickNode(k *kubelet, n *corev1.Node, alive bool, now time.Time, 
 		}
 		for i := range n.Status.Conditions {
 			if c := &n.Status.Conditions[i]; c.Type == corev1.NodeReady && c.Status != want {
-				c.Status, c.LastTransitionTime = want, metav1.NewTime(now.Truncate(time.Second))
+				c.Status, c.LastTransitionTime, k.turned = want, k.says(now), now.Truncate(time.Second)
+				if want == corev1.ConditionUnknown {
+					c.LastTransitionTime = w.controllersSay(now)
+				}
 			}
 		}
 	})
@@ -189,7 +195,7 @@ func (w *World) tickPods(pods []*corev1.Pod, now time.Time) {
 	for _, p := range pods {
 		switch {
 		case p.DeletionTimestamp != nil:
-			over := p.DeletionTimestamp.Time
+			over := w.api.Due(p)
 			if early := over.Add(-time.Duration(*p.DeletionGracePeriodSeconds)*time.Second + 4*time.Second); early.Before(over) {
 				over = early
 			}
@@ -224,9 +230,9 @@ func (w *World) setReady(p *corev1.Pod, status corev1.ConditionStatus) {
 
 // heartbeat renews the kubelets' leases, when somebody looks.
 func (w *World) heartbeat() {
-	now := metav1.NewMicroTime(time.Now().Truncate(10 * time.Second))
 	for _, id := range w.order {
 		k := w.kubelets[id]
+		now := metav1.NewMicroTime(time.Now().Truncate(10 * time.Second).Add(k.clock))
 		if n := w.nodeOf(k); n == nil || !k.up || k.sick {
 			continue
 		}
@@ -245,7 +251,7 @@ func bootID(n int) string { return "boot-" + string(rune('a'+n%26)) }
 
 // newNode is the Node that an OKE machine registers, and what the cloud
 // controller manager adds.
-func newNode(i okesim.Instance) *corev1.Node {
+func newNode(i okesim.Instance, now metav1.Time) *corev1.Node {
 	_, zone, _ := strings.Cut(i.AvailabilityDomain, ":")
 	cpus := int64(2 * i.OCPUs)
 	capacity := corev1.ResourceList{
@@ -257,7 +263,6 @@ func newNode(i okesim.Instance) *corev1.Node {
 	allocatable := capacity.DeepCopy()
 	allocatable[corev1.ResourceCPU] = *resource.NewMilliQuantity(1000*cpus-180, resource.DecimalSI)
 	allocatable[corev1.ResourceMemory] = *resource.NewQuantity(int64(i.MemoryGB)<<30-(int64(3106)<<20), resource.BinarySI)
-	now := metav1.NewTime(time.Now().Truncate(time.Second))
 	return &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{Name: i.PrivateIP,
 			Labels: map[string]string{corev1.LabelHostname: i.PrivateIP, corev1.LabelTopologyZone: zone, corev1.LabelInstanceTypeStable: i.Shape, corev1.LabelArchStable: i.Arch,

@@ -76,7 +76,7 @@ func (w *World) tickJobs(now time.Time) {
 			if p.Labels["app"] != a.name || p.DeletionTimestamp != nil {
 				return
 			}
-			over := p.CreationTimestamp.Add(a.ends)
+			over := w.api.Born(p).Add(a.ends)
 			switch {
 			case w.calm && p.Status.Phase == corev1.PodRunning: // the last ones stay, or nothing would ever rest
 			case p.Status.Phase == corev1.PodRunning && !now.Before(over):

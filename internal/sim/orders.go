@@ -131,7 +131,7 @@ func (w *World) oneHand(pool, node string, mark *kube.Mark) {
 // a node; a run has a time of its own, and need not wait for what is not wanted any more.
 func (w *World) hadItsTime(o *op, k *kubelet) {
 	if o.loop() == "scale" {
-		age := time.Since(k.inst.Created)
+		age := time.Since(k.made)
 		w.promise(keepDrained, age > 20*time.Minute, "machine %s is given up %s after its creation", k.inst.Name, age)
 	}
 }

@@ -289,7 +289,7 @@ func (w *World) silenceZone(ad string) {
 // chaos is what happens to processes and connections.
 func (w *World) chaos() {
 	p := w.procs[w.tape.Pick(len(w.procs))]
-	switch w.tape.Pick(8) {
+	switch w.tape.Pick(9) {
 	case 0:
 		n := loopNames[w.tape.Pick(len(loopNames))]
 		w.note("wake %s %s", p.name, n)
@@ -329,6 +329,8 @@ func (w *World) chaos() {
 	case 7: // SIGTERM, as when the daemon itself is brought up to date
 		w.note("terminate %s", p.name)
 		p.term()
+	case 8:
+		w.jump(p)
 	}
 }
 
@@ -353,6 +355,7 @@ func (w *World) heal() {
 	w.wallsStand()
 	w.slow = time.Time{}
 	w.cloud.ClearFaults("")
+	w.mendClocks()
 	w.personCordons(false)
 	for _, p := range w.procs {
 		p.frozen, p.deaf = time.Time{}, time.Time{}

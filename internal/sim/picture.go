@@ -85,7 +85,7 @@ func (w *World) drawNode(name string) string {
 	if !nodeReady(n) {
 		words = append(words, "NotReady")
 	}
-	if nodeReady(n) && !works(n) {
+	if nodeReady(n) && !w.works(n) {
 		words = append(words, "fails a check")
 	}
 	if n.Spec.Unschedulable {

@@ -28,6 +28,7 @@ import (
 	"github.com/tidemill/tidemill/doctor"
 	"github.com/tidemill/tidemill/internal/kube"
 	"github.com/tidemill/tidemill/internal/sim/model"
+	"github.com/tidemill/tidemill/internal/skew"
 	"github.com/tidemill/tidemill/internal/world"
 	"github.com/tidemill/tidemill/internal/world/lean"
 	"github.com/tidemill/tidemill/internal/world/mirror"
@@ -44,6 +45,8 @@ type process struct {
 	term   context.CancelFunc
 	frozen time.Time // nothing of it moves before then
 	deaf   time.Time // its elections get no answer before then
+	meter  skew.Meter
+	clock  time.Duration // how far ahead its clock is, as others read it
 	feeds  []*feed
 	wake   map[string]chan struct{}
 	beats  [4]time.Time // when each loop is woken next; zero while it does not run
@@ -80,9 +83,9 @@ type clients struct {
 func (p *process) connect(fence *kube.Fence) (clients, error) {
 	config := &rest.Config{Host: "http://model", QPS: 100, Burst: 200, UserAgent: "tidemill/sim",
 		ContentConfig: rest.ContentConfig{ContentType: runtime.ContentTypeJSON, AcceptContentTypes: runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON}}
-	config.Transport = p
+	config.Transport = p.meter.Wrap(p)
 	if fence != nil {
-		config.Transport = fence.Wrap(p)
+		config.Transport = fence.Wrap(config.Transport)
 	}
 	var c clients
 	h, err := rest.HTTPClientFor(config)
@@ -167,7 +170,7 @@ func (p *process) lead(ctx context.Context, c clients, fence *kube.Fence) {
 		return
 	}
 	fleet := cloudprovider.NewFleet(provider, cloudprovider.FleetOptions{Refresh: 5 * time.Second})
-	o := &world.Observer{Reader: gatedReader{c.cache, p}, Fleet: fleet, ControlPlane: func() string { return "v1.35.0" }}
+	o := &world.Observer{Clock: &p.meter, Reader: gatedReader{c.cache, p}, Fleet: fleet, ControlPlane: func() string { return "v1.35.0" }}
 	tell, log := kube.PlainEvents(recorder{p.world}), slog.New(slog.DiscardHandler)
 	if p.world.opt.Log != nil {
 		log = p.world.opt.Log.With("process", p.name)

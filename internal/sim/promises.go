@@ -69,11 +69,13 @@ type books struct {
 	written time.Time
 	kept    map[string]int // how often each promise was put to the test
 	orders  orders
+	// renewals are when a Lease was truly renewed, by what a clock that is off wrote.
+	renewals map[int64]time.Time
 }
 
 func newBooks() books {
 	return books{available: map[string][]sample{}, cordoned: map[string]bool{}, paused: map[string]time.Time{}, aborted: map[string]time.Time{}, kept: map[string]int{}, deletes: map[string]int{},
-		unpaused: map[string]time.Time{}, repairs: map[string]int{}, orders: newOrders()}
+		unpaused: map[string]time.Time{}, repairs: map[string]int{}, orders: newOrders(), renewals: map[int64]time.Time{}}
 }
 
 func (w *World) promise(name string, kept bool, format string, args ...any) {
@@ -195,7 +197,7 @@ func (w *World) watchNode(verb string, old, next *corev1.Node) {
 		}
 		w.obeys(pool, next.Name, mark)
 	}
-	if works(old) && mark.Cause != kube.CauseScaleDown && !mark.Stays() {
+	if w.works(old) && mark.Cause != kube.CauseScaleDown && !mark.Stays() {
 		w.floor(pool, next)
 	}
 }
@@ -278,14 +280,14 @@ func (w *World) deletes(o *op, pool, instance string) {
 	// No more can be asked of the daemon: it lists the Nodes past its cache right before,
 	// the cloud knows no condition to ask under, and what joins in those seconds has no
 	// pod to lose. A request is held up for ten of them at most and still a leader's.
-	if nodeReady(n) || time.Since(n.CreationTimestamp.Time) > 15*time.Second {
+	if nodeReady(n) || time.Since(w.api.Born(n)) > 15*time.Second {
 		w.promise(keepDrained, n.Spec.Unschedulable || undone, "instance of node %s is deleted, and the node is not cordoned", n.Name)
 		w.promise(keepDrained, err == nil && mark != nil || undone, "instance of node %s is deleted without a mark", n.Name)
 	}
 	w.api.Each("pods", func(o client.Object) {
 		p := o.(*corev1.Pod)
-		left := p.DeletionTimestamp != nil && !time.Now().Before(p.DeletionTimestamp.Time) // it had its grace
-		if p.Spec.NodeName == n.Name && !daemon(p) && !ended(p) && !left && k.up && !k.sick && !lateGuest(p, drained) && !w.cameAfterTheLook(p) {
+		left := p.DeletionTimestamp != nil && !time.Now().Before(w.api.Due(p)) // it had its grace
+		if p.Spec.NodeName == n.Name && !daemon(p) && !ended(p) && !left && k.up && !k.sick && !w.lateGuest(p, drained) && !w.cameAfterTheLook(p) {
 			w.promise(keepDrained, false, "instance of node %s is deleted with pod %s on it", n.Name, p.Name)
 		}
 	})

@@ -101,6 +101,7 @@ func (w *World) history() error {
 		return err
 	}
 	w.drawSpan()
+	w.drawParts()
 	w.warm()
 	for began := time.Now(); w.ok() && time.Since(began) < 45*time.Second; {
 		w.gentle()

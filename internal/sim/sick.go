@@ -6,7 +6,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
@@ -99,7 +98,7 @@ func hostFails(n *corev1.Node) bool {
 
 // setHost writes the condition as the agent does.
 func setHost(n *corev1.Node, k *kubelet, now time.Time) {
-	at := metav1.NewTime(now.Truncate(time.Second))
+	at := k.says(now)
 	c := corev1.NodeCondition{Type: v1alpha1.NodeConditionHost, Status: corev1.ConditionFalse, Reason: "Passed", Message: "; no check fails", LastHeartbeatTime: at, LastTransitionTime: at}
 	if k.ill == faulty {
 		c.Status, c.Reason, c.Message = corev1.ConditionTrue, "RootReadOnly", fmt.Sprintf("fail=root-read-only@%d; / is mounted read-only", k.fell.Unix())

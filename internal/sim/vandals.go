@@ -153,6 +153,7 @@ func (w *World) remember(p *v1alpha1.Pool) *v1alpha1.Pool {
 // lateGuest is whether a pod was bound to a Node past the scheduler, by somebody who
 // may write pods, when it had been seen empty: between the last look and the request
 // there is time for that, and no cloud can be asked to delete a machine "if empty".
-func lateGuest(p *corev1.Pod, drained *time.Time) bool {
-	return p.Namespace == hostileSpace && drained != nil && !p.CreationTimestamp.Time.Before(drained.Truncate(time.Second)) && time.Since(p.CreationTimestamp.Time) < forgiven
+func (w *World) lateGuest(p *corev1.Pod, drained *time.Time) bool {
+	born := w.api.Born(p)
+	return p.Namespace == hostileSpace && drained != nil && !born.Before(drained.Truncate(time.Second)) && time.Since(born) < forgiven
 }

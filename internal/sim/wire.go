@@ -178,6 +178,9 @@ func (w *World) serveKube(o *op) answer {
 	}
 	w.actor = o
 	w.looks(o)
+	if electing(o) && o.kube.Mutating() {
+		o.kube.Body = w.redated(o)
+	}
 	r := w.api.Serve(o.kube)
 	w.actor = nil
 	if o.kube.Mutating() && !electing(o) {
@@ -191,7 +194,7 @@ func (w *World) serveKube(o *op) answer {
 
 // response is an answer as client-go gets it; a watch stays open.
 func (p *process) response(o *op, r model.Response) *http.Response {
-	h := http.Header{"Content-Type": {r.ContentType}}
+	h := http.Header{"Content-Type": {r.ContentType}, "Date": {time.Now().Add(p.world.api.Skew).UTC().Format(http.TimeFormat)}}
 	if r.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(r.RetryAfter))
 	}
@@ -231,6 +234,7 @@ type feed struct {
 	ended  bool      // by the driver
 	closed bool      // by the reader
 	hangs  time.Time // nothing comes before then
+	tears  bool      // its next event ends in the middle
 	life   context.Context
 	ask    context.Context
 }
@@ -244,6 +248,9 @@ func (f *feed) Read(b []byte) (int, error) {
 			select {
 			case f.rest = <-f.lines:
 			case <-f.over:
+				if f.tears {
+					return 0, io.ErrUnexpectedEOF
+				}
 				return 0, io.EOF
 			case <-f.life.Done():
 				return 0, errDead

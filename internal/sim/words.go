@@ -93,7 +93,7 @@ func (w *World) pretends(n *corev1.Node) bool {
 		return false
 	}
 	real := w.nodeOf(k)
-	return real != nil && real.CreationTimestamp.Before(&n.CreationTimestamp)
+	return real != nil && w.api.Born(real).Before(w.api.Born(n))
 }
 
 // touched is whether a write changed what a Node is; a verdict that is taken back from

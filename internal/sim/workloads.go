@@ -176,7 +176,7 @@ func (w *World) place(p *corev1.Pod, rooms []*room) {
 			best = r
 		}
 	}
-	now := metav1.NewTime(time.Now().Truncate(time.Second))
+	now := w.controllersSay(time.Now())
 	w.api.Edit(p, func(o client.Object) {
 		p := o.(*corev1.Pod)
 		c := corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionTrue}

@@ -151,6 +151,7 @@ type World struct {
 	silent, slow time.Time
 	walls        map[string]wall
 	ambushes     []ambush
+	skews        skewed
 }
 
 type stats struct {

@@ -2,7 +2,6 @@ package model
 
 import (
 	"encoding/json"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -50,7 +49,7 @@ func (s *Server) disrupted(t target, old *object) *object {
 			return old
 		}
 	}
-	now := metav1.NewTime(time.Now().Truncate(time.Second))
+	now := s.stamp(0)
 	next.Status.Conditions = append(next.Status.Conditions, corev1.PodCondition{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue,
 		Reason: "EvictionByEvictionAPI", Message: "Eviction API: evicting", LastTransitionTime: now})
 	return s.commit(t.shelf, old, next)

@@ -64,7 +64,8 @@ func (s *Server) delete(t target, old *object, grace *int64) *object {
 		return s.drop(t.shelf, old)
 	}
 	next := old.DeepCopyObject().(client.Object)
-	at := metav1.NewTime(time.Now().Add(time.Duration(seconds) * time.Second).Truncate(time.Second))
+	at := s.stamp(time.Duration(seconds) * time.Second)
+	s.noteDue(old.GetUID(), time.Duration(seconds)*time.Second)
 	next.SetDeletionTimestamp(&at)
 	next.SetDeletionGracePeriodSeconds(&seconds)
 	if t.Kind.Counts && old.GetDeletionTimestamp() == nil {

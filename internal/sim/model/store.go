@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -32,8 +31,11 @@ type Server struct {
 	firstPage int
 	// OnCommit, if set, is told of each write: old or next is nil at birth and death.
 	OnCommit func(Commit)
-	writer   string // who makes the present write
-	via      string // by what kind of request
+	// Skew is how far ahead of everybody else's the server's clock is.
+	Skew   time.Duration
+	truths map[types.UID]truth
+	writer string // who makes the present write
+	via    string // by what kind of request
 }
 
 // Commit is one write that happened.
@@ -52,7 +54,7 @@ type change struct {
 
 // New makes an empty server. crd is the manifest of the Pool resource.
 func New(scheme *runtime.Scheme, crd []byte) (*Server, error) {
-	s := &Server{scheme: scheme, shelves: map[string]*shelf{}, byType: map[reflect.Type]*shelf{}, rv: 1}
+	s := &Server{scheme: scheme, shelves: map[string]*shelf{}, byType: map[reflect.Type]*shelf{}, truths: map[types.UID]truth{}, rv: 1}
 	for _, k := range Kinds {
 		o, err := s.newObject(k)
 		if err != nil {
@@ -142,7 +144,8 @@ func encode(o any) []byte {
 func (s *Server) birth(sh *shelf, o client.Object) {
 	s.uids++
 	o.SetUID(types.UID(fmt.Sprintf("00000000-0000-4000-8000-%012d", s.uids)))
-	o.SetCreationTimestamp(metav1.NewTime(time.Now().Truncate(time.Second)))
+	o.SetCreationTimestamp(s.stamp(0))
+	s.noteBirth(o.GetUID())
 	o.SetGeneration(0)
 	if sh.Counts {
 		o.SetGeneration(1)
