@@ -19,7 +19,7 @@ type room struct {
 	zones     map[cloudprovider.Zone]int
 	slots     int // drains that may still begin
 	braked    bool
-	broken    int
+	broken    []*world.Node          // these do not work
 	lacks     map[*world.Node]string // these are not counted on yet
 	gone      map[*world.Node]bool   // taken by this decision
 	theirs    int                    // nodes that people have cordoned
@@ -134,13 +134,13 @@ func (d *decision) room(b Budget, run *v1alpha1.CycleStatus, todo []stale, held 
 	}
 	for _, n := range d.pool.Nodes {
 		if broken(n) {
-			r.broken++
+			r.broken = append(r.broken, n)
 		}
 		if n.Stage() == world.StageCordoned && n.Mark == nil {
 			r.theirs++
 		}
 	}
-	r.braked = r.broken > b.Brake()
+	r.braked = len(r.broken) > b.Brake()
 	return r
 }
 
@@ -152,15 +152,30 @@ func (r *room) refuses(n *world.Node, slack int) Wait {
 	case r.slots <= 0:
 		return Wait{ParallelDrains, "as many nodes as may be are being emptied"}
 	case broken(n) && r.braked && r.available < r.budget.Floor():
-		return Wait{Braked, fmt.Sprintf("%d of %d nodes are broken: a common cause is likelier than so many broken machines; raise maxUnavailable to go on", r.broken, r.budget.Desired)}
+		return Wait{Braked, fmt.Sprintf("%d of %d nodes are broken: a common cause is likelier than so many broken machines; raise maxUnavailable to go on", len(r.broken), r.budget.Desired)}
 	case broken(n) && !n.Available():
 		return Wait{}
 	case r.available-r.cost(n) < r.budget.Floor()-slack:
-		return Wait{BelowFloor, fmt.Sprintf("%s available and %d must remain: waiting for a new node", several(r.available, "node", "is", "are"), r.budget.Floor())}
+		return Wait{BelowFloor, fmt.Sprintf("%s available and %d must remain: waiting for %s", several(r.available, "node", "is", "are"), r.budget.Floor(), r.relief())}
 	case r.cost(n) > 0 && r.known(n) && r.zones[n.Zone()]-1 < r.budget.ZoneFloor()-slack:
 		return Wait{BelowZoneFloor, fmt.Sprintf("%s available in zone %s and %d must remain", several(r.zones[n.Zone()], "node", "is", "are"), n.Zone(), r.budget.ZoneFloor())}
 	}
 	return Wait{}
+}
+
+// relief is what would make room. A new node is not all that can be missing: with as
+// many machines as may be, the broken ones that nobody takes have to work again.
+func (r *room) relief() string {
+	var names []string
+	for _, n := range r.broken {
+		if n.Mark == nil && !r.gone[n] {
+			names = append(names, n.Name())
+		}
+	}
+	if len(names) == 0 {
+		return "a new node"
+	}
+	return "a new node, or for " + few(names) + " to work again"
 }
 
 func (r *room) spend(n *world.Node) {

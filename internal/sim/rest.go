@@ -38,7 +38,7 @@ func (w *World) checkRest() {
 		w.promise(keepCleanEnd, !n.Spec.Unschedulable || w.books.cordoned[string(n.UID)], "node %s is still cordoned", n.Name)
 		w.promise(keepIll, !condemned(n) || hostFails(n) || w.wellFor(n) == 0, "node %s is said to have a problem, and has none: %s", n.Name, problem(n))
 		for _, t := range n.Spec.Taints {
-			w.promise(keepCleanEnd, t.Key != v1alpha1.TaintOutdated, "node %s still has taint %s", n.Name, t.Key)
+			w.promise(keepCleanEnd, t.Key != v1alpha1.TaintOutdated || w.runWaits(n.Annotations[v1alpha1.AnnotationNodePoolID]), "node %s still has taint %s", n.Name, t.Key)
 		}
 	})
 	w.api.Each("pods", func(o client.Object) {
@@ -48,6 +48,13 @@ func (w *World) checkRest() {
 	for _, id := range w.pools {
 		w.checkPool(id)
 	}
+}
+
+// runWaits is whether a pool's run waits for a person: its nodes are outdated as long.
+func (w *World) runWaits(id string) bool {
+	p := w.poolObject(id)
+	v, err := w.cloud.Pool(id)
+	return err == nil && p != nil && p.Status.Cycle != nil && w.heldUp(p, v)
 }
 
 // outgrown is whether the run of a pool cannot end until somebody makes room: pods

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -132,10 +133,14 @@ func stuck(p *v1alpha1.Pool) bool {
 }
 
 // heldUp is whether the pool's run waits with it for a person, and says so: a run that
-// has begun has nodes to give back or to end, and a brake keeps it from both.
+// has begun has nodes to give back or to end, and a brake keeps it from both, or the
+// machines that it keeps from being repaired are those that the floor lacks.
 func (w *World) heldUp(p *v1alpha1.Pool, v okesim.PoolView) bool {
 	c := meta.FindStatusCondition(p.Status.Conditions, v1alpha1.ConditionCycling)
-	return stuck(p) && w.ailing(v) && c != nil && c.Reason == string(cycle.Braked)
+	if c == nil || !stuck(p) || !w.ailing(v) {
+		return false
+	}
+	return c.Reason == string(cycle.Braked) || c.Reason == string(cycle.WaitingForSurge) && strings.Contains(c.Message, "to work again")
 }
 
 // ailing is whether there is anything for a person to look at: a machine that is ill,
