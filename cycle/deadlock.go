@@ -79,7 +79,7 @@ func inDrain(s *world.Snapshot) []*draining {
 // budget lacks.
 func (a *draining) waitFor(p *policyv1.PodDisruptionBudget, s *world.Snapshot, nodes []*draining) {
 	for _, pod := range s.Pending {
-		if !drain.Selects(p, pod) || !unplaced(pod, s.Now) {
+		if !drain.Selects(p, pod) || !unplaced(pod, s.Theirs()) {
 			continue
 		}
 		for _, b := range nodes {

@@ -34,7 +34,7 @@ var attachments = Check{
 				continue
 			}
 			all++
-			if why := stuckAttachment(a, p.Now); why != "" {
+			if why := stuckAttachment(a, p.theirs()); why != "" {
 				stuck = append(stuck, volumeOf(a)+" "+why)
 			}
 		}

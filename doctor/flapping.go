@@ -32,7 +32,7 @@ var flapping = Check{
 		switch {
 		case c == nil:
 			return unknown(ReasonNotFound, "the node has no Ready condition")
-		case p.Now.Sub(c.LastTransitionTime.Time) > flapWindow:
+		case p.Now.Sub(p.Node.ReadySince()) > flapWindow:
 			return pass("0 drops")
 		case !watched:
 			return skip("NoHistory", "drops are counted by the daemon; one look sees only the last change")

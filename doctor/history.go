@@ -26,6 +26,7 @@ type sightings struct {
 	since   time.Time // first look at the node
 	readyAt time.Time // Ready's transition time at the last look
 	ready   bool
+	looked  time.Time // the last look
 	drops   []time.Time
 	renewed time.Time // the lease's time at the last look
 	seen    time.Time // when renewed was first seen to be that
@@ -48,6 +49,7 @@ func (h *History) note(nodes []*world.Node, l *Look) {
 		}
 		kept[n.Object.UID] = s
 		s.noteReady(n.Condition(corev1.NodeReady), now)
+		s.looked = now
 		s.noteLease(l.Leases[n.Object.Name], now)
 	}
 	h.nodes = kept
@@ -61,12 +63,22 @@ func (s *sightings) noteReady(c *corev1.NodeCondition, now time.Time) {
 	}
 	at, ready := c.LastTransitionTime.Time, c.Status == corev1.ConditionTrue
 	if !s.readyAt.IsZero() && !at.Equal(s.readyAt) && s.ready {
-		s.drops = append(s.drops, at)
+		s.drops = append(s.drops, dropped(at, s.looked, now))
 	}
 	s.readyAt, s.ready = at, ready
 	for len(s.drops) > 0 && now.Sub(s.drops[0]) > flapWindow {
 		s.drops = s.drops[1:]
 	}
+}
+
+// dropped is when the node dropped out: when it says so, if that is since the last look,
+// and else now. A node's clock that is ahead would have the drop counted for longer, one
+// that is behind would have it forgotten at once.
+func dropped(told, looked, now time.Time) time.Time {
+	if told.Before(looked) || told.After(now) {
+		return now
+	}
+	return told
 }
 
 func (s *sightings) noteLease(renewed, now time.Time) {

@@ -29,6 +29,15 @@ type Patient struct {
 	Grace time.Duration
 }
 
+// theirs is the time of the examination by the API server's clock: what it has dated is
+// as old as it is by that.
+func (p Patient) theirs() time.Time {
+	if p.Look == nil || p.Look.Snapshot == nil {
+		return p.Now
+	}
+	return p.Now.Add(p.Look.Snapshot.Ahead)
+}
+
 // Name is the node's name, or the host's.
 func (p Patient) Name() string {
 	if p.Node == nil {

@@ -31,7 +31,7 @@ var podsTerminating = Check{
 				continue
 			}
 			// deletionTimestamp already includes the grace.
-			if p.Now.Sub(pod.DeletionTimestamp.Time) > terminatingFor {
+			if p.theirs().Sub(pod.DeletionTimestamp.Time) > terminatingFor {
 				stuck = append(stuck, pod.Namespace+"/"+pod.Name)
 			}
 		}

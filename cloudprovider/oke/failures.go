@@ -87,25 +87,32 @@ func unexplained(pool containerengine.NodePool) bool {
 // newestFailure finds the newest of the pool's finished work requests, and its
 // reason if it failed. A later success means that whatever failed has been mended.
 func (p *Provider) newestFailure(ctx context.Context, pool containerengine.NodePool, known *failure) (*failure, error) {
-	r, err := call(ctx, p, p.readPolicy, "ListWorkRequests", func(ctx context.Context) (containerengine.ListWorkRequestsResponse, error) {
-		return p.reads.ListWorkRequests(ctx, containerengine.ListWorkRequestsRequest{
-			CompartmentId: pool.CompartmentId, ClusterId: &p.cluster, ResourceId: pool.Id, ResourceType: containerengine.ListWorkRequestsResourceTypeNodepool,
-			SortBy: containerengine.ListWorkRequestsSortByTimeAccepted, SortOrder: containerengine.ListWorkRequestsSortOrderDesc, Limit: common.Int(workRequests),
+	var page *string
+	for seen := 0; seen < workRequests; { // a page may be shorter than what was asked for
+		r, err := call(ctx, p, p.readPolicy, "ListWorkRequests", func(ctx context.Context) (containerengine.ListWorkRequestsResponse, error) {
+			return p.reads.ListWorkRequests(ctx, containerengine.ListWorkRequestsRequest{
+				CompartmentId: pool.CompartmentId, ClusterId: &p.cluster, ResourceId: pool.Id, ResourceType: containerengine.ListWorkRequestsResourceTypeNodepool,
+				SortBy: containerengine.ListWorkRequestsSortByTimeAccepted, SortOrder: containerengine.ListWorkRequestsSortOrderDesc, Limit: common.Int(workRequests), Page: page,
+			})
 		})
-	})
-	if err != nil {
-		return nil, err
-	}
-	for _, w := range r.Items {
-		switch {
-		case !strings.HasPrefix(string(w.OperationType), "NODEPOOL_"):
-		case w.Status == containerengine.WorkRequestStatusSucceeded:
-			return nil, nil
-		case w.Status == containerengine.WorkRequestStatusFailed && known != nil && known.work == str(w.Id):
-			return known, nil
-		case w.Status == containerengine.WorkRequestStatusFailed:
-			return p.reasonOf(ctx, w)
+		if err != nil {
+			return nil, err
 		}
+		for _, w := range r.Items {
+			switch {
+			case !strings.HasPrefix(string(w.OperationType), "NODEPOOL_"):
+			case w.Status == containerengine.WorkRequestStatusSucceeded:
+				return nil, nil
+			case w.Status == containerengine.WorkRequestStatusFailed && known != nil && known.work == str(w.Id):
+				return known, nil
+			case w.Status == containerengine.WorkRequestStatusFailed:
+				return p.reasonOf(ctx, w)
+			}
+		}
+		if str(r.OpcNextPage) == "" || len(r.Items) == 0 {
+			return nil, nil
+		}
+		seen, page = seen+len(r.Items), r.OpcNextPage
 	}
 	return nil, nil
 }

@@ -44,6 +44,7 @@ type told struct {
 	code, text     string // of its error; "" has none
 	log            []string
 	lists, details int
+	parts          bool // the list comes one by one
 }
 
 func (w *world) tell(s *told) {
@@ -56,11 +57,16 @@ func (w *world) tell(s *told) {
 		switch path := r.URL.Path; {
 		case strings.HasSuffix(path, "/workRequests"):
 			s.lists++
-			answer(rw, []map[string]any{
+			list := []map[string]any{
 				{"id": "ocid1.clustersworkrequest.oc1.iad.now", "operationType": "NODEPOOL_UPDATE", "status": "IN_PROGRESS", "compartmentId": "c"},
 				{"id": "ocid1.clustersworkrequest.oc1.iad.last", "operationType": "NODEPOOL_RECONCILE", "status": s.status, "compartmentId": "c"},
 				{"id": "ocid1.clustersworkrequest.oc1.iad.before", "operationType": "NODEPOOL_UPDATE", "status": "FAILED", "compartmentId": "c"},
-			})
+			}
+			if at := len(r.URL.Query().Get("page")); s.parts { // so many were told before
+				rw.Header().Set("opc-next-page", strings.Repeat("x", at+1))
+				list = list[at : at+1]
+			}
+			answer(rw, list)
 		case strings.HasSuffix(path, "iad.last/errors"):
 			s.details++
 			list := []map[string]any{}
@@ -128,6 +134,32 @@ func TestMissingEntriesSayWhy(t *testing.T) {
 	}
 	if got := w.lastWrite().body; got != `{"nodeConfigDetails":{"size":3}}` {
 		t.Errorf("wrote %s", got)
+	}
+}
+
+// A part of the list is not the list: the work request that failed may be in the next.
+func TestFailureIsFoundInTheNextPart(t *testing.T) {
+	w := newWorld(t, okesim.Options{})
+	id := w.addPool(okesim.Pool{Size: 3})
+	w.running(id)
+	s := &told{parts: true, status: "FAILED", code: "LimitExceeded", text: "standard-e4-core-count", nodes: func(list []any) []any { return list[:2] }}
+	w.tell(s)
+	list, err := w.Instances(t.Context(), id)
+	if err != nil || len(list) != 3 || s.lists != 2 {
+		t.Fatalf("%d instances, %d parts read, %v", len(list), s.lists, err)
+	}
+	if i := slices.IndexFunc(list, func(in cloudprovider.Instance) bool { return in.State == cloudprovider.Failed }); i < 0 || list[i].Fault.Class != cloudprovider.FaultLimit {
+		t.Errorf("instances %+v", list)
+	}
+}
+
+// A list whose end is never told is no list.
+func TestListThatDoesNotEnd(t *testing.T) {
+	calls := 0
+	again := "again"
+	list, err := allPages(5, "things", func(*string) ([]int, *string, error) { calls++; return []int{calls}, &again, nil })
+	if err == nil || list != nil || calls != 2 {
+		t.Errorf("%v after %d calls, %v", list, calls, err)
 	}
 }
 

@@ -256,8 +256,8 @@ func (p *Provider) listInstances(ctx context.Context, compartment string) ([]cor
 	})
 }
 
-// allPages reads a list to its end: until no page follows, or the same again. A
-// list of more than so many pages is ErrOutOfBounds.
+// allPages reads a list to its end: until no page follows. One that does not end, with
+// the same page again or with more pages than that (ErrOutOfBounds), is an error.
 func allPages[T any](most int, what string, read func(page *string) (items []T, next *string, err error)) ([]T, error) {
 	var all []T
 	var page *string
@@ -267,8 +267,11 @@ func allPages[T any](most int, what string, read func(page *string) (items []T, 
 			return nil, err
 		}
 		all = append(all, items...)
-		if str(next) == "" || str(next) == str(page) {
+		if str(next) == "" {
 			return all, nil
+		}
+		if str(next) == str(page) { // what follows is not known, and a list that is not whole is none
+			return nil, fmt.Errorf("page token %q of %s twice in a row", *page, what)
 		}
 		page = next
 	}

@@ -70,7 +70,10 @@ func (p *Provider) listVirtualPools(ctx context.Context) ([]cloudprovider.NodePo
 				all = append(all, virtualPool(s, time.Now()))
 			}
 		}
-		if str(r.OpcNextPage) == "" || str(r.OpcNextPage) == str(page) {
+		if str(r.OpcNextPage) == str(page) && page != nil {
+			return nil, fmt.Errorf("page token %q of virtual node pools twice in a row", *page)
+		}
+		if str(r.OpcNextPage) == "" {
 			slices.SortFunc(all, func(a, b cloudprovider.NodePool) int { return cmp.Compare(a.ID, b.ID) })
 			return all, nil
 		}
