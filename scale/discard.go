@@ -20,7 +20,8 @@ type Discard struct {
 	Reason  Reason                   `json:"reason"`
 	Message string                   `json:"message"`
 
-	pool *world.Pool
+	pool  *world.Pool
+	after time.Duration // that it must have been watched for
 }
 
 // String is "delete machine ocid1... of pool workers: NeverRegistered, ...".
@@ -50,6 +51,7 @@ func (s *shrinking) discard() {
 				s.plan.Discards = append(s.plan.Discards, Discard{
 					Pool: p.Name, ID: p.Cloud.ID, Machine: n.ID(), Reason: NeverRegistered, pool: p.Pool,
 					Message: fmt.Sprintf("it is %s and has not become a node in %s", n.Instance.State, span(s.s.Now.Sub(n.Created()).Truncate(time.Minute))),
+					after:   s.p.JoinTimeout,
 				})
 			}
 		}
@@ -62,11 +64,39 @@ func (s *shrinking) ghost(n *world.Node) bool {
 		(n.Instance.State == cloudprovider.Running || n.Instance.State == cloudprovider.Creating)
 }
 
+// watchUnjoined remembers since when each machine that is no node has been watched. Its
+// age is the word of the cloud's clock, and that may have been set since it was made:
+// who has just begun would take one of three minutes for one of a day. A delete cannot
+// be undone, so a machine has its time to join under our eyes, too.
+func (l *Loop) watchUnjoined(s *world.Snapshot) {
+	if s.CloudErr != nil {
+		return // what is not listed now is not gone
+	}
+	kept := make(map[cloudprovider.InstanceID]time.Time, len(l.unjoined))
+	for _, p := range s.Pools {
+		for _, n := range p.Nodes {
+			if n.Object != nil || n.ID().Placeholder() {
+				continue
+			}
+			since, watched := l.unjoined[n.ID()]
+			if !watched {
+				since = s.Now
+			}
+			kept[n.ID()] = since
+		}
+	}
+	l.unjoined = kept
+}
+
 // discard deletes the machine. The pool shrinks with it; if that leaves it below
 // its minimum, or pods still wait, the next look after the backoff grows it.
 func (l *Loop) discard(ctx context.Context, d Discard) error {
 	if err := l.confirm(ctx, d.pool, true); err != nil {
 		return fmt.Errorf("delete machine %s of pool %s: %w", d.Machine, d.Pool, err)
+	}
+	if watched := time.Since(l.unjoined[d.Machine]); watched < d.after {
+		l.Log.Debug("machine is watched", "machine", d.Machine, "for", watched, "deletedAfter", d.after)
+		return nil
 	}
 	if err := l.Fleet.Delete(ctx, d.ID, d.Machine); err != nil {
 		l.say(d.pool.Object, nil, corev1.EventTypeWarning, eventGhostStays, "ScaleUp", fmt.Sprintf("machine %s could not be deleted: %s", d.Machine, oneLine(err.Error())))

@@ -48,6 +48,30 @@ func TestAMachineThatNeverRegisteredIsDeleted(t *testing.T) {
 	})
 }
 
+// TestAMachineHasItsTimeUnderOurEyes: a process that begins does not take the cloud's word
+// for the age of what it is to delete; the clock that dated it may have been set since.
+func TestAMachineHasItsTimeUnderOurEyes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlant(t, cloudfake.Latency{})
+		p.pool("silent", 1, "AD-1", 0, 3)
+		time.Sleep(26 * time.Hour) // as a clock that was set tells it
+		for range 24 * 6 {
+			p.look()
+			time.Sleep(10 * time.Second)
+		}
+		if n := deletions(p); len(n) > 0 {
+			t.Fatalf("deleted before anybody had watched it: %v", n)
+		}
+		for range 6 * 3 {
+			p.look()
+			time.Sleep(10 * time.Second)
+		}
+		if n := deletions(p); len(n) != 1 {
+			t.Fatalf("deleted %v, want the one that never came", n)
+		}
+	})
+}
+
 // deletions are the machines deleted so far, with their pools.
 func deletions(p *plant) []string {
 	var out []string

@@ -48,7 +48,8 @@ type Loop struct {
 	told      map[types.UID]string  // what was last said of a pod that is not helped
 	toldNodes map[types.UID]telling // what was last said of a node that stays
 
-	toldPools map[string]Reason // what was last said of a pool that a limit holds
+	unjoined  map[cloudprovider.InstanceID]time.Time // since when a machine without a Node is watched
+	toldPools map[string]Reason                      // what was last said of a pool that a limit holds
 	toldBrake bool
 }
 
@@ -127,6 +128,7 @@ func (l *Loop) observe(ctx context.Context) (*world.Snapshot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("observe: %w", err)
 	}
+	l.watchUnjoined(s)
 	return s, nil
 }
 
