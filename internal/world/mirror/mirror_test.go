@@ -313,3 +313,31 @@ func TestOldNumbersStandWhileTheCloudIsAway(t *testing.T) {
 		t.Errorf("status = %+v", p)
 	}
 }
+
+// What stands is not all tidemill's: of a Pool whose status somebody has written into,
+// nothing that a terminal obeys is said again while the cloud is away.
+func TestWhatOthersWroteIsMadeHarmlessWhileTheCloudIsAway(t *testing.T) {
+	const bell = "\x1b[2J\u202e\r\nlevel=INFO msg=forged\x00"
+	w := worldtest.New()
+	w.AddPool("workers", "4", "16Gi")
+	w.Cloud.Pools, w.Cloud.Err = nil, cloudprovider.ErrUnauthorized
+	status := &w.Objects.Pools[0].Status
+	status.Activity, status.Shape = bell, bell
+	status.Release = &v1alpha1.ReleaseStatus{Kubernetes: bell, Image: bell, ImageName: bell}
+	status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: string(world.CloudUnavailable),
+		Message: "the cloud refuses tidemill's credentials" + bell}}
+	plan := Decide(w.Snapshot())
+	if len(plan.Status) != 1 {
+		t.Fatalf("plan %v", plan)
+	}
+	part := plan.Status[0].Part
+	for _, said := range []string{part.Activity, part.Shape, part.Release.Kubernetes, part.Release.Image, part.Release.ImageName, part.Conditions[0].Message} {
+		if strings.ContainsAny(said, "\x1b\u202e\r\n\x00") || !strings.Contains(said, "forged") {
+			t.Errorf("says %q", said)
+		}
+	}
+	status.Activity, status.Shape, status.Release, status.Conditions = part.Activity, part.Shape, part.Release, part.Conditions
+	if again := Decide(w.Snapshot()); len(again.Status) != 0 {
+		t.Errorf("and is written again: %v", again)
+	}
+}

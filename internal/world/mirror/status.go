@@ -84,7 +84,7 @@ func poolPart(s *world.Snapshot, p *world.Pool) Part {
 // that has not answered nothing is known: what stands is the last good look.
 func orphanPart(s *world.Snapshot, o world.Orphan) Part {
 	if o.Reason == world.CloudUnavailable {
-		part := partOf(o.Object)
+		part := legible(partOf(o.Object))
 		part.Conditions = []metav1.Condition{
 			unavailable(o.Object, s.CloudErr),
 			kube.Condition(o.Object, v1alpha1.ConditionUpToDate, metav1.ConditionUnknown, string(o.Reason), "the node pool cannot be read"),
@@ -108,6 +108,16 @@ func orphanPart(s *world.Snapshot, o world.Orphan) Part {
 		kube.Condition(o.Object, v1alpha1.ConditionUpToDate, metav1.ConditionUnknown, string(o.Reason), "there is no node pool to compare with"),
 	}
 	return part
+}
+
+// legible is what stands with its words made harmless. Whoever may write a Pool's status
+// has perhaps written into it, and what is applied again is said by tidemill.
+func legible(p Part) Part {
+	p.Activity, p.Shape = plain.Line(p.Activity), plain.Line(p.Shape)
+	if r := p.Release; r != nil {
+		p.Release = &v1alpha1.ReleaseStatus{Kubernetes: plain.Line(r.Kubernetes), Image: plain.Line(r.Image), ImageName: plain.Line(r.ImageName)}
+	}
+	return p
 }
 
 // unavailable is the Ready condition while the cloud cannot be read. The cloud's
