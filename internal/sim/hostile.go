@@ -34,13 +34,13 @@ type harm struct {
 	gone map[string]time.Time
 	// unmarked is when a Node last lost its mark to somebody.
 	unmarked map[types.UID]time.Time
-	// unleased is when the Lease was deleted under holder.
-	unleased time.Time
-	holder   string
+	// unleased is when the Lease was last deleted under a holder; two of them may not
+	// know it yet.
+	unleased map[string]time.Time
 }
 
 func newHarm() harm {
-	return harm{wishes: map[string]*v1alpha1.Pool{}, gone: map[string]time.Time{}, unmarked: map[types.UID]time.Time{}}
+	return harm{wishes: map[string]*v1alpha1.Pool{}, gone: map[string]time.Time{}, unmarked: map[types.UID]time.Time{}, unleased: map[string]time.Time{}}
 }
 
 // outrages are what they do, the most harmless first.

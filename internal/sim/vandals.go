@@ -50,14 +50,15 @@ func (w *World) dropLease() {
 		return
 	}
 	w.note("hostile: the lease is deleted")
-	w.harm.unleased, w.harm.holder = time.Now(), *l.Spec.HolderIdentity
+	w.harm.unleased[*l.Spec.HolderIdentity] = time.Now()
 	w.api.Remove(l)
 }
 
 // deposed is whether a writer may not know yet that its Lease is gone: it renewed it
 // before, and a leader goes by that for as long as it has to renew it again.
 func (w *World) deposed(writer string) bool {
-	return writer == w.harm.holder && time.Since(w.harm.unleased) <= w.mix.lease.renew
+	at, ok := w.harm.unleased[writer]
+	return ok && time.Since(at) <= w.mix.lease.renew
 }
 
 // youngest is the machine that came last: in a run, the stand-in.
