@@ -148,6 +148,9 @@ type Instance struct {
 	// Name is the cloud's display name; never used to match Nodes.
 	Name string
 	Zone Zone
+	// Address is the one under which the cloud made the machine, "" when it does not
+	// tell. Where Nodes are named by it, it tells which of two is the machine's.
+	Address string
 	// FaultDomain is "" when unknown.
 	FaultDomain string
 	// Release is what this instance booted; Image is "" when the cloud does not

@@ -88,7 +88,7 @@ func entries(pool cloudprovider.PoolID, nodes []containerengine.Node) []cloudpro
 			id = placeholders[i]
 		}
 		list = append(list, cloudprovider.Instance{
-			ID: id, Pool: pool, Name: str(n.Name), Zone: zone(str(n.AvailabilityDomain)), FaultDomain: str(n.FaultDomain),
+			ID: id, Pool: pool, Name: str(n.Name), Zone: zone(str(n.AvailabilityDomain)), FaultDomain: str(n.FaultDomain), Address: str(n.PrivateIp),
 			Release: cloudprovider.Release{Kubernetes: str(n.KubernetesVersion)}, State: state(n), Fault: faultOf(n),
 		})
 	}

@@ -155,6 +155,9 @@ func TestZonesAndFaultDomains(t *testing.T) {
 	var zones []cloudprovider.Zone
 	for _, in := range list {
 		zones = append(zones, in.Zone)
+		if m, err := w.sim.Instance(string(in.ID)); err != nil || in.Address == "" || in.Address != m.PrivateIP {
+			t.Errorf("%s has the address %q: %+v, %v", in.ID, in.Address, m, err)
+		}
 		if in.FaultDomain == "" {
 			t.Errorf("no fault domain: %+v", in)
 		}

@@ -20,17 +20,22 @@ import (
 
 // Join puts the two sides together. It is pure.
 func Join(o Objects, cloud cloudprovider.Cloud, now time.Time) *Snapshot {
-	pods := make([]*corev1.Pod, len(o.Pods))
-	for i := range o.Pods {
-		pods[i] = &o.Pods[i]
-	}
-	return join(o, pods, newRoll(), cloud, now)
+	return join(o, pointers(o.Pods), newRoll(), cloud, now, nil)
 }
 
-// join is Join with pods in place of those in o, which the roll may know already.
-func join(o Objects, pods []*corev1.Pod, r *roll, cloud cloudprovider.Cloud, now time.Time) *Snapshot {
+func pointers(pods []corev1.Pod) []*corev1.Pod {
+	out := make([]*corev1.Pod, len(pods))
+	for i := range pods {
+		out[i] = &pods[i]
+	}
+	return out
+}
+
+// join is Join with pods in place of those in o, which the roll may know already, and
+// with what has been seen of Nodes; nil if nobody has watched.
+func join(o Objects, pods []*corev1.Pod, r *roll, cloud cloudprovider.Cloud, now time.Time, seen *witness) *Snapshot {
 	byNode, pending := r.call(pods)
-	s := JoinPlaced(o, byNode, cloud, now)
+	s := joinPlaced(o, byNode, cloud, now, seen)
 	s.Pending = pending
 	return s
 }
@@ -39,6 +44,10 @@ func join(o Objects, pods []*corev1.Pod, r *roll, cloud cloudprovider.Cloud, now
 // place of those in o; nobody is pending. Whoever reads 60,000 of them page by
 // page can keep less of each than a pod that says where it is.
 func JoinPlaced(o Objects, byNode map[string][]*corev1.Pod, cloud cloudprovider.Cloud, now time.Time) *Snapshot {
+	return joinPlaced(o, byNode, cloud, now, nil)
+}
+
+func joinPlaced(o Objects, byNode map[string][]*corev1.Pod, cloud cloudprovider.Cloud, now time.Time, seen *witness) *Snapshot {
 	s := &Snapshot{
 		Now: now, CloudObserved: cloud.Observed, CloudErr: cloud.Err,
 		PDBs: sorted(o.PDBs), DaemonSets: sorted(o.DaemonSets), Namespaces: sorted(o.Namespaces), PVCs: sorted(o.PVCs),
@@ -49,7 +58,7 @@ func JoinPlaced(o Objects, byNode map[string][]*corev1.Pod, cloud cloudprovider.
 			Slices: sorted(o.ResourceSlices), Away: o.DevicesAway,
 		},
 	}
-	s.joinNodes(sorted(o.Nodes), cloud, byNode)
+	s.joinNodes(sorted(o.Nodes), cloud, byNode, seen)
 	s.joinPools(sorted(o.Pools), cloud)
 	for _, p := range s.Pools {
 		if p.Object != nil {
@@ -63,7 +72,7 @@ func JoinPlaced(o Objects, byNode map[string][]*corev1.Pod, cloud cloudprovider.
 }
 
 // joinNodes makes the pools and puts each machine into its own.
-func (s *Snapshot) joinNodes(nodes []*corev1.Node, cloud cloudprovider.Cloud, pods map[string][]*corev1.Pod) {
+func (s *Snapshot) joinNodes(nodes []*corev1.Node, cloud cloudprovider.Cloud, pods map[string][]*corev1.Pod, seen *witness) {
 	byID := map[cloudprovider.InstanceID]*Node{}
 	byPool := map[cloudprovider.PoolID]*Pool{}
 	for _, cp := range cloud.Pools {
@@ -76,7 +85,7 @@ func (s *Snapshot) joinNodes(nodes []*corev1.Node, cloud cloudprovider.Cloud, po
 		s.Pools = append(s.Pools, p)
 		byPool[cp.ID] = p
 	}
-	first := firstOf(nodes)
+	first := firstOf(nodes, byID, seen)
 	for _, object := range nodes {
 		id := ProviderID(object)
 		n := byID[id]
@@ -91,6 +100,7 @@ func (s *Snapshot) joinNodes(nodes []*corev1.Node, cloud cloudprovider.Cloud, po
 			}
 		}
 		n.Object = object
+		n.born, n.turned = seen.of(object)
 		n.Pods = pods[object.Name]
 		n.Mark, n.MarkErr = kube.MarkOf(object)
 	}
@@ -99,15 +109,22 @@ func (s *Snapshot) joinNodes(nodes []*corev1.Node, cloud cloudprovider.Cloud, po
 	}
 }
 
-// firstOf is which Node has each machine. Of two that name one it is the older: no
-// kubelet can make its Node older than it is, while its name and its provider ID are
-// its own words. Taken by name, an impostor that is empty would have been drained in
-// place of the node whose pods run on the machine.
-func firstOf(nodes []*corev1.Node) map[cloudprovider.InstanceID]*corev1.Node {
+// firstOf is which Node has each machine. Of two that name one it is the one whose name
+// is the address under which the cloud made the machine, for that no other kubelet has;
+// else the older, as it was seen to come: the API server dates Nodes by a clock that may
+// be set, and then who comes later is the older by its word. A name and a provider ID are
+// a kubelet's own words. Taken by name, an impostor that is empty would have been drained
+// in place of the node whose pods run on the machine.
+func firstOf(nodes []*corev1.Node, machines map[cloudprovider.InstanceID]*Node, seen *witness) map[cloudprovider.InstanceID]*corev1.Node {
 	first := map[cloudprovider.InstanceID]*corev1.Node{}
 	for _, n := range nodes {
 		id := ProviderID(n)
-		if there := first[id]; there == nil || n.CreationTimestamp.Before(&there.CreationTimestamp) {
+		there := first[id]
+		named := func(n *corev1.Node) bool {
+			m := machines[id]
+			return m != nil && m.Instance.Address != "" && m.Instance.Address == n.Name
+		}
+		if there == nil || named(n) || !named(there) && seen.before(n, there) {
 			first[id] = n
 		}
 	}

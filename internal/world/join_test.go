@@ -55,6 +55,13 @@ func cloud(pools ...cloudprovider.NodePool) cloudprovider.Cloud {
 	return cloudprovider.Cloud{Pools: pools, Instances: map[cloudprovider.PoolID][]cloudprovider.Instance{}, Observed: now}
 }
 
+func addressed(list []cloudprovider.Instance, address string) []cloudprovider.Instance {
+	for i := range list {
+		list[i].Address = address
+	}
+	return list
+}
+
 func running(pool cloudprovider.PoolID, ids ...cloudprovider.InstanceID) []cloudprovider.Instance {
 	var out []cloudprovider.Instance
 	for _, id := range ids {
@@ -137,6 +144,18 @@ func TestJoin(t *testing.T) {
 			cloud: cloud(a), instances: running("pool-a", "i1"),
 			objects: world.Objects{Nodes: []corev1.Node{bornAt(node("0-impostor", "oci://i1"), 2), bornAt(annotated(node("n1", "i1"), "pool-a"), 1)}},
 			want:    []string{"pool-a (no object) i1=n1", "unmanaged 0-impostor"},
+		},
+		{
+			name:  "nor by a date that a clock tells which was put back: the machine's address is the name of one",
+			cloud: cloud(a), instances: addressed(running("pool-a", "i1"), "10.0.0.7"),
+			objects: world.Objects{Nodes: []corev1.Node{bornAt(node("0-impostor", "oci://i1"), 1), bornAt(annotated(node("10.0.0.7", "i1"), "pool-a"), 2), bornAt(node("9-impostor", "i1"), 1)}},
+			want:    []string{"pool-a (no object) i1=10.0.0.7", "unmanaged 0-impostor", "unmanaged 9-impostor"},
+		},
+		{
+			name:  "the machine's address makes nobody a node that has another provider ID",
+			cloud: cloud(a), instances: addressed(running("pool-a", "i1"), "10.0.0.7"),
+			objects: world.Objects{Nodes: []corev1.Node{bornAt(node("n1", "i1"), 2), bornAt(node("10.0.0.7", "i2"), 1)}},
+			want:    []string{"pool-a (no object) i1=n1", "unmanaged 10.0.0.7"},
 		},
 		{
 			name:    "a node whose machine is gone stays in its pool, to be seen as lost",

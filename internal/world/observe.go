@@ -90,17 +90,18 @@ func (o *Observer) Observe(ctx context.Context) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	var s *Snapshot
-	if pods == nil {
-		s = Join(objects, cloud, time.Now())
-	} else {
-		if o.roll == nil {
-			o.roll = newRoll()
-		}
-		s = join(objects, pods, o.roll, cloud, time.Now())
+	now, ahead := time.Now(), o.Clock.Ahead()
+	o.seen.note(objects.Nodes, now, ahead) // who came first decides whose a machine is
+	r := o.roll
+	switch {
+	case pods == nil:
+		pods, r = pointers(objects.Pods), newRoll()
+	case r == nil:
+		r = newRoll()
+		o.roll = r
 	}
-	s.Ahead = o.Clock.Ahead()
-	o.seen.note(s)
+	s := join(objects, pods, r, cloud, now, &o.seen)
+	s.Ahead = ahead
 	o.Fleet.SetBounds(s.bounds())
 	if o.ControlPlane != nil {
 		s.ControlPlane = o.ControlPlane()

@@ -29,26 +29,37 @@ type testimony struct {
 	status       corev1.ConditionStatus
 }
 
-// note takes in a look, and tells its Nodes what is known of them.
-func (w *witness) note(s *Snapshot) {
-	kept := make(map[types.UID]testimony, len(w.nodes))
-	each := func(n *Node) {
-		if n.Object == nil {
-			return
+// note takes in the Nodes of a look, at a time of our clock, with how far the API
+// server's is ahead.
+func (w *witness) note(nodes []corev1.Node, now time.Time, ahead time.Duration) {
+	kept := make(map[types.UID]testimony, len(nodes))
+	for i := range nodes {
+		n := &nodes[i]
+		if n.UID == "" {
+			continue // none that an API server has made
 		}
-		t := w.heard(n, s)
-		kept[n.Object.UID] = t
-		n.born, n.turned = t.born, t.turned
+		kept[n.UID] = w.heard(&Node{Object: n}, &Snapshot{Now: now, Ahead: ahead})
 	}
-	for _, p := range s.Pools {
-		for _, n := range p.Nodes {
-			each(n)
-		}
+	w.nodes, w.last = kept, now
+}
+
+// of is when a Node came and since when it is Ready, or not; zero if nobody has watched.
+func (w *witness) of(n *corev1.Node) (born, turned time.Time) {
+	if w == nil {
+		return time.Time{}, time.Time{}
 	}
-	for _, n := range s.Unmanaged {
-		each(n)
+	t := w.nodes[n.UID]
+	return t.born, t.turned
+}
+
+// before is whether a Node came before another: as it was seen, or else as it is told.
+func (w *witness) before(a, b *corev1.Node) bool {
+	x, _ := w.of(a)
+	y, _ := w.of(b)
+	if !x.IsZero() && !y.IsZero() && !x.Equal(y) {
+		return x.Before(y)
 	}
-	w.nodes, w.last = kept, s.Now
+	return a.CreationTimestamp.Before(&b.CreationTimestamp)
 }
 
 func (w *witness) heard(n *Node, s *Snapshot) testimony {

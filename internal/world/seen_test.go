@@ -1,12 +1,16 @@
 package world
 
 import (
+	"errors"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/cloudprovider"
 )
 
 var tenOClock = time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
@@ -18,7 +22,14 @@ func watched(uid string, born, turned time.Time, ready corev1.ConditionStatus) *
 }
 
 func lookAt(w *witness, now time.Time, ahead time.Duration, nodes ...*Node) {
-	w.note(&Snapshot{Now: now, Ahead: ahead, Unmanaged: nodes})
+	var list []corev1.Node
+	for _, n := range nodes {
+		list = append(list, *n.Object)
+	}
+	w.note(list, now, ahead)
+	for _, n := range nodes {
+		n.born, n.turned = w.of(n.Object)
+	}
 }
 
 // What has come between two looks came between them, whatever clocks say of it, and
@@ -77,4 +88,48 @@ func TestTheFirstLookBelieves(t *testing.T) {
 	if n.ReadySince().Before(n.Registered()) {
 		t.Errorf("it was Ready at %s, and came at %s", n.ReadySince(), n.Registered())
 	}
+}
+
+// Of two Nodes that name one machine the one that was seen first has it, whatever the
+// API server's clock says of the other, while the cloud names its machines or does not.
+func TestWhoWasSeenFirstHasTheMachine(t *testing.T) {
+	const id = "ocid1.instance.oc1..m"
+	for _, off := range []time.Duration{0, -10 * time.Minute, -26 * time.Hour, 10 * time.Minute} {
+		for _, cloud := range []cloudprovider.Cloud{
+			{Pools: []cloudprovider.NodePool{{ID: "p"}}, Instances: map[cloudprovider.PoolID][]cloudprovider.Instance{"p": {{ID: id}}}},
+			{Pools: []cloudprovider.NodePool{{ID: "p"}}, Err: errors.New("away")},
+			{Err: errors.New("away")},
+		} {
+			pool := v1alpha1.Pool{Spec: v1alpha1.PoolSpec{NodePoolID: "p"}, Status: v1alpha1.PoolStatus{NodePoolID: "p", Conditions: []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue}}}}
+			node := func(name string, born time.Time) corev1.Node {
+				n := *watched(name, born, born, corev1.ConditionTrue).Object
+				n.Spec.ProviderID, n.Annotations = id, map[string]string{v1alpha1.AnnotationNodePoolID: "p"}
+				return n
+			}
+			w, now := &witness{}, tenOClock
+			o := Objects{Pools: []v1alpha1.Pool{pool}, Nodes: []corev1.Node{node("n1", now.Add(-time.Minute))}}
+			w.note(o.Nodes, now, 0)
+			now = now.Add(15 * time.Second)
+			o.Nodes = append(o.Nodes, node("0-impostor", now.Add(off)))
+			w.note(o.Nodes, now, 0)
+			s := join(o, nil, newRoll(), cloud, now, w)
+			var has []string
+			for _, p := range s.Pools {
+				has = append(has, called(p.Nodes)...)
+			}
+			for _, p := range s.Orphans {
+				has = append(has, called(p.Nodes)...)
+			}
+			if len(has) != 1 || has[0] != "n1" {
+				t.Errorf("clock %s ahead, cloud %v: the machine is that of %q", off, cloud, has)
+			}
+		}
+	}
+}
+
+func called(nodes []*Node) (out []string) {
+	for _, n := range nodes {
+		out = append(out, n.Name())
+	}
+	return out
 }

@@ -36,7 +36,7 @@ func (s *Snapshot) unheard() {
 	first := map[cloudprovider.InstanceID]*Node{}
 	for _, n := range s.Unmanaged {
 		id := n.ID()
-		if there := first[id]; there == nil || n.Object.CreationTimestamp.Before(&there.Object.CreationTimestamp) {
+		if there := first[id]; there == nil || n.Registered().Before(there.Registered()) {
 			first[id] = n
 		}
 	}
