@@ -75,7 +75,7 @@ func (g *globals) prefly(ctx context.Context, name, to string) (cycle.Preflight,
 	}
 	g.oci.book.from(c.client)
 	fleet := cloudprovider.NewFleet(provider, cloudprovider.FleetOptions{DryRun: true, Refresh: time.Minute})
-	o := &world.Observer{Clock: c.clock, Reader: c.client, Fleet: fleet, ControlPlane: func() string { return c.version }}
+	o := &world.Observer{Clock: c.clock, Reader: c.client, Fleet: fleet, ControlPlane: func() string { return c.version }, Glance: true}
 	s, err := o.Observe(ctx)
 	if err != nil {
 		return cycle.Preflight{}, err

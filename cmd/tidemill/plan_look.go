@@ -64,7 +64,7 @@ func (g *globals) look(ctx context.Context) (*planLook, error) {
 	g.oci.book.from(c.client)
 	// The look is shared: what scale, cycle and doctor say is of one moment.
 	fleet := cloudprovider.NewFleet(provider, cloudprovider.FleetOptions{DryRun: true, Refresh: time.Minute})
-	o := &world.Observer{Clock: c.clock, Reader: c.client, Fleet: fleet, ControlPlane: func() string { return c.version }}
+	o := &world.Observer{Clock: c.clock, Reader: c.client, Fleet: fleet, ControlPlane: func() string { return c.version }, Glance: true}
 	s, err := o.Observe(ctx)
 	if err != nil {
 		return nil, err

@@ -91,8 +91,11 @@ func (n *Node) Kubernetes() string {
 }
 
 // Created is when the node came to be: the instance's birth if the cloud tells,
-// else the Node's. The zero time when nobody tells.
+// within what was seen of it, else the Node's. The zero time when nobody tells.
 func (n *Node) Created() time.Time {
+	if !n.made.IsZero() {
+		return n.made
+	}
 	if n.Instance != nil && !n.Instance.Created.IsZero() {
 		return n.Instance.Created
 	}

@@ -38,7 +38,11 @@ type Observer struct {
 	// Clock, if not nil, knows how far the API server's clock is off.
 	Clock *skew.Meter
 
-	seen witness // of Nodes; whoever has the turn
+	// Glance is whether there is but one look: machines are as old then as the cloud
+	// says, since nobody has watched them.
+	Glance bool
+
+	seen witness // of Nodes and machines; whoever has the turn
 
 	// One look at a time: the verbs' loops would read the same twice. Whoever waits
 	// behind a cloud that does not answer can be called off, which a mutex would
@@ -102,6 +106,9 @@ func (o *Observer) Observe(ctx context.Context) (*Snapshot, error) {
 	}
 	s := join(objects, pods, r, cloud, now, &o.seen)
 	s.Ahead = ahead
+	if !o.Glance {
+		o.seen.meet(s)
+	}
 	o.Fleet.SetBounds(s.bounds())
 	if o.ControlPlane != nil {
 		s.ControlPlane = o.ControlPlane()

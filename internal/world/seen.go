@@ -5,6 +5,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/tidemill/tidemill/cloudprovider"
 )
 
 // When a Node came and since when it is Ready, or not, the API server and its kubelet
@@ -21,6 +23,9 @@ import (
 type witness struct {
 	last  time.Time
 	nodes map[types.UID]testimony
+
+	machines map[cloudprovider.InstanceID]arrival // see arrival.go
+	listed   map[cloudprovider.PoolID]time.Time   // when each pool's whole list was last heard
 }
 
 type testimony struct {

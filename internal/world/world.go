@@ -197,4 +197,5 @@ type Node struct {
 	MarkErr error
 
 	born, turned time.Time // see seen.go; zero if nobody watches
+	made, met    time.Time // see arrival.go; likewise
 }
