@@ -237,8 +237,14 @@ func (d *decision) unregistered(n stale) {
 // old is whether a node that is not Ready has had its time to become so. A
 // Ready one that nobody has examined may carry load and is never old.
 func (d *decision) old(n *world.Node) bool {
-	created := n.Created()
-	return n.Stage() != world.StageGated && !created.IsZero() && d.s.Now.Sub(created) >= d.joinTimeout()
+	return n.Stage() != world.StageGated && !n.Created().IsZero() && d.hadTime(n, n.Created())
+}
+
+// hadTime is whether what is waited for since then has had its time, and had it under
+// our eyes: the cloud's clock may have been set since it dated the machine, and who has
+// just begun would give up one of a minute for one of a day.
+func (d *decision) hadTime(n *world.Node, since time.Time) bool {
+	return min(d.s.Now.Sub(since), n.Watched(d.s.Now)) >= d.joinTimeout()
 }
 
 func (d *decision) mark(n stale, run *v1alpha1.CycleStatus) {

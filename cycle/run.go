@@ -170,7 +170,7 @@ func (d *decision) late(n *world.Node, run *v1alpha1.CycleStatus) bool {
 	if !coming(n) && d.lacks[n] == "" {
 		return false
 	}
-	return d.born(n, run) && d.s.Now.Sub(d.awaited(n)) >= d.joinTimeout() && n.Mark == nil
+	return d.born(n, run) && d.hadTime(n, d.awaited(n)) && n.Mark == nil
 }
 
 // awaited is since when a new node is waited for: since it was made or, if nothing

@@ -104,7 +104,7 @@ func (s *shrinking) bad(p *pool, n *world.Node) (Reason, time.Time) {
 			return Unready, at
 		}
 	case world.StageJoining:
-		if s.late(n) {
+		if s.late(n) && n.Watched(s.s.Now) > s.p.JoinTimeout {
 			return NeverReady, n.Created()
 		}
 	}
