@@ -144,8 +144,8 @@ func idle(ctx context.Context, c client.Client, namespace string, now time.Time)
 	if err != nil {
 		return blind(fmt.Errorf("get Lease tidemill in %s: %w", namespace, err))
 	}
-	if t, held := holder(&l, now); held {
-		return &failure{exitNo, fmt.Errorf("the daemon runs: %s holds the Lease tidemill in %s", t.identity, namespace),
+	if asTold(now)(&l) {
+		return &failure{exitNo, fmt.Errorf("the daemon runs: %s holds the Lease tidemill in %s", holder(&l).identity, namespace),
 			[]string{"stop it first: kubectl -n " + namespace + " scale deployment tidemill --replicas 0"}}
 	}
 	return nil

@@ -61,29 +61,71 @@ func lock(c *cluster, f runFlags) (resourcelock.Interface, error) {
 
 // tenants are all who hold a Lease of this name now. It takes the right to list
 // Leases of that name only.
-func tenants(ctx context.Context, c client.Reader, now time.Time) ([]tenant, error) {
+func tenants(ctx context.Context, c client.Reader, held func(*coordinationv1.Lease) bool) ([]tenant, error) {
 	var list coordinationv1.LeaseList
 	if err := c.List(ctx, &list, client.MatchingFields{"metadata.name": leaseName}); err != nil {
 		return nil, fmt.Errorf("list leases %s: %w", leaseName, err)
 	}
 	var out []tenant
 	for i := range list.Items {
-		if t, held := holder(&list.Items[i], now); held {
-			out = append(out, t)
+		if l := &list.Items[i]; held(l) {
+			out = append(out, holder(l))
 		}
 	}
 	return out, nil
 }
 
-// holder is who holds the Lease, if anybody still does.
-func holder(l *coordinationv1.Lease, now time.Time) (tenant, bool) {
+// holder is who signed the Lease last.
+func holder(l *coordinationv1.Lease) tenant {
+	t := tenant{namespace: l.Namespace, since: l.CreationTimestamp.Time}
+	if l.Spec.HolderIdentity != nil {
+		t.identity = *l.Spec.HolderIdentity
+	}
+	if l.Spec.AcquireTime != nil {
+		t.since = l.Spec.AcquireTime.Time
+	}
+	return t
+}
+
+// asTold is whether the Lease is held, if its holder's clock is as ours: all that one
+// look can say.
+func asTold(now time.Time) func(*coordinationv1.Lease) bool {
+	return func(l *coordinationv1.Lease) bool { return signed(l) && now.Before(l.Spec.RenewTime.Add(lasts(l))) }
+}
+
+func signed(l *coordinationv1.Lease) bool {
 	s := l.Spec
-	if s.HolderIdentity == nil || *s.HolderIdentity == "" || s.RenewTime == nil || s.LeaseDurationSeconds == nil {
-		return tenant{}, false
+	return s.HolderIdentity != nil && *s.HolderIdentity != "" && s.RenewTime != nil && s.LeaseDurationSeconds != nil
+}
+
+func lasts(l *coordinationv1.Lease) time.Duration {
+	return time.Duration(*l.Spec.LeaseDurationSeconds) * time.Second
+}
+
+// sightings tell by our own clock who renews a Lease: it is held as long as what
+// stands in it changes, whatever time that is. The clock of a machine that is half a
+// minute behind had hidden an installation, and one ahead keeps a dead one alive.
+type sightings map[string]sighting // by namespace
+
+type sighting struct {
+	renewed time.Time // as it stands there
+	at      time.Time // when it was first seen, by our clock
+	moved   bool      // it has changed under our eyes
+}
+
+// held is asTold's answer for a Lease that is seen for the first time, and what was
+// seen of it for any other.
+func (s sightings) held(now time.Time) func(*coordinationv1.Lease) bool {
+	return func(l *coordinationv1.Lease) bool {
+		if !signed(l) {
+			delete(s, l.Namespace)
+			return false
+		}
+		before, known := s[l.Namespace]
+		if renewed := l.Spec.RenewTime.Time; !known || !renewed.Equal(before.renewed) {
+			before = sighting{renewed: renewed, at: now, moved: known}
+			s[l.Namespace] = before
+		}
+		return (before.moved || asTold(before.at)(l)) && now.Before(before.at.Add(lasts(l)))
 	}
-	t := tenant{namespace: l.Namespace, identity: *s.HolderIdentity, since: l.CreationTimestamp.Time}
-	if s.AcquireTime != nil {
-		t.since = s.AcquireTime.Time
-	}
-	return t, now.Before(s.RenewTime.Add(time.Duration(*s.LeaseDurationSeconds) * time.Second))
 }

@@ -50,9 +50,10 @@ func (n *neighbours) Check() error {
 // Start implements manager.Runnable: it runs from the moment that this process
 // leads, and an error ends the process.
 func (n *neighbours) Start(ctx context.Context) error {
+	seen := sightings{}
 	for {
 		wait := n.every
-		list, err := tenants(ctx, n.client, time.Now())
+		list, err := tenants(ctx, n.client, seen.held(time.Now()))
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -117,7 +118,7 @@ func refusal(t tenant, own string) error {
 // meet tells at the start who else is there: another installation ends this one,
 // another version in the own namespace is waited for.
 func meet(ctx context.Context, c client.Reader, own, version string, log *slog.Logger) error {
-	list, err := tenants(ctx, c, time.Now())
+	list, err := tenants(ctx, c, asTold(time.Now()))
 	if apierrors.IsForbidden(err) {
 		return nil // the missing right is told with the others
 	}
