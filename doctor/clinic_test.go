@@ -121,6 +121,16 @@ func (c *clinic) young(name string, age time.Duration) *corev1.Node {
 	return n
 }
 
+// silentYoung is a node that joined a while ago, was never examined and is silent, with
+// a pod on it that an ordinary Deployment put there.
+func (c *clinic) silentYoung(name string) *corev1.Pod {
+	set(c.young(name, 5*time.Minute), corev1.NodeReady, corev1.ConditionUnknown, c.Now.Add(-time.Minute))
+	p := c.AddPod("web", "0", "0", worldtest.On(name), worldtest.OwnedBy("ReplicaSet", "web"))
+	p.Spec.Tolerations = []corev1.Toleration{{Key: corev1.TaintNodeNotReady, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute}} // as admission does
+	p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionFalse, LastTransitionTime: metav1.NewTime(c.Now.Add(-time.Minute))}}
+	return p
+}
+
 // examine looks once.
 func (c *clinic) examine(t testing.TB) []Case {
 	t.Helper()

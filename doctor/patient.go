@@ -1,10 +1,14 @@
 package doctor
 
 import (
+	"slices"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	schedulinghelpers "k8s.io/component-helpers/scheduling/corev1"
+	"k8s.io/klog/v2"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/cloudprovider"
@@ -64,10 +68,34 @@ func (p Patient) Examined() bool {
 	return c != nil && c.Status != corev1.ConditionUnknown
 }
 
-// Joining is whether the node is in the grace of its first boot: young, and
-// never yet examined.
+// Joining is whether the node is in the grace of its first boot: young, never yet
+// examined, and none that worked before anybody came to examine it.
 func (p Patient) Joining() bool {
-	return !p.Examined() && p.Now.Sub(p.Node.Created()) < p.Grace
+	return !p.Examined() && p.Now.Sub(p.Node.Created()) < p.Grace && !p.fellSilent()
+}
+
+// fellSilent is whether a kubelet that is not heard of has been Ready before: it runs a
+// pod that the scheduler puts on no node that is not. While nobody led, nodes join, work
+// and die together; taken for nodes in their first boot they are no sign of what they
+// have in common, and one is repaired after the other.
+func (p Patient) fellSilent() bool {
+	c := p.Node.Condition(corev1.NodeReady)
+	return c != nil && c.Status == corev1.ConditionUnknown && slices.ContainsFunc(p.Node.Pods, placedWhenReady)
+}
+
+// placedWhenReady is whether a pod that runs, and is not Ready since its kubelet is
+// silent, was put where it is when the node was Ready.
+func placedWhenReady(pod *corev1.Pod) bool {
+	ready := podCondition(pod, corev1.PodReady)
+	if pod.Status.Phase != corev1.PodRunning || ready == nil || ready.Status == corev1.ConditionTrue {
+		return false
+	}
+	if owner := metav1.GetControllerOf(pod); owner != nil && (owner.Kind == "DaemonSet" || owner.Kind == "Node") {
+		return false // these run on any node, and as its first
+	}
+	gate := []corev1.Taint{{Key: corev1.TaintNodeNotReady, Effect: corev1.TaintEffectNoSchedule}}
+	_, repelled := schedulinghelpers.FindMatchingUntoleratedTaint(klog.Background(), gate, pod.Spec.Tolerations, nil, false)
+	return repelled
 }
 
 // Leaving is whether the node is being deleted, or restarted: what fails then is

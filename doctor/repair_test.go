@@ -267,6 +267,7 @@ func TestBrakeCauses(t *testing.T) {
 				set(n, corev1.NodeReady, corev1.ConditionFalse, n.CreationTimestamp.Time)
 			}
 		}, BrakeNotJoining},
+		{"one that worked before anybody examined it is silent, too", func(c *clinic) { c.silentYoung("n2") }, BrakeTooManyBroken},
 		{"three began to be silent within ten minutes", func(c *clinic) {
 			c.roomy()
 			c.condemn("n2", 8*time.Minute)

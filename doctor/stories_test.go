@@ -123,6 +123,18 @@ var stories = []story{
 		c.young("n1", 21*time.Minute)
 		c.ready(corev1.ConditionFalse, 21*time.Minute)
 	}, Fail, "KubeletNotReady"},
+	{"young, and worked before it fell silent", "ready", func(c *clinic) { c.silentYoung("n1") }, Fail, "KubeletSilent"},
+	{"young and silent, and only daemons run", "ready", func(c *clinic) {
+		worldtest.OwnedBy("DaemonSet", "web")(c.silentYoung("n1"))
+	}, Unknown, ReasonJoining},
+	{"young and silent, and what runs would run anywhere", "ready", func(c *clinic) {
+		c.silentYoung("n1").Spec.Tolerations = []corev1.Toleration{{Operator: corev1.TolerationOpExists}}
+	}, Unknown, ReasonJoining},
+	{"young and silent, and nothing was begun", "ready", func(c *clinic) { c.silentYoung("n1").Status.Phase = corev1.PodPending }, Unknown, ReasonJoining},
+	{"young and not Ready with pods, and heard", "ready", func(c *clinic) {
+		c.silentYoung("n1")
+		c.ready(corev1.ConditionFalse, time.Minute)
+	}, Unknown, ReasonJoining},
 	{"young and examined", "ready", func(c *clinic) {
 		c.young("n1", 5*time.Minute)
 		set(c.node("n1"), v1alpha1.NodeConditionProblem, corev1.ConditionFalse, c.Now)
