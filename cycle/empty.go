@@ -49,8 +49,7 @@ func (d *decision) skip(n *world.Node, r Reason, message string) {
 	if r == TimedOut {
 		tries++
 	}
-	wait := min(d.policy.SkipFor<<min(max(tries-1, 0), maxSkips), maxSkips*d.policy.SkipFor)
-	until := d.s.Now.Add(wait).UTC().Truncate(time.Second)
+	until := d.s.Now.Add(d.policy.skipFor(tries)).UTC().Truncate(time.Second)
 	s := nodeStep(Skip, n)
 	s.Reason, s.Message, s.Until, s.Tries = r, message, &until, tries
 	d.do(s)

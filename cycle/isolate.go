@@ -210,7 +210,7 @@ func (d *decision) takeable(n stale) bool {
 		d.unregistered(n)
 	case d.protected(n.Node):
 		d.block(n.Node, DoNotDisrupt, "annotation "+v1alpha1.AnnotationDoNotDisrupt+" protects the node")
-	case d.s.Now.Before(until):
+	case d.s.Now.Before(until) && !d.eased(n.Node):
 		d.block(n.Node, DrainSkipped, "its drain ran out of time; it is tried again at "+clock(&until))
 	case n.reason == JoinTimeout || n.reason == Surplus:
 		return true

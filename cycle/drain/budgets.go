@@ -1,7 +1,9 @@
 package drain
 
 import (
+	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -19,6 +21,16 @@ func selecting(pod *corev1.Pod, pdbs []*policyv1.PodDisruptionBudget) []*policyv
 		}
 	}
 	return out
+}
+
+// Allowed is whether all of the node's pods could be asked to leave now, each on its
+// own: none is refused, and each budget that counts one of them allows a disruption.
+func (t Target) Allowed(now time.Time) bool {
+	c := t.Classify(now)
+	return len(c.Blocked) == 0 && !slices.ContainsFunc(slices.Concat(c.Evictable, c.Daemons), func(p *corev1.Pod) bool {
+		b := selecting(p, t.PDBs)
+		return len(b) > 1 || len(b) == 1 && (b[0].Status.ObservedGeneration < b[0].Generation || b[0].Status.DisruptionsAllowed < 1)
+	})
 }
 
 // Selects is whether the budget counts the pod.

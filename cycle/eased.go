@@ -1,0 +1,34 @@
+package cycle
+
+import (
+	"slices"
+	"time"
+
+	"github.com/tidemill/tidemill/cycle/drain"
+	"github.com/tidemill/tidemill/internal/world"
+)
+
+// A drain that runs out of time doubles for how long its node is left alone, since
+// most budgets that allowed nothing for minutes go on so. Where a run takes many nodes
+// at once it is another matter: the pods of one application share one budget, each
+// drain waits for the others, and the last ones are given up although nothing is
+// wrong. Once the others are through, their nodes are all that is left, and to leave
+// them alone for an hour would be a run that hangs.
+
+// skipFor is how long a node is left alone after so many drains that ran out of time.
+func (p Policy) skipFor(times int) time.Duration {
+	return min(p.SkipFor<<min(max(times-1, 0), maxSkips), maxSkips*p.SkipFor)
+}
+
+// eased is whether what kept the node is over before its time is: no other node of the
+// pool is being emptied, nothing on it is refused, and each budget of its pods allows an
+// eviction now. It is never so before the first of the doubled times is over.
+func (d *decision) eased(n *world.Node) bool {
+	until, times, _ := skipped(n)
+	gaveUp := until.Add(-d.policy.skipFor(times))
+	if n.Object == nil || times < 2 || d.s.Now.Before(gaveUp.Add(d.policy.SkipFor)) || slices.ContainsFunc(d.pool.Nodes, emptying) {
+		return false
+	}
+	t := drain.Target{Node: n.Object, Pods: n.Pods, Around: around(d.s), Terms: terms(d.pool)}
+	return t.Allowed(d.s.Now)
+}
