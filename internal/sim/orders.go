@@ -31,11 +31,12 @@ type orders struct {
 	// looked is when the pods of a node were last listed, live; bound, when a pod was
 	// put on a node by its name.
 	looked, bound map[string]time.Time
+	freed         map[string]time.Time // Nodes by UID, when a person made them schedulable
 }
 
 func newOrders() orders {
 	return orders{wished: map[string]int{}, inDoubt: map[string]bool{}, heard: map[string]time.Time{}, walls: map[string]time.Time{}, walked: map[string]int{},
-		looked: map[string]time.Time{}, bound: map[string]time.Time{}}
+		looked: map[string]time.Time{}, bound: map[string]time.Time{}, freed: map[string]time.Time{}}
 }
 
 // loop is the one that asks: the second word of the key.
@@ -157,6 +158,14 @@ func (w *World) intoWall(o *op, v okesim.PoolView, to int) {
 func (w *World) cameAfterTheLook(p *corev1.Pod) bool {
 	at, ok := w.books.orders.bound[string(p.UID)]
 	looked := w.books.orders.looked[p.Spec.NodeName]
+	return ok && !looked.IsZero() && at.After(looked) && time.Since(looked) < time.Minute
+}
+
+// freedAfterTheLook is the same of a node that a person has made schedulable: whoever
+// stands still with the request in hand has seen it cordoned.
+func (w *World) freedAfterTheLook(n *corev1.Node) bool {
+	at, ok := w.books.orders.freed[string(n.UID)]
+	looked := w.books.orders.looked[n.Name]
 	return ok && !looked.IsZero() && at.After(looked) && time.Since(looked) < time.Minute
 }
 

@@ -248,6 +248,7 @@ func (w *World) cordon(n *corev1.Node, on bool) {
 		w.books.cordoned[string(n.UID)] = true
 	} else {
 		delete(w.books.cordoned, string(n.UID))
+		w.books.orders.freed[string(n.UID)] = time.Now()
 	}
 	w.api.Edit(n, func(o client.Object) { o.(*corev1.Node).Spec.Unschedulable = on })
 }

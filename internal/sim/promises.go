@@ -281,7 +281,7 @@ func (w *World) deletes(o *op, pool, instance string) {
 	// the cloud knows no condition to ask under, and what joins in those seconds has no
 	// pod to lose. A request is held up for ten of them at most and still a leader's.
 	if nodeReady(n) || time.Since(w.api.Born(n)) > 15*time.Second {
-		w.promise(keepDrained, n.Spec.Unschedulable || undone, "instance of node %s is deleted, and the node is not cordoned", n.Name)
+		w.promise(keepDrained, n.Spec.Unschedulable || undone || w.freedAfterTheLook(n), "instance of node %s is deleted, and the node is not cordoned", n.Name)
 		w.promise(keepDrained, err == nil && mark != nil || undone, "instance of node %s is deleted without a mark", n.Name)
 	}
 	w.api.Each("pods", func(o client.Object) {
