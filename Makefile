@@ -19,11 +19,14 @@ demo: build ## tell the whole story on a cluster of its own; with CI=true it end
 # The properties draw the same each time: a test of a change fails because of the change.
 test race: export RAPID_SEED ?= 1
 
-test: ## run every test
+test: ## run every test, and play HISTORIES=200 of the simulation
 	go test -timeout 40m ./...
+	go test -timeout 40m ./internal/sim -run 'TestSeeds$$' -seeds $(HISTORIES)
 	cd manifests/charttest && go test ./...
 	cd manifests/alerttest && go test ./...
 	cd internal/tools && go test ./...
+
+HISTORIES ?= 200
 
 check: lint race ## what a change must pass beside the tests
 
