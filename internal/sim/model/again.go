@@ -94,7 +94,7 @@ func (t target) page(book []metav1.ManagedFieldsEntry, manager string) int {
 
 func same(set *fieldpath.Set, e metav1.ManagedFieldsEntry) bool {
 	text, err := set.ToJSON()
-	return err == nil && !set.Empty() && bytes.Equal(text, e.FieldsV1.Raw)
+	return err == nil && !set.Empty() && bytes.Equal(text, e.FieldsV1.GetRawBytes())
 }
 
 // alone is whether nobody else loses anything: nobody has one of the fields, or none
@@ -105,7 +105,7 @@ func alone(book []metav1.ManagedFieldsEntry, mine int, all *fieldpath.Set, stand
 		if i == mine {
 			continue
 		}
-		has := read(e.FieldsV1.Raw)
+		has := read(e.FieldsV1.GetRawBytes())
 		if has == nil || has.Empty() {
 			return false
 		}
