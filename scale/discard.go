@@ -67,7 +67,8 @@ func (s *shrinking) ghost(n *world.Node) bool {
 // watchUnjoined remembers since when each machine that is no node has been watched. Its
 // age is the word of the cloud's clock, and that may have been set since it was made:
 // who has just begun would take one of three minutes for one of a day. A delete cannot
-// be undone, so a machine has its time to join under our eyes, too.
+// be undone, so a machine has its time to join under our eyes, too. [world.Node.Watched]
+// is no less than this: one whose Node somebody has deleted begins anew here.
 func (l *Loop) watchUnjoined(s *world.Snapshot) {
 	if s.CloudErr != nil {
 		return // what is not listed now is not gone

@@ -89,13 +89,15 @@ func (p *Provider) emptyForAReason(ctx context.Context) error {
 	return nil
 }
 
+// poolPages bounds a list of node pools: a cluster has a few hundred at most, and a
+// page a few dozen.
+const poolPages = 500
+
 // listPools reads the list to its end. Virtual node pools have a list of their
 // own and are not in this one.
 func (p *Provider) listPools(ctx context.Context) ([]containerengine.NodePoolSummary, error) {
 	part := func(r *containerengine.ListNodePoolsResponse) *[]containerengine.NodePoolSummary { return &r.Items }
-	var all []containerengine.NodePoolSummary
-	var page *string
-	for {
+	all, err := allPages(poolPages, "node pools", func(page *string) ([]containerengine.NodePoolSummary, *string, error) {
 		last := &p.listed
 		if page != nil { // there is more than one only with very many pools
 			last = &reread[[]containerengine.NodePoolSummary]{}
@@ -103,22 +105,11 @@ func (p *Provider) listPools(ctx context.Context) ([]containerengine.NodePoolSum
 		r, err := ask(ctx, p, last, "ListNodePools", part, func(ctx context.Context) (containerengine.ListNodePoolsResponse, error) {
 			return p.reads.ListNodePools(ctx, containerengine.ListNodePoolsRequest{CompartmentId: &p.compartment, ClusterId: &p.cluster, Page: page})
 		})
-		if err != nil {
-			return nil, err
-		}
-		for _, s := range r.Items {
-			if str(s.ClusterId) == p.cluster && s.LifecycleState != containerengine.NodePoolLifecycleStateDeleted {
-				all = append(all, s)
-			}
-		}
-		if str(r.OpcNextPage) == "" {
-			return all, nil
-		}
-		if str(r.OpcNextPage) == str(page) {
-			return nil, fmt.Errorf("page token %q twice in a row", *page)
-		}
-		page = r.OpcNextPage
-	}
+		return r.Items, r.OpcNextPage, err
+	})
+	return slices.DeleteFunc(all, func(s containerengine.NodePoolSummary) bool {
+		return str(s.ClusterId) != p.cluster || s.LifecycleState == containerengine.NodePoolLifecycleStateDeleted
+	}), err
 }
 
 // forgetOthers drops the memory of pools that are gone.

@@ -56,29 +56,23 @@ func (p *Provider) virtualPools(ctx context.Context) []cloudprovider.NodePool {
 }
 
 func (p *Provider) listVirtualPools(ctx context.Context) ([]cloudprovider.NodePool, error) {
-	var all []cloudprovider.NodePool
-	var page *string
-	for {
+	items, err := allPages(poolPages, "virtual node pools", func(page *string) ([]containerengine.VirtualNodePoolSummary, *string, error) {
 		r, err := call(ctx, p, virtualPolicy(p.readPolicy), "ListVirtualNodePools", func(ctx context.Context) (containerengine.ListVirtualNodePoolsResponse, error) {
 			return p.reads.ListVirtualNodePools(ctx, containerengine.ListVirtualNodePoolsRequest{CompartmentId: &p.compartment, ClusterId: &p.cluster, Page: page})
 		})
-		if err != nil {
-			return nil, err
-		}
-		for _, s := range r.Items {
-			if str(s.ClusterId) == p.cluster && s.LifecycleState != containerengine.VirtualNodePoolLifecycleStateDeleted {
-				all = append(all, virtualPool(s, time.Now()))
-			}
-		}
-		if str(r.OpcNextPage) == str(page) && page != nil {
-			return nil, fmt.Errorf("page token %q of virtual node pools twice in a row", *page)
-		}
-		if str(r.OpcNextPage) == "" {
-			slices.SortFunc(all, func(a, b cloudprovider.NodePool) int { return cmp.Compare(a.ID, b.ID) })
-			return all, nil
-		}
-		page = r.OpcNextPage
+		return r.Items, r.OpcNextPage, err
+	})
+	if err != nil {
+		return nil, err
 	}
+	var all []cloudprovider.NodePool
+	for _, s := range items {
+		if str(s.ClusterId) == p.cluster && s.LifecycleState != containerengine.VirtualNodePoolLifecycleStateDeleted {
+			all = append(all, virtualPool(s, time.Now()))
+		}
+	}
+	slices.SortFunc(all, func(a, b cloudprovider.NodePool) int { return cmp.Compare(a.ID, b.ID) })
+	return all, nil
 }
 
 // virtualPolicy tries once: the list is not worth a wait.
