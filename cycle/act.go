@@ -154,11 +154,16 @@ func (t *turn) drain(ctx context.Context, s Step) error {
 		return nil
 	}
 	t.draining[s.NodeUID] = true
-	progress := t.drainer.Step(ctx, t.target(n, s))
+	target := t.target(n, s)
+	target.Still = func(ctx context.Context) error { return t.stillTaken(ctx, n) }
+	progress := t.drainer.Step(ctx, target)
 	t.drains[s.NodeUID] = progress
 	t.metrics.evicted(progress.Asked)
 	t.tellBlocked(n, progress)
 	t.tellForced(n, progress)
+	if progress.Err != nil {
+		return fmt.Errorf("%s: %w", s, progress.Err)
+	}
 	if !progress.Empty {
 		return nil
 	}

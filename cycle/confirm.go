@@ -13,6 +13,7 @@ import (
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/cloudprovider"
+	"github.com/tidemill/tidemill/internal/world"
 )
 
 // confirm asks the API server, past the cache, whether the pool is as it was
@@ -67,6 +68,22 @@ func (t *turn) asAsked(ctx context.Context, pool string) (*v1alpha1.Pool, error)
 		return nil, fmt.Errorf("confirm pool %s: %w", pool, cloudprovider.ErrConflict)
 	}
 	return &live, nil
+}
+
+// stillTaken is an error unless the live Node is the one that was taken, cordoned and
+// with the mark that the snapshot has. It is asked before pods are evicted: whoever has
+// made the node schedulable wants it back, with what runs there.
+func (t *turn) stillTaken(ctx context.Context, n *world.Node) error {
+	var live corev1.Node
+	err := t.Live.Get(ctx, client.ObjectKeyFromObject(n.Object), &live)
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("read node %s: %w", n.Name(), err)
+	}
+	const mark = v1alpha1.AnnotationDisruption
+	if err != nil || live.UID != n.Object.UID || !live.Spec.Unschedulable || live.Annotations[mark] != n.Object.Annotations[mark] {
+		return fmt.Errorf("node %s was taken back or is another one: %w", n.Name(), cloudprovider.ErrConflict)
+	}
+	return nil
 }
 
 // sameRun compares what identifies a run, and its size.

@@ -1,6 +1,7 @@
 package cycle
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -145,6 +146,44 @@ func TestAMachineWithTwoNodesIsEndedWhenBothAreEmpty(t *testing.T) {
 			if ended := slices.Contains(strings.Fields(s.calls()), "Delete"); ended == crowded {
 				t.Errorf("pods on the other node: %v, the machine was ended: %v (%s)", crowded, ended, s.calls())
 			}
+		})
+	}
+}
+
+// A look finds it, too, before a pod is asked to leave: the cache may not have heard for
+// minutes that somebody has taken the node back.
+func TestALiveLookBeforePodsLeave(t *testing.T) {
+	for name, change := range map[string]func(*corev1.Node){
+		"as it was":         nil,
+		"uncordoned":        func(n *corev1.Node) { n.Spec.Unschedulable = false },
+		"unmarked":          func(n *corev1.Node) { delete(n.Annotations, v1alpha1.AnnotationDisruption) },
+		"namesake":          func(n *corev1.Node) { n.UID = "another" },
+		"marked by another": func(n *corev1.Node) { drainedMark(n, time.Now()) },
+		"gone":              func(*corev1.Node) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pass(t, small, func(t *testing.T, s *simulation) {
+				s.town.watch = nil
+				victim := s.anyNode()
+				s.edit(victim, func(n *corev1.Node) {
+					at := time.Now().Add(-time.Hour)
+					kube.SetMark(n, kube.Cordon(n, kube.Mark{Cause: kube.CauseCycle, Reason: string(Outdated), Since: at, DrainStarted: &at}))
+				})
+				asked := 0
+				s.town.evicted = func(bool) { asked++ }
+				turn := s.turn(t)
+				step := Step{Kind: Drain, Pool: "workers", PoolID: s.id, Node: victim, NodeUID: s.town.nodes[victim].UID, Instance: cloudprovider.InstanceID(victim)}
+				if change != nil {
+					s.edit(victim, change)
+				}
+				if name == "gone" {
+					delete(s.town.nodes, victim)
+				}
+				err := turn.step(t.Context(), step)
+				if (asked > 0) != (change == nil) || errors.Is(err, cloudprovider.ErrConflict) != (change != nil) {
+					t.Errorf("%d pods were asked to leave, %v", asked, err)
+				}
+			})
 		})
 	}
 }

@@ -10,8 +10,11 @@
 // second, spin on a refused eviction when a field is left zero, and forget
 // everything when the process dies. Here nothing waits: Step is called when
 // something has changed and on every tick, does what is due, and returns. It reads
-// what the informers know and costs the API server nothing but evictions. The only
+// what the informers know and costs the API server little but evictions. The only
 // memory is when a pod may be asked again, and losing it costs one early request.
+// What a cache cannot be believed in is that a node may be emptied at all: a watch that
+// is silent for minutes does not tell that a person has taken the node back. So the
+// caller is asked before the first pod of a step is ([Target.Still]).
 //
 // A pod leaves through the Eviction API or not at all, unless the user's policy
 // says otherwise ([Terms].Force), and then one at a time and told. Why one does
@@ -71,7 +74,8 @@ func (d *Drainer) Step(ctx context.Context, t Target) Progress {
 	for _, pod := range q.due {
 		s.offer(ctx, pod, &p)
 	}
-	d.force(ctx, s, c, &p)
+	d.force(ctx, &s, c, &p)
+	p.Err = s.err
 	sort.Slice(p.Blocked, func(i, j int) bool { return p.Blocked[i].Pod < p.Blocked[j].Pod })
 	p.Empty = p.Left == 0 && len(p.Waiting) == 0
 	return p
@@ -84,6 +88,17 @@ type session struct {
 	now   time.Time
 	turns map[types.UID]turn
 	moved string // a pod with volumes that was granted just now
+	asked bool   // whether the node is still to be emptied was asked, with err for an answer
+	err   error
+}
+
+// stands is whether the node is still to be emptied. Only who is about to make a pod
+// leave asks, and one answer serves the step.
+func (s *session) stands(ctx context.Context) bool {
+	if s.t.Still != nil && !s.asked {
+		s.asked, s.err = true, s.t.Still(ctx)
+	}
+	return s.err == nil
 }
 
 // offer asks the pod to leave, unless another with volumes is on its way.
@@ -127,8 +142,8 @@ func (d *Drainer) ask(ctx context.Context, pod *corev1.Pod, s *session, asked ma
 	if !was.due(s.t.PDBs, s.now) {
 		return was.block
 	}
-	if !d.take(s.now) {
-		return was.block // the rate is spent; the next tick goes on
+	if !s.stands(ctx) || !d.take(s.now) {
+		return was.block // or the rate is spent; the next tick goes on
 	}
 	err := d.evict(ctx, eviction(pod))
 	answer := classifyAnswer(pod, s.t.Around, err)

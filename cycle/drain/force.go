@@ -16,7 +16,7 @@ const forceGap = 30 * time.Second
 // force deletes one pod that the Eviction API refuses, if the user's policy says
 // so: with its own grace period, when no other pod is leaving the node, and never
 // one that an annotation protects or that nobody would make again.
-func (d *Drainer) force(ctx context.Context, s session, c Classes, p *Progress) {
+func (d *Drainer) force(ctx context.Context, s *session, c Classes, p *Progress) {
 	if !s.t.Force || len(c.Leaving) > 0 || p.Asked[Evicted] > 0 {
 		return
 	}
@@ -25,7 +25,7 @@ func (d *Drainer) force(ctx context.Context, s session, c Classes, p *Progress) 
 		if pod == nil || !b.Reason.refusal() {
 			continue
 		}
-		if !d.mayForce(s.now) {
+		if !s.stands(ctx) || !d.mayForce(s.now) {
 			return
 		}
 		err := d.client.CoreV1().Pods(pod.Namespace).Delete(ctx, pod.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &pod.UID}})

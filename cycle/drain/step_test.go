@@ -1,6 +1,7 @@
 package drain
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -131,6 +132,48 @@ func TestForce(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Whether the node is still to be emptied is asked once a step, before the first pod
+// is, and not by a step that asks none.
+func TestAStepAsksFirst(t *testing.T) {
+	for name, c := range map[string]struct {
+		still   error
+		evicted int
+	}{
+		"still to be emptied": {nil, 2},
+		"taken back":          {errors.New("taken back"), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				set, asked := evictions(func(string) error { return refused(0, noMore) }, pod("a"), pod("b"))
+				questions, d := 0, New(set)
+				target := Target{Node: node(corev1.ConditionTrue), Cordoned: time.Now()}
+				target.Still = func(context.Context) error { questions++; return c.still }
+				if p := d.Step(t.Context(), Target{Node: target.Node, Still: target.Still}); questions != 0 || p.Err != nil {
+					t.Fatalf("%d questions for a node without pods, %v", questions, p.Err)
+				}
+				p := d.Step(t.Context(), seen(t, set, target))
+				if len(*asked) != c.evicted || questions != 1 || !errors.Is(p.Err, c.still) {
+					t.Fatalf("%d asked to leave, %d questions, %v; want %d, 1, %v", len(*asked), questions, p.Err, c.evicted, c.still)
+				}
+			})
+		})
+	}
+}
+
+// A pod that was refused before is not deleted from a node that was taken back since.
+func TestForceAsksFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		set, _ := evictions(func(string) error { return refused(0, noMore) }, pod("a"))
+		deletes, d := forbidding(set, nil), New(set)
+		target := Target{Node: node(corev1.ConditionTrue), Cordoned: time.Now()}
+		d.Step(t.Context(), seen(t, set, target))
+		target.Force, target.Still = true, func(context.Context) error { return errors.New("taken back") }
+		if p := d.Step(t.Context(), seen(t, set, target)); *deletes != 0 || p.Err == nil {
+			t.Errorf("%d deletions, %v", *deletes, p.Err)
+		}
+	})
 }
 
 func TestDryRunAsksNothingOfAPod(t *testing.T) {

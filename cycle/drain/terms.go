@@ -1,6 +1,7 @@
 package drain
 
 import (
+	"context"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -19,6 +20,9 @@ type Target struct {
 	// is being drained, Excluded since when load balancers send it no traffic. A
 	// zero time is one that has not come.
 	Cordoned, Started, Excluded time.Time
+	// Still is an error unless the node is to be emptied yet, by the API server's own
+	// word. It is asked at most once a step, before the first pod is; nil is not asked.
+	Still func(context.Context) error
 	Terms
 	Around
 }
@@ -70,6 +74,8 @@ type Progress struct {
 	Asked map[Reason]int
 	// Forced are the pods that this step deleted against the refusal named.
 	Forced []Block
+	// Err is why no pod was asked, whose turn it was: what [Target.Still] answered.
+	Err error
 }
 
 // Block is a pod that does not leave, and why.

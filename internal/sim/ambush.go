@@ -44,9 +44,23 @@ func (w *World) spring(ops []*op) bool {
 
 const nodesPath = "/api/v1/nodes/"
 
-// looksAtNode is the live look at one node before its machine is deleted.
+// looksAtNode is a live look at one node.
 func looksAtNode(o *op) bool {
 	return o.kube != nil && o.kube.Method == "GET" && strings.HasPrefix(o.kube.Path, nodesPath)
+}
+
+// looksAtEmpty is the live look at a node before its machine is deleted; the looks
+// before it are those before its pods are asked to leave.
+func (w *World) looksAtEmpty(o *op) bool {
+	if !looksAtNode(o) {
+		return false
+	}
+	n := w.nodeIn(o)
+	if n == nil {
+		return false
+	}
+	m, err := kube.MarkOf(n)
+	return err == nil && m != nil && m.Drained != nil
 }
 
 // looksAtPods is the live look at one node's pods, likewise.

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/internal/kube"
 	"github.com/tidemill/tidemill/internal/okesim"
 )
 
@@ -37,17 +38,17 @@ var moments = []struct {
 	{"the cloud does not answer", func(w *World) { w.silence() }},
 	{"a pause that is not seen", func(w *World) {
 		if id := w.running(); id != "" {
-			w.blind()
+			w.blind("/pools?")
 			w.pausePool(id, true)
 		}
 	}},
 	{"an abort that is not seen", func(w *World) {
 		if id := w.running(); id != "" {
-			w.blind()
+			w.blind("/pools?")
 			w.abort(id)
 		}
 	}},
-	{"a node that is about to be deleted is made schedulable", func(w *World) { w.await(looksAtNode, w.uncordonFirst) }},
+	{"a node that is about to be deleted is made schedulable", func(w *World) { w.await(w.looksAtEmpty, w.uncordonFirst) }},
 	{"a node that is about to be cordoned is cordoned", func(w *World) { w.await(cordons, w.cordonFirst) }},
 	{"a pool that is about to be resized is resized", func(w *World) { w.await(resizesPool, w.resizeFirst) }},
 	{"a pod is put on a node that is empty", func(w *World) { w.await(looksAtPods, w.bindByName) }},
@@ -69,6 +70,7 @@ var moments = []struct {
 		w.raiseWall(id, okesim.RegisterTimeout)
 		w.askFor(id, fmt.Sprint("bad-", w.step))
 	}},
+	{"a node that is emptied is taken back, and that is not seen", func(w *World) { w.takeBack() }},
 }
 
 func (w *World) moment() {
@@ -171,11 +173,27 @@ func (w *World) running() string {
 	return list[w.tape.Pick(len(list))]
 }
 
-// blind keeps the news of Pools from everybody who watches them.
-func (w *World) blind() {
+// takeBack is a person who wants a node that is being emptied, and a watch that does
+// not tell.
+func (w *World) takeBack() {
+	var list []*corev1.Node
+	w.api.Each("nodes", func(o client.Object) {
+		n := o.(*corev1.Node)
+		if m, err := kube.MarkOf(n); err == nil && m != nil && m.DrainStarted != nil && m.Drained == nil && n.Spec.Unschedulable {
+			list = append(list, n)
+		}
+	})
+	if len(list) > 0 {
+		w.blind("/nodes?")
+		w.cordon(list[w.tape.Pick(len(list))], false)
+	}
+}
+
+// blind keeps the news of a resource from everybody who watches it.
+func (w *World) blind(resource string) {
 	for _, p := range w.procs {
 		for _, f := range p.feeds {
-			if strings.Contains(f.key, "/pools?") {
+			if strings.Contains(f.key, resource) {
 				f.hangs = time.Now().Add(4 * time.Minute)
 			}
 		}

@@ -32,11 +32,13 @@ type orders struct {
 	// put on a node by its name.
 	looked, bound map[string]time.Time
 	freed         map[string]time.Time // Nodes by UID, when a person made them schedulable
+	// checked is when the loop that empties nodes last read one by its name.
+	checked map[string]time.Time
 }
 
 func newOrders() orders {
 	return orders{wished: map[string]int{}, inDoubt: map[string]bool{}, heard: map[string]time.Time{}, walls: map[string]time.Time{}, walked: map[string]int{},
-		looked: map[string]time.Time{}, bound: map[string]time.Time{}, freed: map[string]time.Time{}}
+		looked: map[string]time.Time{}, bound: map[string]time.Time{}, freed: map[string]time.Time{}, checked: map[string]time.Time{}}
 }
 
 // loop is the one that asks: the second word of the key.
@@ -169,11 +171,23 @@ func (w *World) freedAfterTheLook(n *corev1.Node) bool {
 	return ok && !looked.IsZero() && at.After(looked) && time.Since(looked) < time.Minute
 }
 
-// looks notes a look at the pods of one node.
+// looks notes a look at the pods of one node, or at the node itself.
 func (w *World) looks(o *op) {
 	if name := podsLookedAt(o); name != "" {
 		w.books.orders.looked[name] = time.Now()
 	}
+	if looksAtNode(o) && o.loop() == "cycle" {
+		w.books.orders.checked[strings.TrimPrefix(o.kube.Path, nodesPath)] = time.Now()
+	}
+}
+
+// takenBack is whether a person has made the node schedulable, and whoever evicts pods
+// from it could have seen that: he has read the Node since, or not for the time that
+// the evictions of one look may take.
+func (w *World) takenBack(n *corev1.Node) bool {
+	at, ok := w.books.orders.freed[string(n.UID)]
+	checked := w.books.orders.checked[n.Name]
+	return ok && !n.Spec.Unschedulable && (!checked.Before(at) || time.Since(checked) > 2*forgiven)
 }
 
 // podsLookedAt is the node whose pods are listed, "" for any other request.

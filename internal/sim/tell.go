@@ -64,6 +64,7 @@ func (w *World) evictedFrom(p *corev1.Pod) {
 		return
 	}
 	w.undisturbed(n.Annotations[v1alpha1.AnnotationNodePoolID], "pod "+p.Name+" was evicted from node "+n.Name)
+	w.promise(keepHuman, !w.takenBack(n), "pod %s was evicted from node %s, which a person had made schedulable", p.Name, n.Name)
 }
 
 // countReads bounds what the cloud is asked in a minute: Oracle throttles, and a
