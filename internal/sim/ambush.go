@@ -66,6 +66,11 @@ func (w *World) looksAtEmpty(o *op) bool {
 // looksAtPods is the live look at one node's pods, likewise.
 func looksAtPods(o *op) bool { return o.kube != nil && podsLookedAt(o) != "" }
 
+// evicts is a pod that is asked to leave.
+func evicts(o *op) bool {
+	return o.kube != nil && o.kube.Method == "POST" && strings.HasSuffix(o.kube.Path, "/eviction")
+}
+
 // cordons is a write that puts a node's cordon on.
 func cordons(o *op) bool {
 	return o.kube != nil && o.kube.Method == "PATCH" && strings.HasPrefix(o.kube.Path, nodesPath) && strings.Contains(string(o.body), `"unschedulable":true`)
@@ -96,6 +101,20 @@ func (w *World) nodeIn(o *op) *corev1.Node {
 // uncordonFirst is a person who wants the node back.
 func (w *World) uncordonFirst(o *op) {
 	if n := w.nodeIn(o); n != nil {
+		w.cordon(n, false)
+	}
+}
+
+// takeBackUnseen is a person who wants a node back whose pods are asked to leave, and a
+// watch that does not tell.
+func (w *World) takeBackUnseen(o *op) {
+	at := strings.Split(o.kube.Path, "/") // /api/v1/namespaces/NAMESPACE/pods/NAME/eviction
+	p, ok := w.api.Find("pods", at[4], at[6]).(*corev1.Pod)
+	if !ok {
+		return
+	}
+	if n, ok := w.api.Find("nodes", "", p.Spec.NodeName).(*corev1.Node); ok && n.Spec.Unschedulable {
+		w.blind("/nodes?")
 		w.cordon(n, false)
 	}
 }

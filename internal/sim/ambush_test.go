@@ -19,11 +19,12 @@ func TestKindsOfRequests(t *testing.T) {
 		r, _ := http.NewRequest(method, "http://oci"+path, nil)
 		return &op{cloud: r, body: []byte(body)}
 	}
-	kinds := map[string]func(*op) bool{"looks at a node": looksAtNode, "looks at its pods": looksAtPods, "cordons": cordons, "resizes": resizesPool, "deletes": deletesMachine}
+	kinds := map[string]func(*op) bool{"looks at a node": looksAtNode, "looks at its pods": looksAtPods, "cordons": cordons, "evicts": evicts, "resizes": resizesPool, "deletes": deletesMachine}
 	for want, o := range map[string]*op{
 		"looks at a node":   kube("GET", "/api/v1/nodes/10.0.0.7", "", ""),
 		"looks at its pods": kube("GET", "/api/v1/pods", "fieldSelector=spec.nodeName%3D10.0.0.7", ""),
 		"cordons":           kube("PATCH", "/api/v1/nodes/10.0.0.7", "", `{"metadata":{},"spec":{"unschedulable":true}}`),
+		"evicts":            kube("POST", "/api/v1/namespaces/shop/pods/web-1/eviction", "", "{}"),
 		"resizes":           cloud("PUT", "/20180222/nodePools/ocid1.nodepool.x", `{"nodeConfigDetails":{"size":4}}`),
 		"deletes":           cloud("DELETE", "/20180222/nodePools/ocid1.nodepool.x/node/ocid1.instance.y", ""),
 	} {

@@ -103,16 +103,17 @@ func (w *World) stands(k *kubelet, n *corev1.Node, now time.Time) {
 func problem(n *corev1.Node) string { return verdict(n).Reason + ": " + verdict(n).Message }
 
 // drainsEnd checks that a drain that does not come to its end is given up in its
-// time: three minutes in all Pools here, and the daemon looks every two.
+// time: three minutes in all Pools here, and the daemon looks every two. It goes by when
+// the drain was seen to begin, and not by what the mark says of it.
 func (w *World) drainsEnd(n *corev1.Node, now time.Time) {
 	pool := n.Annotations[v1alpha1.AnnotationNodePoolID]
 	mark, err := kube.MarkOf(n)
 	if err != nil || mark == nil || mark.DrainStarted == nil || mark.Drained != nil {
 		return
 	}
-	since := latest(*mark.DrainStarted, w.healed, w.led, w.books.unpaused[pool])
+	since := latest(w.books.drains[string(n.UID)], w.healed, w.led, w.books.unpaused[pool])
 	_, paused := w.books.paused[pool]
-	w.promise(keepBounded, paused || now.Sub(since) < 8*time.Minute, "the drain of node %s has not ended %s after its begin", n.Name, now.Sub(*mark.DrainStarted))
+	w.promise(keepBounded, paused || now.Sub(since) < 8*time.Minute, "the drain of node %s has not ended %s after its begin", n.Name, now.Sub(w.books.drains[string(n.UID)]))
 }
 
 // givenBack checks that what a run had cordoned is given back soon after it was

@@ -11,7 +11,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
-	"github.com/tidemill/tidemill/internal/kube"
 	"github.com/tidemill/tidemill/internal/okesim"
 )
 
@@ -70,7 +69,7 @@ var moments = []struct {
 		w.raiseWall(id, okesim.RegisterTimeout)
 		w.askFor(id, fmt.Sprint("bad-", w.step))
 	}},
-	{"a node that is emptied is taken back, and that is not seen", func(w *World) { w.takeBack() }},
+	{"a node that is emptied is taken back, and that is not seen", func(w *World) { w.await(evicts, w.takeBackUnseen) }},
 }
 
 func (w *World) moment() {
@@ -171,22 +170,6 @@ func (w *World) running() string {
 		return ""
 	}
 	return list[w.tape.Pick(len(list))]
-}
-
-// takeBack is a person who wants a node that is being emptied, and a watch that does
-// not tell.
-func (w *World) takeBack() {
-	var list []*corev1.Node
-	w.api.Each("nodes", func(o client.Object) {
-		n := o.(*corev1.Node)
-		if m, err := kube.MarkOf(n); err == nil && m != nil && m.DrainStarted != nil && m.Drained == nil && n.Spec.Unschedulable {
-			list = append(list, n)
-		}
-	})
-	if len(list) > 0 {
-		w.blind("/nodes?")
-		w.cordon(list[w.tape.Pick(len(list))], false)
-	}
 }
 
 // blind keeps the news of a resource from everybody who watches it.

@@ -187,7 +187,7 @@ func (w *World) looks(o *op) {
 func (w *World) takenBack(n *corev1.Node) bool {
 	at, ok := w.books.orders.freed[string(n.UID)]
 	checked := w.books.orders.checked[n.Name]
-	return ok && !n.Spec.Unschedulable && (!checked.Before(at) || time.Since(checked) > 2*forgiven)
+	return ok && !n.Spec.Unschedulable && (checked.After(at) || time.Since(checked) > 2*forgiven)
 }
 
 // podsLookedAt is the node whose pods are listed, "" for any other request.

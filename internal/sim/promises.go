@@ -52,6 +52,8 @@ type books struct {
 	available map[string][]sample
 	// cordoned are nodes that a person has cordoned, by UID.
 	cordoned map[string]bool
+	// drains is when a node was last seen to begin to be emptied, by UID.
+	drains map[string]time.Time
 	// paused is since when a pool has been paused.
 	paused map[string]time.Time
 	// unpaused is when it last was no more, repairs how many were asked for by Node.
@@ -74,7 +76,7 @@ type books struct {
 }
 
 func newBooks() books {
-	return books{available: map[string][]sample{}, cordoned: map[string]bool{}, paused: map[string]time.Time{}, aborted: map[string]time.Time{}, kept: map[string]int{}, deletes: map[string]int{},
+	return books{available: map[string][]sample{}, drains: map[string]time.Time{}, cordoned: map[string]bool{}, paused: map[string]time.Time{}, aborted: map[string]time.Time{}, kept: map[string]int{}, deletes: map[string]int{},
 		unpaused: map[string]time.Time{}, repairs: map[string]int{}, orders: newOrders(), renewals: map[int64]time.Time{}}
 }
 
@@ -172,6 +174,9 @@ func (w *World) watchNode(verb string, old, next *corev1.Node) {
 	w.promise(keepUnmanaged, !w.pretends(next) || !touched(old, next), "node %s was written by %q: it has the provider ID of another", next.Name, verb)
 	mark, _ := kube.MarkOf(next)
 	before, _ := kube.MarkOf(old)
+	if mark != nil && mark.DrainStarted != nil && (before == nil || before.DrainStarted == nil) {
+		w.books.drains[string(next.UID)] = time.Now()
+	}
 	w.promise(keepOwnMarks, foreignTaint(next) == foreignTaint(old), "the other autoscaler's taint of node %s was written", next.Name)
 	w.countRepair(old, next)
 	w.watchVerdict(old, next)
