@@ -133,7 +133,8 @@ func (w *World) cordonSome(pool string, n int) {
 }
 
 // leaveBudget has a team close its budget for longer than a drain may take, and a
-// pool turned over meanwhile.
+// pool turned over meanwhile. After ten minutes, of which a stand-in needs three to come,
+// a drain that never ends would still be within the time that drainsEnd gives it.
 func (w *World) leaveBudget() {
 	var closable []*app
 	for _, a := range w.apps {
@@ -150,7 +151,7 @@ func (w *World) leaveBudget() {
 	if w.tape.Chance(400) {
 		w.errandIn(time.Duration(60+30*w.tape.Pick(6))*time.Second, "aborts it", func() { w.abort(pool) })
 	}
-	w.errandIn(10*time.Minute, "opens the budget, and uncordons", func() {
+	w.errandIn(13*time.Minute, "opens the budget, and uncordons", func() {
 		w.closeBudget(a, false)
 		w.personCordons(false)
 	})
