@@ -10,7 +10,9 @@ import (
 // it, and that clock may have been set between the making and the telling: a machine of
 // a minute is a day old then. Who watches knows better here, too. It was not listed at
 // the look before, so it is no older than that; and one that was met just now has not
-// been waited for yet, whatever its age.
+// been waited for yet, whatever its age. Nor is it younger than its Node, which was
+// written by another clock: a machine that a process finds at its first look, dated by a
+// clock that was ahead then, would be one that the run just begun has made.
 
 // lag is how far a list may be behind what was made: what is told is not doubted for it.
 const lag = time.Minute
@@ -22,16 +24,20 @@ type arrival struct {
 	after time.Time // the last whole look at its pool that did not; zero for none
 }
 
-// made is when the machine was made: as is told, within what was seen. One whose Node
-// was there before a list that left it out has been away from the list only.
+// made is when the machine was made: as is told, within what was seen, and before its
+// Node. One whose Node was there before a list that left it out has been away from the
+// list only.
 func (a arrival) made(n *Node) time.Time {
 	told := n.Instance.Created
-	switch {
-	case told.IsZero():
+	if told.IsZero() {
 		return told
-	case told.After(a.met):
-		return a.met
-	case told.Add(lag).Before(a.after) && (n.Object == nil || !n.Registered().Before(a.after)):
+	}
+	for _, latest := range []time.Time{a.met, n.Registered()} {
+		if !latest.IsZero() && told.After(latest) {
+			told = latest
+		}
+	}
+	if told.Add(lag).Before(a.after) && (n.Object == nil || !n.Registered().Before(a.after)) {
 		return a.after
 	}
 	return told

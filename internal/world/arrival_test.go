@@ -80,3 +80,24 @@ func TestAMachineThatWasLeftOutIsNotYoung(t *testing.T) {
 		t.Errorf("it was made at %s, and is said to be of %s", made, n.Created())
 	}
 }
+
+// A process that finds a machine at its first look, dated by a clock that was ahead when
+// it was made, knows by the Node that it is older: a run that begins with that look has
+// not made it. A clock that is right is believed to the second here, too.
+func TestAMachineIsNoYoungerThanItsNode(t *testing.T) {
+	for _, off := range []time.Duration{0, 90 * time.Second, 10 * time.Minute, 26 * time.Hour} { // 10 minutes: past by now, and not as old as it is
+		made, w := tenOClock.Add(-30*time.Minute), &witness{}
+		up := made.Add(time.Minute)
+		n := watched("n", up, up, corev1.ConditionTrue)
+		n.Instance = &cloudprovider.Instance{ID: "a", Created: made.Add(off)}
+		lookAt(w, tenOClock, 0, n)
+		w.meet(&Snapshot{Now: tenOClock, CloudObserved: tenOClock, Pools: []*Pool{{Cloud: cloudprovider.NodePool{ID: "pool"}, Nodes: []*Node{n}}}})
+		want := up
+		if off == 0 {
+			want = made
+		}
+		if !n.Created().Equal(want) {
+			t.Errorf("clock %s ahead: a machine of %s whose Node is of %s is said to be made at %s", off, made, up, n.Created())
+		}
+	}
+}

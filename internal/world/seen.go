@@ -19,7 +19,9 @@ import (
 //	   too early: here        too late: here
 //
 // The first look of a process has nothing before it. It believes what is said, put right
-// by how far the API server's clock is off, and nothing that is still to come.
+// by how far the API server's clock is off, and nothing that is still to come. A kubelet
+// has a clock of its own that nobody measures: what it says of itself may be true as it
+// stands, and then it is the later of the two.
 type witness struct {
 	last  time.Time
 	nodes map[types.UID]testimony
@@ -78,12 +80,23 @@ func (w *witness) heard(n *Node, s *Snapshot) testimony {
 	}
 	if told := c.LastTransitionTime.Time; t.turned.IsZero() || !told.Equal(t.told) || c.Status != t.status {
 		t.told, t.status = told, c.Status
-		t.turned = w.between(s.Ours(told), s.Now)
+		t.turned = w.between(turned(c, s), s.Now)
 		if !known && w.last.IsZero() && t.turned.Before(t.born) && t.born.Before(s.Now) {
 			t.turned = t.born // a kubelet's clock that is behind: it was not Ready before it was
 		}
 	}
 	return t
+}
+
+// turned is since when Ready is what it is, as far as its words tell: a controller's,
+// which says Unknown by the API server's clock, or the kubelet's own.
+func turned(c *corev1.NodeCondition, s *Snapshot) time.Time {
+	told := c.LastTransitionTime.Time
+	ours := s.Ours(told)
+	if c.Status != corev1.ConditionUnknown && told.After(ours) && !told.After(s.Now) {
+		return told
+	}
+	return ours
 }
 
 // between is the time that is told, within what was seen. No time told stays none.

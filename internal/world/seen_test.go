@@ -90,6 +90,29 @@ func TestTheFirstLookBelieves(t *testing.T) {
 	}
 }
 
+// A kubelet's clock is not the API server's: while that one is off, or was set meanwhile,
+// a node that is Ready is not so for longer than the kubelet says. Unknown is a
+// controller's word, beside the API server.
+func TestTheFirstLookDoesNotPutKubeletsRight(t *testing.T) {
+	for _, x := range []struct {
+		status corev1.ConditionStatus
+		off    time.Duration
+		want   time.Duration
+	}{
+		{corev1.ConditionTrue, 10 * time.Minute, 20 * time.Minute},
+		{corev1.ConditionFalse, 10 * time.Minute, 20 * time.Minute},
+		{corev1.ConditionUnknown, 10 * time.Minute, 30 * time.Minute},
+		{corev1.ConditionTrue, -10 * time.Minute, 10 * time.Minute},
+		{corev1.ConditionTrue, 0, 20 * time.Minute},
+	} {
+		n := watched("a", tenOClock.Add(x.off-time.Hour), tenOClock.Add(-20*time.Minute), x.status)
+		lookAt(&witness{}, tenOClock, x.off, n)
+		if since := tenOClock.Sub(n.ReadySince()); since != x.want {
+			t.Errorf("API server %s ahead: Ready is %s for %s, not for %s", x.off, x.status, since, x.want)
+		}
+	}
+}
+
 // Of two Nodes that name one machine the one that was seen first has it, whatever the
 // API server's clock says of the other, while the cloud names its machines or does not.
 func TestWhoWasSeenFirstHasTheMachine(t *testing.T) {
