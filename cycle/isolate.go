@@ -23,6 +23,7 @@ type room struct {
 	lacks     map[*world.Node]string // these are not counted on yet
 	gone      map[*world.Node]bool   // taken by this decision
 	theirs    int                    // nodes that people have cordoned
+	now       time.Time
 }
 
 // isolate picks the nodes that are taken now, and says of each other why not.
@@ -119,7 +120,7 @@ func waiting(r Reason) Reason {
 
 func (d *decision) room(b Budget, run *v1alpha1.CycleStatus, todo []stale, held int) *room {
 	all, zones := d.pool.Counts()
-	r := &room{budget: b, available: all.Available, zones: map[cloudprovider.Zone]int{}, gone: map[*world.Node]bool{}, slots: d.maxParallel() - held, lacks: d.lacks}
+	r := &room{budget: b, available: all.Available, zones: map[cloudprovider.Zone]int{}, gone: map[*world.Node]bool{}, slots: d.maxParallel() - held, lacks: d.lacks, now: d.s.Now}
 	if strategyOf(nil, run) == v1alpha1.StrategyBlueGreen {
 		r.slots = max(r.slots, len(todo)) // all are cordoned at once, and emptied in turn
 	}
@@ -153,7 +154,7 @@ func (r *room) refuses(n *world.Node, slack int) Wait {
 		return Wait{ParallelDrains, "as many nodes as may be are being emptied"}
 	case broken(n) && r.braked && r.available < r.budget.Floor():
 		return Wait{Braked, fmt.Sprintf("%d of %d nodes are broken: a common cause is likelier than so many broken machines; raise maxUnavailable to go on", len(r.broken), r.budget.Desired)}
-	case broken(n) && !n.Available():
+	case broken(n) && !n.Available() && !r.doubted(n):
 		return Wait{}
 	case r.available-r.cost(n) < r.budget.Floor()-slack:
 		return Wait{BelowFloor, fmt.Sprintf("%s available and %d must remain: waiting for %s", several(r.available, "node", "is", "are"), r.budget.Floor(), r.relief())}

@@ -132,7 +132,7 @@ func broken(n *world.Node) bool {
 // would make a shortfall last that is about to end. The doctor's own request says
 // that it knows better.
 func recovered(n *world.Node, verdict *corev1.NodeCondition) bool {
-	if _, asked, _ := kube.ParseRepairRequest(n.Object.Annotations[v1alpha1.AnnotationCycle]); asked {
+	if askedByDoctor(n) {
 		return false
 	}
 	confirmed := verdict.LastHeartbeatTime.Time
@@ -141,6 +141,22 @@ func recovered(n *world.Node, verdict *corev1.NodeCondition) bool {
 	}
 	ready := n.Condition(corev1.NodeReady)
 	return ready != nil && ready.Status == corev1.ConditionTrue && !confirmed.IsZero() && !n.ReadySince().Before(confirmed)
+}
+
+func askedByDoctor(n *world.Node) bool {
+	_, asked, _ := kube.ParseRepairRequest(n.Object.Annotations[v1alpha1.AnnotationCycle])
+	return asked
+}
+
+// reexamined is the time in which the doctor takes a verdict back that holds no more.
+const reexamined = time.Minute
+
+// doubted is whether a node that is Ready is condemned by a doctor of whom we do not
+// know that he has looked since. Who led before may have died before the node recovered,
+// and since when it is Ready tells its kubelet, by a clock that may be behind. So a
+// process that has just begun does not take such a node for one that costs nothing.
+func (r *room) doubted(n *world.Node) bool {
+	return n.Ready() && n.Watched(r.now) < reexamined && !askedByDoctor(n)
 }
 
 // skippedUntil is the time until which the node is left alone, and whether its

@@ -4,6 +4,9 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/tidemill/tidemill/api/v1alpha1"
 )
 
@@ -39,6 +42,48 @@ func TestAMachineIsGivenUpByWhoHasWatchedIt(t *testing.T) {
 					if s.lists(string(id)) {
 						t.Errorf("it is there still; the plan is\n%s", s.last)
 					}
+				}
+			})
+		})
+	}
+}
+
+// A node that is Ready, and that a doctor condemned who has led no more since, is not
+// taken for one that costs nothing by a process that begins: the time since which it is
+// Ready is its kubelet's word, whose clock may be behind. When the verdict is taken back
+// the node is one of those that must remain; when it stands, the node goes.
+func TestWhoBeginsDoubtsAnOldVerdict(t *testing.T) {
+	for name, well := range map[string]bool{"it was well": true, "it is ill": false} {
+		t.Run(name, func(t *testing.T) {
+			pass(t, small, func(t *testing.T, s *simulation) {
+				ill := s.anyNode()
+				verdict := func(status corev1.ConditionStatus) {
+					s.edit(ill, func(n *corev1.Node) {
+						c := &n.Status.Conditions[1]
+						c.Status, c.Reason, c.LastHeartbeatTime, c.LastTransitionTime = status, "Ready", metav1.Now(), metav1.Now()
+					})
+				}
+				verdict(corev1.ConditionTrue)
+				time.Sleep(10 * time.Minute) // nobody leads; it has recovered, by a clock that is behind
+				s.edit(ill, func(n *corev1.Node) {
+					n.Status.Conditions[0].LastTransitionTime = metav1.NewTime(time.Now().Add(-15 * time.Minute))
+				})
+				s.unseen = 1 // what comes in its place is never passed
+				s.ask(v1alpha1.AnnotationCycle, "now")
+				s.start()
+				for range 6 {
+					s.tick()
+					if s.town.nodes[ill].Spec.Unschedulable {
+						t.Fatalf("it was cordoned for a verdict of ten minutes ago: %s", s.last)
+					}
+					if well {
+						verdict(corev1.ConditionFalse)
+					}
+				}
+				s.minutes(2)
+				n := s.town.nodes[ill]
+				if taken := n == nil || n.Spec.Unschedulable; taken == well {
+					t.Errorf("it was well: %t, and was taken: %t; the plan is\n%s", well, taken, s.last)
 				}
 			})
 		})
