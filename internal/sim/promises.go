@@ -208,17 +208,17 @@ func (w *World) watchNode(verb string, old, next *corev1.Node) {
 }
 
 // obeys checks, when a run has just cordoned a node, that nobody had aborted it; what
-// a run has added beyond the pool's size an abort takes away, and no more than that. A
-// run knows when it began to the second.
+// a run has added beyond the pool's size an abort takes away, also for having never
+// become available, and no more than that. A run knows when it began to the second.
 func (w *World) obeys(pool, node string, mark *kube.Mark) {
 	at, ok := w.books.aborted[pool]
 	p := w.poolObject(pool)
 	if !ok || p == nil || p.Status.Cycle == nil || !p.Status.Cycle.StartedAt.Add(2*time.Second).Before(at) {
 		return
 	}
-	if mark.Reason == string(cycle.Surplus) {
+	if mark.Reason == string(cycle.Surplus) || mark.Reason == string(cycle.JoinTimeout) {
 		v, err := w.cloud.Pool(pool)
-		w.promise(keepHuman, err == nil && v.Size > int(p.Status.Cycle.Desired) || time.Since(at) < forgiven, "node %s was cordoned as surplus of an aborted run, and the pool has a size of %d of %d", node, v.Size, p.Status.Cycle.Desired)
+		w.promise(keepHuman, err == nil && v.Size > int(p.Status.Cycle.Desired) || time.Since(at) < forgiven, "node %s was cordoned as %s of an aborted run, and the pool has a size of %d of %d", node, mark.Reason, v.Size, p.Status.Cycle.Desired)
 		return
 	}
 	w.promise(keepHuman, time.Since(at) < forgiven, "node %s was cordoned %s after the run of its pool was aborted", node, time.Since(at))
