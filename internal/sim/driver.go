@@ -103,6 +103,7 @@ func (o *op) refusal(status int, message string) answer {
 // quiet waits until nothing moves, and takes stock.
 func (w *World) quiet() ([]*op, []*feed) {
 	synctest.Wait()
+	w.letGo()
 	w.takeEvents()
 	w.reap()
 	now := time.Now()
@@ -143,6 +144,7 @@ func (w *World) reap() {
 	w.procs = alive
 	started := false
 	for len(w.procs) < w.mix.replicas {
+		w.reseed(w.lives)
 		w.start()
 		started = true
 	}
@@ -160,10 +162,7 @@ func (w *World) grant(o *op, f *fault) {
 		o.answer <- answer{}
 		return
 	}
-	// client-go's jitter comes from the one global source. Seeded anew for each
-	// request, a draw more or less in one goroutine is not felt by all that follows.
-	//lint:ignore SA1019 there is no other way in
-	rand.Seed(int64(w.hash ^ uint64(w.step)))
+	w.reseed(0)
 	if o.writes() && !electing(o) && !o.question() {
 		w.writes++
 		if w.opt.CrashAt == w.writes && w.opt.Crash != NoCrash {
@@ -185,6 +184,15 @@ func (w *World) grant(o *op, f *fault) {
 	a := f.do(w, o)
 	w.note("op %s FAULT %s = %s", o.key, f.name, a)
 	o.answer <- a
+}
+
+// reseed seeds the one global source that client-go's jitter comes from, before somebody
+// goes on who may draw: a draw more or less in one goroutine, which may have been at
+// its death, is then not felt by all that follows. of tells those apart who go on in one
+// step.
+func (w *World) reseed(of int) {
+	//lint:ignore SA1019 there is no other way in
+	rand.Seed(int64(w.hash ^ uint64(w.step) ^ uint64(of)<<32))
 }
 
 func electing(o *op) bool { return o.kube != nil && model.Electing(o.kube) }
@@ -251,6 +259,7 @@ func (w *World) deliver(f *feed) {
 	f.lines <- line
 	if ended {
 		synctest.Wait()
+		w.reseed(0)
 		f.end()
 	}
 }

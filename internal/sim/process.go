@@ -65,7 +65,8 @@ func (w *World) start() *process {
 	}
 	w.procs = append(w.procs, p)
 	go func() {
-		defer p.kill() // whoever stops leading ends
+		defer w.wakeDriver() // for the next life; what its requests wake is the runtime's choice
+		defer p.kill()       // whoever stops leading ends
 		if err := p.run(); err != nil && p.ctx.Err() == nil {
 			w.violate(dead, "process %s ended: %v", p.name, err)
 		}

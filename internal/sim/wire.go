@@ -10,6 +10,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"testing/synctest"
 	"time"
 
 	"github.com/tidemill/tidemill/internal/sim/model"
@@ -30,10 +31,11 @@ type op struct {
 	cloud  *http.Request
 	body   []byte
 	ctx    context.Context
-	answer chan answer // capacity 1
-	from   int         // the size of the pool that it updates, when it was sent
-	late   bool        // that size was another when it was served
-	costs  int         // how many living machines the size that it asks for would end
+	answer chan answer   // capacity 1
+	gone   chan struct{} // closed when whoever has given it up may go on
+	from   int           // the size of the pool that it updates, when it was sent
+	late   bool          // that size was another when it was served
+	costs  int           // how many living machines the size that it asks for would end
 }
 
 type answer struct {
@@ -71,7 +73,7 @@ func (p *process) wait(o *op) (*http.Response, error) {
 	if p.ctx.Err() != nil {
 		return nil, errDead
 	}
-	o.p, o.answer = p, make(chan answer, 1)
+	o.p, o.answer, o.gone = p, make(chan answer, 1), make(chan struct{})
 	p.world.post(o)
 	select {
 	case a := <-o.answer:
@@ -79,7 +81,18 @@ func (p *process) wait(o *op) (*http.Response, error) {
 	case <-p.ctx.Done():
 		return nil, errDead
 	case <-o.ctx.Done():
+	}
+	if p.ctx.Err() != nil {
+		return nil, errDead
+	}
+	// Not before its turn: a Lease that runs out gives up all requests of a process in
+	// one instant, and whose loop goes on first would be the runtime's choice.
+	p.world.giveUp(o)
+	select {
+	case <-o.gone:
 		return nil, o.ctx.Err()
+	case <-p.ctx.Done():
+		return nil, errDead
 	}
 }
 
@@ -148,6 +161,33 @@ func (w *World) post(o *op) {
 	defer w.mu.Unlock()
 	w.pending = append(w.pending, o)
 	w.wakeDriver()
+}
+
+// giveUp notes an op that its sender does not wait for any more.
+func (w *World) giveUp(o *op) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.givenUp = append(w.givenUp, o)
+	w.wakeDriver()
+}
+
+// letGo lets those go on who have given up, one after the other by their keys.
+func (w *World) letGo() {
+	for {
+		w.mu.Lock()
+		list := w.givenUp
+		w.givenUp = nil
+		w.mu.Unlock()
+		if len(list) == 0 {
+			return
+		}
+		sort.SliceStable(list, func(i, j int) bool { return list[i].key < list[j].key })
+		for i, o := range list {
+			w.reseed(i)
+			close(o.gone)
+			synctest.Wait()
+		}
+	}
 }
 
 func (w *World) unpost(o *op) {

@@ -110,6 +110,7 @@ type World struct {
 
 	mu      sync.Mutex // guards the fields below: loops and the cloud's courier write here
 	pending []*op
+	givenUp []*op // those whose senders wait no more, and have not been let go
 	events  []okesim.Event
 	failed  *Violation
 	stats   stats
