@@ -44,12 +44,18 @@ func (d *decision) idle(w wanted) {
 
 // nodeRequestOf is the request of a run that replaces single nodes: the first
 // node's by name of instance; the others join the run. What an abort has ended is not
-// among them, see nodeRequest.
+// among them, see nodeRequest; nor what our own doctor may be about to take back.
 func (d *decision) nodeRequestOf(w wanted) string {
 	for _, n := range d.pool.Nodes {
-		if value, ok := w.nodes[n]; ok && machine(n) {
-			return world.NodeRequest(n, value)
+		value, ok := w.nodes[n]
+		if !ok || !machine(n) {
+			continue
 		}
+		if _, asked, _ := kube.ParseRepairRequest(value); asked && doubted(n, d.s.Now) {
+			d.block(n, NotExamined, lookFirst)
+			continue
+		}
+		return world.NodeRequest(n, value)
 	}
 	return ""
 }

@@ -154,7 +154,7 @@ func (r *room) refuses(n *world.Node, slack int) Wait {
 		return Wait{ParallelDrains, "as many nodes as may be are being emptied"}
 	case broken(n) && r.braked && r.available < r.budget.Floor():
 		return Wait{Braked, fmt.Sprintf("%d of %d nodes are broken: a common cause is likelier than so many broken machines; raise maxUnavailable to go on", len(r.broken), r.budget.Desired)}
-	case broken(n) && !n.Available() && !r.doubted(n):
+	case broken(n) && !n.Available() && !doubted(n, r.now):
 		return Wait{}
 	case r.available-r.cost(n) < r.budget.Floor()-slack:
 		return Wait{BelowFloor, fmt.Sprintf("%s available and %d must remain: waiting for %s", several(r.available, "node", "is", "are"), r.budget.Floor(), r.relief())}
@@ -213,6 +213,8 @@ func (d *decision) takeable(n stale) bool {
 		d.block(n.Node, DoNotDisrupt, "annotation "+v1alpha1.AnnotationDoNotDisrupt+" protects the node")
 	case d.s.Now.Before(until) && !d.eased(n.Node):
 		d.block(n.Node, DrainSkipped, "its drain ran out of time; it is tried again at "+clock(&until))
+	case n.doctor && doubted(n.Node, d.s.Now):
+		d.block(n.Node, NotExamined, lookFirst)
 	case n.reason == JoinTimeout || n.reason == Surplus:
 		return true
 	case d.lacks[n.Node] != "" && !n.request:

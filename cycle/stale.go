@@ -132,7 +132,7 @@ func broken(n *world.Node) bool {
 // would make a shortfall last that is about to end. The doctor's own request says
 // that it knows better.
 func recovered(n *world.Node, verdict *corev1.NodeCondition) bool {
-	if askedByDoctor(n) {
+	if _, asked, _ := kube.ParseRepairRequest(n.Object.Annotations[v1alpha1.AnnotationCycle]); asked {
 		return false
 	}
 	confirmed := verdict.LastHeartbeatTime.Time
@@ -143,21 +143,21 @@ func recovered(n *world.Node, verdict *corev1.NodeCondition) bool {
 	return ready != nil && ready.Status == corev1.ConditionTrue && !confirmed.IsZero() && !n.ReadySince().Before(confirmed)
 }
 
-func askedByDoctor(n *world.Node) bool {
-	_, asked, _ := kube.ParseRepairRequest(n.Object.Annotations[v1alpha1.AnnotationCycle])
-	return asked
-}
-
-// reexamined is the time in which the doctor takes a verdict back that holds no more.
+// reexamined is the time in which the doctor takes back a verdict, or a request, that
+// holds no more.
 const reexamined = time.Minute
 
 // doubted is whether a node that is Ready is condemned by a doctor of whom we do not
 // know that he has looked since. Who led before may have died before the node recovered,
 // and since when it is Ready tells its kubelet, by a clock that may be behind. So a
-// process that has just begun does not take such a node for one that costs nothing.
-func (r *room) doubted(n *world.Node) bool {
-	return n.Ready() && n.Watched(r.now) < reexamined && !askedByDoctor(n)
+// process that has just begun does not take such a node for one that costs nothing, nor
+// for a repair: what it finds asked for is as old as the verdict, and our own doctor
+// looks a moment later than we do.
+func doubted(n *world.Node, now time.Time) bool {
+	return n.Ready() && n.Watched(now) < reexamined
 }
+
+const lookFirst = "the node is Ready, and may be well again: the doctor has not looked at it since this process began"
 
 // skippedUntil is the time until which the node is left alone, and whether its
 // drain was given up before.

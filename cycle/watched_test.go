@@ -1,13 +1,16 @@
 package cycle
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/internal/kube"
 )
 
 // A process that begins does not take the cloud's word for the age of a machine that it
@@ -84,6 +87,62 @@ func TestWhoBeginsDoubtsAnOldVerdict(t *testing.T) {
 				n := s.town.nodes[ill]
 				if taken := n == nil || n.Spec.Unschedulable; taken == well {
 					t.Errorf("it was well: %t, and was taken: %t; the plan is\n%s", well, taken, s.last)
+				}
+			})
+		})
+	}
+}
+
+// A repair that was asked for before this process began is not begun by it before its
+// doctor has looked: whoever asked may have led no more when the node became well. With
+// a run under way and without, and a request that holds is met all the same.
+func TestWhoBeginsLetsTheDoctorLookFirst(t *testing.T) {
+	for name, x := range map[string]struct{ well, run bool }{
+		"it was well": {true, false}, "it was well, in a run": {true, true},
+		"it is ill": {false, false}, "it is ill, in a run": {false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pass(t, small, func(t *testing.T, s *simulation) {
+				one := intstr.FromInt32(1) // there is room for it
+				s.change(func(p *v1alpha1.Pool) {
+					p.Spec.Repair, p.Spec.Cycle.MaxUnavailable = &v1alpha1.RepairSpec{Mode: v1alpha1.RepairOn}, &one
+				})
+				ill := s.anyNode()
+				verdict := func(status corev1.ConditionStatus, request string) {
+					s.edit(ill, func(n *corev1.Node) {
+						c := &n.Status.Conditions[1]
+						c.Status, c.Reason, c.LastHeartbeatTime, c.LastTransitionTime = status, "Ready", metav1.Now(), metav1.Now()
+						if n.Annotations[v1alpha1.AnnotationCycle] = request; request == "" {
+							delete(n.Annotations, v1alpha1.AnnotationCycle)
+						}
+					})
+				}
+				verdict(corev1.ConditionTrue, diskFull)
+				if x.run {
+					s.ask(v1alpha1.AnnotationUpgradeTo, "v1.34.1")
+				}
+				time.Sleep(10 * time.Minute) // nobody leads
+				s.start()
+				taken := func() bool {
+					n := s.town.nodes[ill]
+					return n == nil || strings.Contains(n.Annotations[v1alpha1.AnnotationDisruption], string(kube.CauseRepair))
+				}
+				for range 5 {
+					s.tick()
+					if run := s.town.pool.Status.Cycle; taken() || !x.run && run != nil {
+						t.Fatalf("its repair is begun before anybody has looked: run %v, %s", run, s.last)
+					}
+				}
+				if x.well {
+					verdict(corev1.ConditionFalse, "")
+				}
+				for range 60 {
+					if s.tick(); taken() {
+						break
+					}
+				}
+				if !x.run && x.well && taken() || !x.well && !taken() {
+					t.Errorf("it was well: %t, and was taken: %t; the plan is\n%s", x.well, taken(), s.last)
 				}
 			})
 		})
