@@ -19,9 +19,10 @@ demo: build ## tell the whole story on a cluster of its own; with CI=true it end
 # The properties draw the same each time: a test of a change fails because of the change.
 test race: export RAPID_SEED ?= 1
 
-test: ## run every test, and play HISTORIES=200 more of the simulation
+test: ## run every test, play HISTORIES=200 more of the simulation, and try 100 new inputs with most fuzz targets
 	go test -timeout 40m ./...
 	go test -timeout 40m ./internal/sim -run 'TestSeeds$$' -from 41 -seeds $(HISTORIES)
+	$(MAKE) --no-print-directory fuzz FUZZTIME=100x FUZZ="'*_test.go' ':!cmd' ':(exclude,glob)scale/*'"
 	cd manifests/charttest && go test ./...
 	cd manifests/alerttest && go test ./...
 	cd internal/tools && go test ./...
@@ -39,11 +40,18 @@ lint: ## gofmt, vet, staticcheck, gosec, generated files up to date
 	$(MAKE) --no-print-directory generate
 	git diff --exit-code -- api manifests/base/crd manifests/chart/files cloudprovider/externalgrpc/wire
 
-# The seeds of every target run with the other tests; this looks for new ones.
+# The seeds of every target run with the other tests; this looks for new ones. Each
+# package is built once for all its targets.
 FUZZTIME := 10s
-fuzz: ## look for new bad input, FUZZTIME=10s for each target; what is found is kept in testdata/fuzz
-	@git grep -n '^func Fuzz' -- '*_test.go' | sed -E 's|^(.*)/[^/]*:[0-9]+:func (Fuzz[A-Za-z0-9]*).*|\1 \2|' | while read -r dir target; do \
-	echo "$$dir $$target"; go test "./$$dir" -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) || exit 1; done
+FUZZ := '*_test.go'
+fuzz: ## look for new bad input, FUZZTIME=10s or FUZZTIME=100x inputs for each target; what is found is kept in testdata/fuzz
+	@mkdir -p $(BIN)
+	@git grep -l '^func Fuzz' -- $(FUZZ) | xargs -n1 dirname | sort -u | while read -r dir; do \
+	go test -c -fuzz=Fuzz -o $(BIN)/fuzz.test "./$$dir" || exit 1; \
+	for target in $$(git grep -h '^func Fuzz' -- ":(glob)$$dir/*_test.go" | sed -E 's|^func (Fuzz[A-Za-z0-9]*).*|\1|'); do \
+	echo "$$dir $$target"; ( cd "$$dir" && $(CURDIR)/$(BIN)/fuzz.test -test.run '^$$' -test.fuzz "^$$target\$$" -test.fuzztime $(FUZZTIME) \
+	-test.fuzzcachedir "$$(go env GOCACHE)/fuzz/$$dir" ) >$(BIN)/fuzz.log 2>&1 || { cat $(BIN)/fuzz.log; exit 1; }; tail -n 2 $(BIN)/fuzz.log | head -n 1; \
+	done || exit 1; done
 
 draws: ## the properties with draws of their own, which may find what nobody has looked for
 	go test -count 1 $$(git grep -l pgregory.net/rapid -- '*_test.go' | xargs -n1 dirname | sort -u | sed 's|^|./|')
