@@ -33,7 +33,8 @@ func (w *World) checkRest() {
 		}
 		for _, key := range []string{v1alpha1.AnnotationDisruption, v1alpha1.AnnotationScaleDownKept, v1alpha1.AnnotationSkippedUntil} {
 			_, there := n.Annotations[key]
-			w.promise(keepCleanEnd, !there, "node %s still has %s: %s", n.Name, key, n.Annotations[key])
+			waits := key == v1alpha1.AnnotationScaleDownKept && w.keepsOff(n.Annotations[v1alpha1.AnnotationNodePoolID])
+			w.promise(keepCleanEnd, !there || waits, "node %s still has %s: %s", n.Name, key, n.Annotations[key])
 		}
 		w.promise(keepCleanEnd, !n.Spec.Unschedulable || w.books.cordoned[string(n.UID)], "node %s is still cordoned", n.Name)
 		w.promise(keepIll, !condemned(n) || hostFails(n) || w.wellFor(n) == 0, "node %s is said to have a problem, and has none: %s", n.Name, problem(n))
@@ -55,6 +56,14 @@ func (w *World) runWaits(id string) bool {
 	p := w.poolObject(id)
 	v, err := w.cloud.Pool(id)
 	return err == nil && p != nil && p.Status.Cycle != nil && w.heldUp(p, v)
+}
+
+// keepsOff is whether a run that waits for a person holds another autoscaler off its
+// pool's nodes: it does as long as there is something left to replace, for that would
+// take the new nodes first, and where tidemill does not scale the pool itself.
+func (w *World) keepsOff(id string) bool {
+	p := w.poolObject(id)
+	return w.runWaits(id) && p.Status.Cycle.Stale > 0 && p.Spec.Scale == nil
 }
 
 // outgrown is whether the run of a pool cannot end until somebody makes room: pods
