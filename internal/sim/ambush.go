@@ -28,13 +28,15 @@ func (w *World) await(which func(*op) bool, do func(*op)) {
 	w.ambushes = append(w.ambushes, ambush{which, do})
 }
 
-// spring has those act who have waited for one of these requests, one in a step.
+// spring has those act who have waited for one of these requests, one in a step. The
+// calm is counted from the last one on: a leader who is asked to go has another begin
+// the times of what he was about to give up.
 func (w *World) spring(ops []*op) bool {
 	for i, a := range w.ambushes {
 		if at := slices.IndexFunc(ops, a.which); at >= 0 {
 			w.note("moment: %s", ops[at].key)
 			w.ambushes = slices.Delete(w.ambushes, i, i+1)
-			w.moved = true
+			w.moved, w.calmAt = true, time.Now()
 			a.do(ops[at])
 			return true
 		}
