@@ -113,8 +113,12 @@ func moves(c model.Commit) bool {
 	return false
 }
 
-// beats is whether the driver keeps the loops awake.
-func (w *World) beats(now time.Time) bool { return !w.calm || now.Sub(w.lastReal) < bored }
+// beats is whether the driver keeps the loops awake. News wake the daemon as well as
+// writes: of most the write was a moment ago, of what a hanging watch has kept back it
+// was minutes ago.
+func (w *World) beats(now time.Time) bool {
+	return !w.calm || now.Sub(latest(w.lastReal, w.heard)) < bored
+}
 
 // drum wakes the loops whose beat it is, one after the other: two that woke in one
 // instant would ask for the one look at a time in an order that only the runtime

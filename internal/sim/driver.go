@@ -249,6 +249,9 @@ func (w *World) deliver(f *feed) {
 		w.note("stale %s", f.key)
 		return
 	}
+	if !f.hangs.IsZero() { // what a watch had kept back is news when it comes
+		f.hangs, w.heard = time.Time{}, time.Now()
+	}
 	w.told++
 	w.seen = append(w.seen, w.writes)
 	line, ended := f.stream.Next()

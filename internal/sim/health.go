@@ -27,7 +27,8 @@ type health struct {
 
 // belated is for how long a verdict, a request or a mark may be older than what it is
 // about: the doctor looks every two minutes when nothing is written, and says "well"
-// when the kubelet has said so. While faults last, watches may hang for four minutes.
+// when the kubelet has said so. A watch may hang for four minutes, in the calm too; he is
+// woken by what it tells then. While faults last, that adds up with others.
 const (
 	belated     = 5 * time.Minute
 	belatedMore = 10 * time.Minute

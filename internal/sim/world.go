@@ -129,7 +129,8 @@ type World struct {
 	harm     harm
 	lastReal time.Time // the last write that was more than a heartbeat
 	lastWhat string
-	asking   bool // promise only notes what is amiss
+	heard    time.Time // when a watch last told what it had kept back
+	asking   bool      // promise only notes what is amiss
 	amiss    bool
 	looked   time.Time // when the world was last seen not to be as it should
 	writes   int       // of the daemon: what CrashAt counts
