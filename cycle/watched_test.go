@@ -51,6 +51,17 @@ func TestAMachineIsGivenUpByWhoHasWatchedIt(t *testing.T) {
 	}
 }
 
+// says is the doctor's verdict on a node, now, and what he asks for; "" for nothing.
+func (s *simulation) says(node string, status corev1.ConditionStatus, request string) {
+	s.edit(node, func(n *corev1.Node) {
+		c := &n.Status.Conditions[1]
+		c.Status, c.Reason, c.LastHeartbeatTime, c.LastTransitionTime = status, "Ready", metav1.Now(), metav1.Now()
+		if n.Annotations[v1alpha1.AnnotationCycle] = request; request == "" {
+			delete(n.Annotations, v1alpha1.AnnotationCycle)
+		}
+	})
+}
+
 // A node that is Ready, and that a doctor condemned who has led no more since, is not
 // taken for one that costs nothing by a process that begins: the time since which it is
 // Ready is its kubelet's word, whose clock may be behind. When the verdict is taken back
@@ -60,13 +71,7 @@ func TestWhoBeginsDoubtsAnOldVerdict(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			pass(t, small, func(t *testing.T, s *simulation) {
 				ill := s.anyNode()
-				verdict := func(status corev1.ConditionStatus) {
-					s.edit(ill, func(n *corev1.Node) {
-						c := &n.Status.Conditions[1]
-						c.Status, c.Reason, c.LastHeartbeatTime, c.LastTransitionTime = status, "Ready", metav1.Now(), metav1.Now()
-					})
-				}
-				verdict(corev1.ConditionTrue)
+				s.says(ill, corev1.ConditionTrue, "")
 				time.Sleep(10 * time.Minute) // nobody leads; it has recovered, by a clock that is behind
 				s.edit(ill, func(n *corev1.Node) {
 					n.Status.Conditions[0].LastTransitionTime = metav1.NewTime(time.Now().Add(-15 * time.Minute))
@@ -80,7 +85,7 @@ func TestWhoBeginsDoubtsAnOldVerdict(t *testing.T) {
 						t.Fatalf("it was cordoned for a verdict of ten minutes ago: %s", s.last)
 					}
 					if well {
-						verdict(corev1.ConditionFalse)
+						s.says(ill, corev1.ConditionFalse, "")
 					}
 				}
 				s.minutes(2)
@@ -108,16 +113,7 @@ func TestWhoBeginsLetsTheDoctorLookFirst(t *testing.T) {
 					p.Spec.Repair, p.Spec.Cycle.MaxUnavailable = &v1alpha1.RepairSpec{Mode: v1alpha1.RepairOn}, &one
 				})
 				ill := s.anyNode()
-				verdict := func(status corev1.ConditionStatus, request string) {
-					s.edit(ill, func(n *corev1.Node) {
-						c := &n.Status.Conditions[1]
-						c.Status, c.Reason, c.LastHeartbeatTime, c.LastTransitionTime = status, "Ready", metav1.Now(), metav1.Now()
-						if n.Annotations[v1alpha1.AnnotationCycle] = request; request == "" {
-							delete(n.Annotations, v1alpha1.AnnotationCycle)
-						}
-					})
-				}
-				verdict(corev1.ConditionTrue, diskFull)
+				s.says(ill, corev1.ConditionTrue, diskFull)
 				if x.run {
 					s.ask(v1alpha1.AnnotationUpgradeTo, "v1.34.1")
 				}
@@ -134,7 +130,7 @@ func TestWhoBeginsLetsTheDoctorLookFirst(t *testing.T) {
 					}
 				}
 				if x.well {
-					verdict(corev1.ConditionFalse, "")
+					s.says(ill, corev1.ConditionFalse, "")
 				}
 				for range 60 {
 					if s.tick(); taken() {
