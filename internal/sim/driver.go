@@ -94,7 +94,7 @@ func (o *op) refusal(status int, message string) answer {
 	if o.kube != nil {
 		return answer{r: o.p.response(o, model.Refusal(status, message, map[int]int{429: 1}[status]))}
 	}
-	code := map[int]string{500: "InternalError", 429: "TooManyRequests", 409: "IncorrectState", 503: "ServiceUnavailable", 403: "NotAuthenticated"}[status]
+	code := map[int]string{500: "InternalError", 429: "TooManyRequests", 409: "IncorrectState", 503: "ServiceUnavailable", 401: "NotAuthenticated", 403: "NotAuthenticated"}[status]
 	body := fmt.Appendf(nil, `{"code":%q,"message":%q}`, code, message)
 	return answer{r: &http.Response{StatusCode: status, Status: http.StatusText(status), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{"Content-Type": {"application/json"}, "Opc-Request-Id": {"sim"}}, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)), Request: o.cloud}}
@@ -255,6 +255,7 @@ func (w *World) deliver(f *feed) {
 	w.told++
 	w.seen = append(w.seen, w.writes)
 	line, ended := f.stream.Next()
+	line = f.reads(line)
 	w.note("event %s", f.key)
 	if f.tears {
 		line, ended = line[:len(line)/2], true

@@ -3,6 +3,7 @@ package sim
 import (
 	"maps"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -38,7 +39,7 @@ func (w *World) resizes(o *op, pool string) {
 	}
 	w.promise(keepCeiling, to <= max(limit+max(surge, 1), v.Size), "pool %s: size %d is asked for, at most %d and a surge of %d", p.Name, to, limit, surge)
 	if run := p.Status.Cycle; run != nil && to > max(limit, v.Size) {
-		w.promise(keepCeiling, w.wants(v, run), "pool %s: size %d is asked for, %d are desired and nothing is left to be replaced", p.Name, to, limit)
+		w.promise(keepCeiling, w.wants(v, run.StartedAt.Add(-o.p.wall)), "pool %s: size %d is asked for, %d are desired and nothing is left to be replaced", p.Name, to, limit)
 	}
 	live := 0
 	for _, n := range v.Nodes {
@@ -52,8 +53,10 @@ func (w *World) resizes(o *op, pool string) {
 }
 
 // wants is whether a run has a machine left that it is to replace and has not emptied,
-// or zones that are further apart than they need be.
-func (w *World) wants(v okesim.PoolView, run *v1alpha1.CycleStatus) bool {
+// or zones that are further apart than they need be. It goes by when who asks thinks
+// that the run began, and by the earliest that anybody says of a machine or its Node:
+// where clocks disagree, to replace a node once too often is the lesser evil.
+func (w *World) wants(v okesim.PoolView, began time.Time) bool {
 	zones := map[string]int{}
 	for _, p := range v.Placements {
 		zones[p.AD] = 0
@@ -66,17 +69,17 @@ func (w *World) wants(v okesim.PoolView, run *v1alpha1.CycleStatus) bool {
 		var node *corev1.Node
 		made := n.Created
 		if k := w.kubelets[n.ID]; k != nil {
-			node, made = w.nodeOf(k), k.made
+			node, made = w.nodeOf(k), earliest(made, k.made)
 		}
 		if node == nil {
-			if made.Before(run.StartedAt.Time) {
+			if made.Before(began) {
 				return true
 			}
 			continue
 		}
 		mark, err := kube.MarkOf(node)
 		emptied := err == nil && mark != nil && mark.Drained != nil
-		if !emptied && (made.Before(run.StartedAt.Time) || node.Annotations[v1alpha1.AnnotationCycle] != "") {
+		if !emptied && (earliest(made, node.CreationTimestamp.Time).Before(began) || node.Annotations[v1alpha1.AnnotationCycle] != "") {
 			return true
 		}
 	}

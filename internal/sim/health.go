@@ -130,7 +130,7 @@ func (w *World) givenBack(n *corev1.Node, now time.Time) {
 	if r := mark.Reason; r != "Outdated" || n.Annotations[v1alpha1.AnnotationCycle] != "" || !mark.Since.Before(at) {
 		return
 	}
-	if run := p.Status.Cycle; run != nil && !run.StartedAt.Time.Before(at) {
+	if run := p.Status.Cycle; run != nil && !w.runBegan(run).Before(at) {
 		return // another run, which may want it
 	}
 	since := latest(at, w.healed, w.led)
@@ -149,6 +149,13 @@ func (w *World) leaving(n *corev1.Node) bool {
 		}
 	}
 	return true
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 func latest(times ...time.Time) time.Time {

@@ -125,7 +125,7 @@ func (w *World) oneHand(pool, node string, mark *kube.Mark) {
 	}
 	since := time.Duration(0)
 	if run := p.Status.Cycle; run != nil {
-		since = time.Since(run.StartedAt.Time)
+		since = time.Since(w.runBegan(run))
 	}
 	w.promise(keepOneHand, since < forgiven, "node %s was cordoned for scaling down, and a run has had the pool for %s", node, since)
 }

@@ -46,7 +46,8 @@ type process struct {
 	frozen time.Time // nothing of it moves before then
 	deaf   time.Time // its elections get no answer before then
 	meter  skew.Meter
-	clock  time.Duration // how far ahead its clock is, as others read it
+	clock  time.Duration // how far ahead its clock is, as others read it in the Lease
+	wall   time.Duration // how far ahead its machine's clock is
 	feeds  []*feed
 	wake   map[string]chan struct{}
 	beats  [4]time.Time // when each loop is woken next; zero while it does not run
@@ -57,7 +58,8 @@ var loopNames = []string{"mirror", "scale", "cycle", "doctor"}
 // start begins a new life.
 func (w *World) start() *process {
 	w.lives++
-	p := &process{world: w, name: fmt.Sprintf("tidemill-%d", w.lives), wake: map[string]chan struct{}{}}
+	p := &process{world: w, name: fmt.Sprintf("tidemill-%d", w.lives), wake: map[string]chan struct{}{}, clock: w.wall, wall: w.wall}
+	w.wall = 0
 	p.ctx, p.kill = context.WithCancel(context.Background())
 	p.leads, p.term = context.WithCancel(p.ctx)
 	for _, n := range loopNames {

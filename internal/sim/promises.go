@@ -73,11 +73,13 @@ type books struct {
 	orders  orders
 	// renewals are when a Lease was truly renewed, by what a clock that is off wrote.
 	renewals map[int64]time.Time
+	// begun is by how much the begin of a run, in seconds, is wrongly dated.
+	begun map[int64]time.Duration
 }
 
 func newBooks() books {
 	return books{available: map[string][]sample{}, drains: map[string]time.Time{}, cordoned: map[string]bool{}, paused: map[string]time.Time{}, aborted: map[string]time.Time{}, kept: map[string]int{}, deletes: map[string]int{},
-		unpaused: map[string]time.Time{}, repairs: map[string]int{}, orders: newOrders(), renewals: map[int64]time.Time{}}
+		unpaused: map[string]time.Time{}, repairs: map[string]int{}, orders: newOrders(), renewals: map[int64]time.Time{}, begun: map[int64]time.Duration{}}
 }
 
 func (w *World) promise(name string, kept bool, format string, args ...any) {
@@ -121,6 +123,7 @@ func (w *World) watchCommit(c model.Commit) {
 	case *v1alpha1.Pool:
 		if old, ok := c.Old.(*v1alpha1.Pool); ok {
 			w.countBrake(old, next)
+			w.begins(c.Writer, old, next)
 		}
 	case nil:
 		w.promise(keepEviction, false, "%s deleted %T %s", c.Writer, c.Old, c.Old.GetName())
@@ -213,7 +216,7 @@ func (w *World) watchNode(verb string, old, next *corev1.Node) {
 func (w *World) obeys(pool, node string, mark *kube.Mark) {
 	at, ok := w.books.aborted[pool]
 	p := w.poolObject(pool)
-	if !ok || p == nil || p.Status.Cycle == nil || !p.Status.Cycle.StartedAt.Add(2*time.Second).Before(at) {
+	if !ok || p == nil || p.Status.Cycle == nil || !w.runBegan(p.Status.Cycle).Add(2*time.Second).Before(at) {
 		return
 	}
 	if mark.Reason == string(cycle.Surplus) || mark.Reason == string(cycle.JoinTimeout) {

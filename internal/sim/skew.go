@@ -16,7 +16,8 @@ import (
 //	the API server   creationTimestamp, deletionTimestamp, transitions that controllers note
 //	the cloud        timeCreated, times of work requests
 //	a kubelet        its lease, its Node's conditions, what the host's agent says
-//	a replica        renewTime and acquireTime in the Lease, as the other one reads them
+//	a replica        renewTime and acquireTime in the Lease, as the other one reads them;
+//	                 or all that it writes, from its next life on (hostclock.go)
 //
 // A clock jumps, so there is a before and an after in each history. Half of them are
 // put right when the faults end; the others nobody ever mends, which is the ordinary case.
@@ -44,6 +45,12 @@ func (w *World) jump(p *process) {
 			w.dated("the kubelet's of "+k.node, by, stays)
 		}
 	case 3:
+		if stays { // its machine comes up again with another time
+			w.wall = by
+			w.dated("that of the life after "+p.name, by, stays)
+			w.crash(p)
+			return
+		}
 		p.clock, w.skews.others = by, stays
 		w.dated("that of "+p.name, by, stays)
 	}
@@ -62,11 +69,17 @@ func (w *World) mendClocks() {
 	if !w.skews.cloud {
 		w.cloud.SetClock(0)
 	}
+	w.wall = 0
+	for _, p := range w.procs {
+		if p.wall.Abs() > refusedBeyond { // Oracle does not talk to it: somebody sees to that
+			w.crash(p)
+		}
+	}
 	if w.skews.others {
 		return
 	}
 	for _, p := range w.procs {
-		p.clock = 0
+		p.clock = p.wall
 	}
 	for _, id := range w.order {
 		w.kubelets[id].clock = 0

@@ -105,6 +105,7 @@ func (p *process) RoundTrip(r *http.Request) (*http.Response, error) {
 	q := r.URL.Query()
 	m := &model.Request{User: p.name, Method: r.Method, Path: r.URL.Path, Query: q, Body: body,
 		ContentType: strings.TrimSpace(strings.Split(r.Header.Get("Content-Type"), ";")[0]), Accept: r.Header.Get("Accept")}
+	p.writes(m)
 	stable := r.URL.Query()
 	for _, k := range []string{"timeoutSeconds", "timeout"} { // chosen by chance by client-go
 		stable.Del(k)
@@ -235,17 +236,19 @@ func (w *World) serveKube(o *op) answer {
 // response is an answer as client-go gets it; a watch stays open.
 func (p *process) response(o *op, r model.Response) *http.Response {
 	h := http.Header{"Content-Type": {r.ContentType}, "Date": {time.Now().Add(p.world.api.Skew).UTC().Format(http.TimeFormat)}}
+	p.reckons(h)
 	if r.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(r.RetryAfter))
 	}
 	out := &http.Response{StatusCode: r.Status, Status: fmt.Sprintf("%d %s", r.Status, http.StatusText(r.Status)), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: h}
 	if r.Watch != nil {
-		f := &feed{stream: r.Watch, key: o.key, lines: make(chan []byte, 1), over: make(chan struct{}), life: p.ctx, ask: o.ctx}
+		f := &feed{stream: r.Watch, key: o.key, reads: p.reads, lines: make(chan []byte, 1), over: make(chan struct{}), life: p.ctx, ask: o.ctx}
 		p.feeds = append(p.feeds, f)
 		out.Body = f
 		return out
 	}
-	out.Body, out.ContentLength = io.NopCloser(bytes.NewReader(r.Body)), int64(len(r.Body))
+	text := p.reads(r.Body)
+	out.Body, out.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
 	return out
 }
 
@@ -254,7 +257,7 @@ func (w *World) serveCloud(o *op) answer {
 	in.Body = io.NopCloser(bytes.NewReader(o.body))
 	w.beforeCloud(o)
 	_, o.late = w.outdated(o)
-	r, err := w.cloud.Do(in)
+	r, err := w.cloudAnswers(o, in)
 	if err == nil {
 		w.hears(o, r.StatusCode)
 	}
@@ -268,7 +271,8 @@ func (w *World) serveCloud(o *op) answer {
 type feed struct {
 	stream *model.Stream
 	key    string
-	lines  chan []byte // capacity 1: the driver looks whether it is empty
+	reads  func([]byte) []byte // as whom it is for reads it
+	lines  chan []byte         // capacity 1: the driver looks whether it is empty
 	rest   []byte
 	over   chan struct{}
 	ended  bool      // by the driver

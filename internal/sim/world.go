@@ -154,6 +154,7 @@ type World struct {
 	walls        map[string]wall
 	ambushes     []ambush
 	skews        skewed
+	wall         time.Duration // by how much the clock of the next life's machine is ahead
 }
 
 type stats struct {
