@@ -25,6 +25,9 @@ type health struct {
 	since time.Time
 }
 
+// bootGrace is how long the doctor waits for a new node by default.
+const bootGrace = 20 * time.Minute
+
 // belated is for how long a verdict, a request or a mark may be older than what it is
 // about: the doctor looks every two minutes when nothing is written, and says "well"
 // when the kubelet has said so. A watch may hang for four minutes, in the calm too; he is
@@ -55,6 +58,9 @@ func (w *World) examine(now time.Time) {
 			k.health = health{bad, now}
 		}
 		if n != nil {
+			if nodeReady(n) {
+				k.joined = n.UID
+			}
 			w.stands(k, n, now)
 		}
 	}
@@ -210,7 +216,7 @@ func (w *World) watchRepair(n *corev1.Node) {
 			return
 		}
 		total++
-		if k.badFor() > 2*time.Minute && k.ill != faulty && w.api.Born(other).Add(belated).Before(now) {
+		if k.badFor() > 2*time.Minute && k.ill != faulty && w.api.Born(other).Add(w.waitsFor(k, other)).Before(now) {
 			ill++
 		}
 		if mark, _ := kube.MarkOf(other); other.Name != n.Name && (asksRepair(other) && !(&world.Pool{Object: p}).Aborted(&world.Node{Object: other}) || mark != nil && mark.Cause == kube.CauseRepair) {
@@ -221,6 +227,15 @@ func (w *World) watchRepair(n *corev1.Node) {
 	if w.calm && now.Sub(latest(w.healed, w.led)) > belated {
 		w.promise(keepBrake, asked == 0, "pool %s: a repair of node %s is asked for beside %d others", p.Name, n.Name, asked)
 	}
+}
+
+// waitsFor is how long after a Node came to be it may be ill without being counted: one
+// that has not joined has its time to do so.
+func (w *World) waitsFor(k *kubelet, n *corev1.Node) time.Duration {
+	if k.joined == n.UID {
+		return belated
+	}
+	return bootGrace + belated
 }
 
 // heldBack is by how many nodes a pool was short before a run, by people's doing, when

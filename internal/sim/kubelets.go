@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
@@ -32,6 +33,7 @@ type kubelet struct {
 	said    time.Time // when the host's agent last said what it found
 	removed bool
 	health  health        // see health.go
+	joined  types.UID     // its Node, if that has been Ready
 	clock   time.Duration // how far ahead its clock is
 	made    time.Time     // when the machine truly came to be
 	turned  time.Time     // when its Node truly became Ready, or not
