@@ -33,8 +33,7 @@ func (w *World) checkRest() {
 		}
 		for _, key := range []string{v1alpha1.AnnotationDisruption, v1alpha1.AnnotationScaleDownKept, v1alpha1.AnnotationSkippedUntil} {
 			_, there := n.Annotations[key]
-			waits := key == v1alpha1.AnnotationScaleDownKept && w.keepsOff(n.Annotations[v1alpha1.AnnotationNodePoolID])
-			w.promise(keepCleanEnd, !there || waits, "node %s still has %s: %s", n.Name, key, n.Annotations[key])
+			w.promise(keepCleanEnd, !there || w.stays(n, key), "node %s still has %s: %s", n.Name, key, n.Annotations[key])
 		}
 		w.promise(keepCleanEnd, !n.Spec.Unschedulable || w.books.cordoned[string(n.UID)], "node %s is still cordoned", n.Name)
 		w.promise(keepIll, !condemned(n) || hostFails(n) || w.wellFor(n) == 0, "node %s is said to have a problem, and has none: %s", n.Name, problem(n))
@@ -56,6 +55,23 @@ func (w *World) runWaits(id string) bool {
 	p := w.poolObject(id)
 	v, err := w.cloud.Pool(id)
 	return err == nil && p != nil && p.Status.Cycle != nil && w.heldUp(p, v)
+}
+
+// stays is whether a run that waits may leave this annotation on a node: how often its
+// drain was given up has to be known when it is tried again.
+func (w *World) stays(n *corev1.Node, key string) bool {
+	pool := n.Annotations[v1alpha1.AnnotationNodePoolID]
+	switch key {
+	case v1alpha1.AnnotationScaleDownKept:
+		return w.keepsOff(pool)
+	case v1alpha1.AnnotationSkippedUntil:
+		return w.runWaits(pool) && outdated(n)
+	}
+	return false
+}
+
+func outdated(n *corev1.Node) bool {
+	return slices.ContainsFunc(n.Spec.Taints, func(t corev1.Taint) bool { return t.Key == v1alpha1.TaintOutdated })
 }
 
 // keepsOff is whether a run that waits for a person holds another autoscaler off its
@@ -85,8 +101,7 @@ func (w *World) outgrown(id string) bool {
 	})
 	w.api.Each("nodes", func(o client.Object) {
 		n := o.(*corev1.Node)
-		outdated := slices.ContainsFunc(n.Spec.Taints, func(t corev1.Taint) bool { return t.Key == v1alpha1.TaintOutdated })
-		if n.Annotations[v1alpha1.AnnotationNodePoolID] != id || !outdated {
+		if n.Annotations[v1alpha1.AnnotationNodePoolID] != id || !outdated(n) {
 			return
 		}
 		left++
