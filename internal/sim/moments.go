@@ -172,11 +172,12 @@ func (w *World) running() string {
 	return list[w.tape.Pick(len(list))]
 }
 
-// blind keeps the news of a resource from everybody who watches it.
+// blind keeps the news of a resource from everybody who watches it, for four minutes: a
+// watch that hangs already hangs no longer for it.
 func (w *World) blind(resource string) {
 	for _, p := range w.procs {
 		for _, f := range p.feeds {
-			if strings.Contains(f.key, resource) {
+			if strings.Contains(f.key, resource) && !time.Now().Before(f.hangs) {
 				f.hangs = time.Now().Add(4 * time.Minute)
 			}
 		}
