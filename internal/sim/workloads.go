@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -176,6 +177,9 @@ func (w *World) place(p *corev1.Pod, rooms []*room) {
 			best = r
 		}
 	}
+	if best == nil && refused(p) {
+		return // it has been told
+	}
 	now := w.controllersSay(time.Now())
 	w.api.Edit(p, func(o client.Object) {
 		p := o.(*corev1.Pod)
@@ -196,6 +200,13 @@ func (w *World) place(p *corev1.Pod, rooms []*room) {
 	if best != nil {
 		best.cpu, best.mem, best.pods = best.cpu-cpu, best.mem-mem, best.pods-1
 	}
+}
+
+// refused is whether the scheduler has said that it finds no node for the pod.
+func refused(p *corev1.Pod) bool {
+	return slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse
+	})
 }
 
 func schedulable(n *corev1.Node) bool {

@@ -1,13 +1,16 @@
 package model
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // What the API is written in. Published kinds are read as protobuf, as by every
@@ -40,6 +43,15 @@ func (o *object) raw() []byte {
 		o.wire = marshal(o.Object.(marshaler))
 	}
 	return o.wire
+}
+
+// says is whether the object is what this one is. What is published is compared in
+// protobuf, which leaves nothing out and is encoded for who reads it anyway.
+func (o *object) says(other client.Object) bool {
+	if m, ok := other.(marshaler); ok {
+		return bytes.Equal(o.raw(), marshal(m))
+	}
+	return equality.Semantic.DeepEqual(o.Object, other)
 }
 
 func marshal(m marshaler) []byte {

@@ -175,7 +175,7 @@ func (s *Server) Edit(o client.Object, change func(client.Object)) bool {
 	}
 	next := old.DeepCopyObject().(client.Object)
 	change(next)
-	if equality.Semantic.DeepEqual(old.Object, next) {
+	if old.says(next) {
 		return false
 	}
 	if sh.Counts && specChanged(old.Object, next) {
