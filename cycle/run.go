@@ -240,7 +240,7 @@ func (d *decision) surge(b Budget, run *v1alpha1.CycleStatus, todo []stale, p pa
 		case n.Mark != nil:
 			begun++
 			left++
-		case p.hold == nil || n.doctor:
+		case p.hold == nil || n.doctor || p.tries(n):
 			left++
 		}
 	}

@@ -106,7 +106,7 @@ func (d *decision) window(_ *v1alpha1.CycleStatus, spec *v1alpha1.CycleSpec, _ [
 }
 
 // blockedTooMany holds a run when as many nodes as the spec allows refuse to
-// become empty. Once only those are left, they are tried again.
+// become empty. Those are tried again (pace.tries), or it would hold for ever.
 func (d *decision) blockedTooMany(_ *v1alpha1.CycleStatus, spec *v1alpha1.CycleSpec, todo []stale) *Wait {
 	if spec.MaxBlocked == nil {
 		return nil
@@ -118,15 +118,23 @@ func (d *decision) blockedTooMany(_ *v1alpha1.CycleStatus, spec *v1alpha1.CycleS
 	return &Wait{TooManyBlocked, fmt.Sprintf("%s did not become empty in time, and maxBlocked is %d: nothing new is begun", several(given, "node"), *spec.MaxBlocked)}
 }
 
-// givenUp counts the nodes whose drain was given up and that still wait.
+// givenUp counts the nodes whose drain was given up, those included that are just being
+// tried again.
 func givenUp(todo []stale) int {
 	count := 0
 	for _, n := range todo {
-		if _, before := skippedUntil(n.Node); before && n.Mark == nil {
+		if _, before := skippedUntil(n.Node); before && (n.Mark == nil || n.Mark.Drained == nil) && !goingAway(n.Node) {
 			count++
 		}
 	}
 	return count
+}
+
+// tries is whether the node is one that may be begun although nothing new is: it was
+// given up before, and with it tried again the hold may end.
+func (p pace) tries(n stale) bool {
+	_, before := skippedUntil(n.Node)
+	return before && p.hold != nil && p.hold.Reason == TooManyBlocked
 }
 
 // canary lets a few nodes go first, and says whether they have.
@@ -220,7 +228,7 @@ func inWork(todo []stale) int {
 // may be.
 func (p pace) holds(n stale, left int) *Wait {
 	switch {
-	case n.doctor || n.reason == JoinTimeout:
+	case n.doctor || n.reason == JoinTimeout || p.tries(n):
 		return nil
 	case p.hold != nil:
 		return p.hold

@@ -132,3 +132,42 @@ func TestSkipIsForgotten(t *testing.T) {
 		})
 	}
 }
+
+// Where so many nodes refuse to become empty as may, nothing new is begun, and they are
+// tried again: nobody else would end that.
+func TestWhoRefusesIsTriedAgain(t *testing.T) {
+	for name, c := range map[string]struct {
+		in       time.Duration // until it is tried again
+		draining bool
+		begun    string
+	}{
+		"not yet":           {in: time.Minute},
+		"its time has come": {in: -time.Minute, begun: "n1"},
+		"while it is tried": {in: -time.Minute, draining: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, p := gated()
+			room, none := intstr.FromInt32(2), intstr.FromInt32(0)
+			one := int32(1)
+			p.Spec.Cycle.MaxUnavailable, p.Spec.Cycle.MaxSurge, p.Spec.Cycle.MaxBlocked = &room, &none, &one
+			for i := range w.Objects.Nodes {
+				n := &w.Objects.Nodes[i]
+				w.AddPod("pod-"+n.Name, "1", "1Gi", worldtest.On(n.Name), worldtest.OwnedBy("ReplicaSet", "a"))
+			}
+			first, until := &w.Objects.Nodes[0], w.Now.Add(c.in)
+			if c.draining {
+				drainingSince(w, first, time.Minute)
+			}
+			first.Annotations[v1alpha1.AnnotationSkippedUntil] = clock(&until)
+			var begun string
+			for _, s := range Decide(w.Snapshot(), Policy{}).Steps {
+				if s.Kind == Mark {
+					begun += s.Node
+				}
+			}
+			if begun != c.begun {
+				t.Errorf("%q is begun, want %q", begun, c.begun)
+			}
+		})
+	}
+}

@@ -1,0 +1,123 @@
+package sim
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/tidemill/tidemill/api/v1alpha1"
+)
+
+// What the author of a Pool may ask for beyond sizes and budgets: how a drain ends that
+// does not come to its end, how a node is renewed, who goes first. Half of the pools
+// have one such wish or two; each is a line of the CRD's, with times that fit into a
+// history.
+
+// taste is one wish. Those about cycling, scaling and repair are for pools that have it.
+type taste struct {
+	name string
+	wish func(*v1alpha1.PoolSpec)
+}
+
+func about[T any](part func(*v1alpha1.PoolSpec) *T, wish func(*T)) func(*v1alpha1.PoolSpec) {
+	return func(s *v1alpha1.PoolSpec) {
+		if p := part(s); p != nil {
+			wish(p)
+		}
+	}
+}
+
+func cycling(wish func(*v1alpha1.CycleSpec)) func(*v1alpha1.PoolSpec) {
+	return about(func(s *v1alpha1.PoolSpec) *v1alpha1.CycleSpec { return s.Cycle }, wish)
+}
+
+func scaling(wish func(*v1alpha1.ScaleSpec)) func(*v1alpha1.PoolSpec) {
+	return about(func(s *v1alpha1.PoolSpec) *v1alpha1.ScaleSpec { return s.Scale }, wish)
+}
+
+func repairing(wish func(*v1alpha1.RepairSpec)) func(*v1alpha1.PoolSpec) {
+	return about(func(s *v1alpha1.PoolSpec) *v1alpha1.RepairSpec { return s.Repair }, wish)
+}
+
+func minutes(n int) *metav1.Duration {
+	return &metav1.Duration{Duration: time.Duration(n) * time.Minute}
+}
+
+func some[T any](v T) *T { return &v }
+
+var tastes = []taste{
+	{"Force", cycling(func(s *v1alpha1.CycleSpec) { s.Drain.OnTimeout = v1alpha1.DrainForce })},
+	{"Force, later", cycling(func(s *v1alpha1.CycleSpec) {
+		s.Drain.OnTimeout, s.Drain.ForceAfter = v1alpha1.DrainForce, minutes(2)
+	})},
+	{"Quarantine", cycling(func(s *v1alpha1.CycleSpec) { s.Drain.OnTimeout = v1alpha1.DrainQuarantine })},
+	{"Pause", cycling(func(s *v1alpha1.CycleSpec) { s.Drain.OnTimeout = v1alpha1.DrainPause })},
+	{"jobs may complete", cycling(func(s *v1alpha1.CycleSpec) { s.Drain.WaitForJobs = minutes(2) })},
+	{"DaemonSets leave", cycling(func(s *v1alpha1.CycleSpec) { s.Drain.DaemonSets = v1alpha1.DaemonSetsEvict })},
+	{"InPlace", cycling(func(s *v1alpha1.CycleSpec) { s.Strategy = v1alpha1.StrategyInPlace })},
+	{"BootVolume", cycling(func(s *v1alpha1.CycleSpec) { s.Strategy = v1alpha1.StrategyBootVolume })},
+	{"BlueGreen", cycling(func(s *v1alpha1.CycleSpec) {
+		s.Strategy, s.BlueGreen = v1alpha1.StrategyBlueGreen, &v1alpha1.BlueGreenSpec{Soak: minutes(2)}
+	})},
+	{"Delegate", cycling(func(s *v1alpha1.CycleSpec) { s.Strategy = v1alpha1.StrategyDelegate })},
+	{"canary", cycling(func(s *v1alpha1.CycleSpec) { s.Canary = &v1alpha1.CanarySpec{Count: some[int32](1), Soak: minutes(1)} })},
+	{"ramp", cycling(func(s *v1alpha1.CycleSpec) { s.Ramp = &v1alpha1.RampSpec{Initial: some[int32](1)} })},
+	{"zone by zone", cycling(func(s *v1alpha1.CycleSpec) { s.Order = v1alpha1.OrderZone })},
+	{"one drain at a time", cycling(func(s *v1alpha1.CycleSpec) { s.MaxParallelDrains = some[int32](1) })},
+	{"one may refuse", cycling(func(s *v1alpha1.CycleSpec) { s.MaxBlocked = some[int32](1) })},
+	{"one may fail", cycling(func(s *v1alpha1.CycleSpec) { s.MaxFailed = some[int32](1) })},
+	{"a window that opens late", cycling(func(s *v1alpha1.CycleSpec) {
+		s.Windows = []v1alpha1.CycleWindow{{Schedule: "5 0 * * *", Duration: metav1.Duration{Duration: 20 * time.Hour}}}
+	})},
+	{"fallback: one goes first", cycling(func(s *v1alpha1.CycleSpec) { s.Fallback = &v1alpha1.FallbackSpec{Unavailable: true} })},
+	{"fallback: boot volumes", cycling(func(s *v1alpha1.CycleSpec) { s.Fallback = &v1alpha1.FallbackSpec{BootVolume: true} })},
+	{"the doctor is asked", cycling(func(s *v1alpha1.CycleSpec) {
+		s.Gates = []v1alpha1.CycleGate{{Name: "well", Doctor: &v1alpha1.DoctorGate{}}}
+	})},
+	{"Auto", cycling(func(s *v1alpha1.CycleSpec) { s.Mode = v1alpha1.CycleAuto })},
+	{"Consolidate", scaling(func(s *v1alpha1.ScaleSpec) { s.Down.Consolidate = true })},
+	{"room for a zone", scaling(func(s *v1alpha1.ScaleSpec) { s.ZoneLossHeadroom = true })},
+	{"a quota of cores", scaling(func(s *v1alpha1.ScaleSpec) { s.Limits = &v1alpha1.ScaleLimits{Cores: some[int64](12)} })},
+	{"replaced at once", repairing(func(s *v1alpha1.RepairSpec) { s.Actions = []v1alpha1.RepairAction{v1alpha1.ActionReplace} })},
+	{"two repairs at once", repairing(func(s *v1alpha1.RepairSpec) { s.MaxParallel = some[int32](2) })},
+}
+
+// drawTastes has each pool's author wish for something. Eight numbers at most.
+func (w *World) drawTastes() {
+	for _, id := range w.pools {
+		p := w.poolObject(id)
+		if p == nil {
+			continue
+		}
+		if w.opt.Wish != "" {
+			w.wishFor(p, slices.IndexFunc(tastes, func(t taste) bool { return t.name == w.opt.Wish }))
+			continue
+		}
+		if !w.tape.Chance(500) {
+			continue
+		}
+		w.wishFor(p, w.tape.Pick(len(tastes)))
+		if w.tape.Chance(300) {
+			w.wishFor(p, w.tape.Pick(len(tastes)))
+		}
+	}
+}
+
+func (w *World) wishFor(p *v1alpha1.Pool, which int) {
+	t := tastes[which]
+	w.note("pool %s: %s", p.Name, t.name)
+	w.tastes = append(w.tastes, p.Name+": "+t.name)
+	w.api.Edit(p, func(o client.Object) { t.wish(&o.(*v1alpha1.Pool).Spec) })
+	w.remember(w.poolObject(p.Spec.NodePoolID))
+}
+
+// wished is what was wished for, for whoever reads of a broken promise.
+func (w *World) wished() string {
+	if len(w.tastes) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(w.tastes, ", ") + ")"
+}
