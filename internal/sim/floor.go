@@ -60,6 +60,9 @@ func (w *World) floor(pool string, n *corev1.Node) {
 	if p.Spec.Cycle.Strategy == v1alpha1.StrategyInPlace {
 		missing = max(missing, 1)
 	}
+	if run := p.Status.Cycle; run != nil && p.Spec.Cycle.Fallback != nil && (run.Rung == "Unavailable" || run.Rung == "BootVolume") {
+		missing = max(missing, 1) // the cloud has no room: one goes before its successor is there
+	}
 	missing += w.heldBack(n)
 	best := w.left(pool)
 	if missing == 0 {

@@ -5,6 +5,7 @@ import (
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
@@ -110,7 +111,7 @@ func (w *World) stands(k *kubelet, n *corev1.Node, now time.Time) {
 func problem(n *corev1.Node) string { return verdict(n).Reason + ": " + verdict(n).Message }
 
 // drainsEnd checks that a drain that does not come to its end is given up in its
-// time: three minutes in all Pools here, and the daemon looks every two. It goes by when
+// time, for the daemon looks every two minutes. It goes by when
 // the drain was seen to begin, and not by what the mark says of it.
 func (w *World) drainsEnd(n *corev1.Node, now time.Time) {
 	pool := n.Annotations[v1alpha1.AnnotationNodePoolID]
@@ -120,7 +121,36 @@ func (w *World) drainsEnd(n *corev1.Node, now time.Time) {
 	}
 	since := latest(w.books.drains[string(n.UID)], w.healed, w.led, w.books.unpaused[pool])
 	_, paused := w.books.paused[pool]
-	w.promise(keepBounded, paused || now.Sub(since) < 8*time.Minute, "the drain of node %s has not ended %s after its begin", n.Name, now.Sub(w.books.drains[string(n.UID)]))
+	p := w.poolObject(pool)
+	paused = paused || asksOn(p) && mark.Cause != kube.CauseScaleDown
+	w.promise(keepBounded, paused || now.Sub(since) < drainTime(p)+belated, "the drain of node %s has not ended %s after its begin", n.Name, now.Sub(w.books.drains[string(n.UID)]))
+}
+
+// drainTime is how long a drain may take: what the Pool says, or half an hour by default,
+// as where a pool is only scaled. Force has its own time beyond that, and pods of Jobs
+// theirs before it.
+func drainTime(p *v1alpha1.Pool) time.Duration {
+	if p == nil || p.Spec.Cycle == nil || p.Spec.Cycle.Drain == nil {
+		return 30 * time.Minute
+	}
+	d := p.Spec.Cycle.Drain
+	out := d.Timeout.Duration
+	for _, more := range []*metav1.Duration{d.ForceAfter, d.WaitForJobs} {
+		if more != nil {
+			out += more.Duration
+		}
+	}
+	return out
+}
+
+// asksOn is whether a node of the pool that does not become empty is asked on for as
+// long as that takes.
+func asksOn(p *v1alpha1.Pool) bool {
+	if p == nil || p.Spec.Cycle == nil || p.Spec.Cycle.Drain == nil {
+		return false
+	}
+	action := p.Spec.Cycle.Drain.OnTimeout
+	return action == v1alpha1.DrainQuarantine || action == v1alpha1.DrainPause
 }
 
 // givenBack checks that what a run had cordoned is given back soon after it was

@@ -59,7 +59,7 @@ var loopNames = []string{"mirror", "scale", "cycle", "doctor"}
 func (w *World) start() *process {
 	w.lives++
 	p := &process{world: w, name: fmt.Sprintf("tidemill-%d", w.lives), wake: map[string]chan struct{}{}, clock: w.wall, wall: w.wall}
-	w.wall = 0
+	w.strayed, w.wall = max(w.strayed, 2*w.wall.Abs()), 0
 	p.ctx, p.kill = context.WithCancel(context.Background())
 	p.leads, p.term = context.WithCancel(p.ctx)
 	for _, n := range loopNames {

@@ -67,10 +67,11 @@ type books struct {
 	minute  time.Time
 	deletes map[string]int
 	// writes are the daemon's to each object in the minute that began at written.
-	writes  map[string]int
-	written time.Time
-	kept    map[string]int // how often each promise was put to the test
-	orders  orders
+	writes   map[string]int
+	written  time.Time
+	kept     map[string]int // how often each promise was put to the test
+	orders   orders
+	refusals refusals
 	// renewals are when a Lease was truly renewed, by what a clock that is off wrote.
 	renewals map[int64]time.Time
 	// begun is by how much the begin of a run, in seconds, is wrongly dated.
@@ -79,7 +80,7 @@ type books struct {
 
 func newBooks() books {
 	return books{available: map[string][]sample{}, drains: map[string]time.Time{}, cordoned: map[string]bool{}, paused: map[string]time.Time{}, aborted: map[string]time.Time{}, kept: map[string]int{}, deletes: map[string]int{},
-		unpaused: map[string]time.Time{}, repairs: map[string]int{}, orders: newOrders(), renewals: map[int64]time.Time{}, begun: map[int64]time.Duration{}}
+		unpaused: map[string]time.Time{}, repairs: map[string]int{}, orders: newOrders(), refusals: newRefusals(), renewals: map[int64]time.Time{}, begun: map[int64]time.Duration{}}
 }
 
 func (w *World) promise(name string, kept bool, format string, args ...any) {
@@ -129,7 +130,10 @@ func (w *World) watchCommit(c model.Commit) {
 		w.promise(keepEviction, false, "%s deleted %T %s", c.Writer, c.Old, c.Old.GetName())
 	}
 	if _, pod := o.(*corev1.Pod); pod {
-		w.promise(keepEviction, c.Verb == "POST pods/eviction", "%s: pod %s was written by %q", c.Writer, o.GetName(), c.Verb)
+		w.promise(keepEviction, c.Verb == "POST pods/eviction" || c.Verb == "DELETE pods", "%s: pod %s was written by %q", c.Writer, o.GetName(), c.Verb)
+		if c.Verb == "DELETE pods" {
+			w.forces(c.Writer, o.(*corev1.Pod))
+		}
 		w.evictedFrom(o.(*corev1.Pod))
 	}
 }

@@ -82,6 +82,7 @@ func Run(t *testing.T, opt Options) (result Result) {
 		w.mu.Unlock()
 		if result.Violation != nil {
 			result.Picture = w.picture()
+			result.Violation.Detail += w.wished()
 		}
 		w.end()
 	})

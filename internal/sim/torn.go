@@ -55,4 +55,5 @@ func (w *World) drawParts() {
 		w.mix.kinds = append(w.mix.kinds, len(faults)-1)
 	}
 	w.cloud.SetPageSize(pageSizes[w.tape.Pick(len(pageSizes))])
+	w.drawTastes()
 }

@@ -224,6 +224,7 @@ func (w *World) serveKube(o *op) answer {
 	}
 	r := w.api.Serve(o.kube)
 	w.actor = nil
+	w.asks(o, r)
 	if o.kube.Mutating() && !electing(o) {
 		w.tells(string(o.body), "a write")
 	}

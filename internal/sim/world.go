@@ -29,6 +29,8 @@ type Options struct {
 	Faults, Calm time.Duration
 	// Nodes is about how many there are at the start; 0 lets the tape choose.
 	Nodes int
+	// Wish is what each Pool's author wishes for; empty lets the tape choose.
+	Wish string
 	// Gentle leaves out all faults; what people and workloads do stays.
 	Gentle bool
 	// Story, if set, replaces what the tape would let people do.
@@ -154,6 +156,8 @@ type World struct {
 	walls        map[string]wall
 	ambushes     []ambush
 	skews        skewed
+	tastes       []string      // what the Pools' authors wish for
+	strayed      time.Duration // by how much the clocks of two lives have differed at most
 	wall         time.Duration // by how much the clock of the next life's machine is ahead
 }
 
@@ -181,6 +185,9 @@ func (w *World) note(format string, args ...any) {
 }
 
 func newWorld(opt Options) (*World, error) {
+	if err := checkWish(opt.Wish); err != nil {
+		return nil, err
+	}
 	w := &World{opt: opt, tape: opt.Tape, kubelets: map[string]*kubelet{}, walls: map[string]wall{}, began: time.Now(), hash: 14695981039346656037, stir: make(chan struct{}, 1), moved: true}
 	if w.tape == nil {
 		w.tape = NewTape(opt.Seed)
