@@ -51,6 +51,9 @@ func (w *World) tickFoes(now time.Time) {
 				w.harm.unmarked[n.UID] = now
 				delete(w.books.cordoned, string(n.UID))
 			}
+			if fights(foeVerdict) {
+				w.unsay(n)
+			}
 			w.api.Edit(n, func(o client.Object) { undo(o.(*corev1.Node), fights) })
 		})
 	}
@@ -81,6 +84,13 @@ func undo(n *corev1.Node, fights func(int) bool) {
 		if c := &n.Status.Conditions[i]; fights(foeVerdict) && c.Type == v1alpha1.NodeConditionProblem {
 			c.Status, c.Reason, c.Message = corev1.ConditionUnknown, "NotMine", "fought"
 		}
+	}
+}
+
+// unsay notes that somebody has taken from the doctor what he knew of a node.
+func (w *World) unsay(n *corev1.Node) {
+	if k := w.kubelets[n.Spec.ProviderID]; k != nil {
+		k.joined = ""
 	}
 }
 

@@ -59,9 +59,6 @@ func (w *World) examine(now time.Time) {
 			k.health = health{bad, now}
 		}
 		if n != nil {
-			if nodeReady(n) {
-				k.joined = n.UID
-			}
 			w.stands(k, n, now)
 		}
 	}
@@ -209,6 +206,9 @@ func (w *World) watchVerdict(old, next *corev1.Node) {
 	if fine := w.wellFor(next); condemned(next) && !condemned(old) {
 		w.promise(keepIll, fine < w.lateness(time.Now().Add(-fine)) || hostFails(next), "node %s is condemned, and nothing has been wrong with it for %s: %s", next.Name, fine, problem(next))
 	}
+	if k := w.kubelets[next.Spec.ProviderID]; k != nil && passed(next) {
+		k.joined = next.UID
+	}
 	if asksRepair(next) && !asksRepair(old) {
 		w.watchRepair(next)
 		w.looksOn(next)
@@ -260,7 +260,7 @@ func (w *World) watchRepair(n *corev1.Node) {
 }
 
 // waitsFor is how long after a Node came to be it may be ill without being counted: one
-// that has not joined has its time to do so.
+// that the doctor has never found well has its time to become so.
 func (w *World) waitsFor(k *kubelet, n *corev1.Node) time.Duration {
 	if k.joined == n.UID {
 		return belated

@@ -33,7 +33,7 @@ type kubelet struct {
 	said    time.Time // when the host's agent last said what it found
 	removed bool
 	health  health        // see health.go
-	joined  types.UID     // its Node, if that has been Ready
+	joined  types.UID     // its Node, if the doctor has passed that
 	clock   time.Duration // how far ahead its clock is
 	made    time.Time     // when the machine truly came to be
 	turned  time.Time     // when its Node truly became Ready, or not

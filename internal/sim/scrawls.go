@@ -65,9 +65,7 @@ func (w *World) scrawlNode() {
 		w.write("nodes", n, "example.com/brimful", brim(n))
 	case 4:
 		w.api.Edit(n, func(o client.Object) { forgeVerdicts(o.(*corev1.Node)) })
-		if k := w.kubelets[n.Spec.ProviderID]; k != nil {
-			k.joined = "" // what the doctor knew of it is gone
-		}
+		w.unsay(n)
 	case 5:
 		w.api.Edit(n, func(o client.Object) { o.GetLabels()[v1alpha1.LabelExcludeBalancers] = "somebody" })
 	default:
