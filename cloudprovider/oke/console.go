@@ -47,7 +47,7 @@ func (p *Provider) console(ctx context.Context, id cloudprovider.PoolID, in clou
 	}
 	ctx, cancel := context.WithTimeout(ctx, consolePatience)
 	defer cancel()
-	node, token := string(in), p.retryToken()
+	node, token := string(in), retryToken()
 	// The token makes of several requests one capture, so that it may be asked for
 	// again like a read.
 	pol := p.readPolicy

@@ -2,9 +2,9 @@ package oke
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
 
 	"github.com/oracle/oci-go-sdk/v65/common"
@@ -84,7 +84,7 @@ func (p *Provider) inPlace(ctx context.Context, what string, id cloudprovider.Po
 // it is the same in every round, so that a request whose answer was lost is done
 // once however often it is sent.
 func (p *Provider) restart(in cloudprovider.InstanceID, send func(ctx context.Context, in, token *string) error) intent {
-	node, token := string(in), p.retryToken()
+	node, token := string(in), retryToken()
 	return intent{
 		decide: func(l look) (func(context.Context) error, error) {
 			switch stateOf(l.pool.Nodes, node) {
@@ -129,8 +129,7 @@ func unsupported(err error) error {
 	return err
 }
 
-// retryToken is unlike any other's of the last day.
-func (p *Provider) retryToken() string {
-	part := func() uint64 { return uint64(p.random() * math.MaxInt64) }
-	return fmt.Sprintf("tidemill-%016x%016x", part(), part())
-}
+// retryToken is unlike any other's of the last day. The service answers a token that
+// it knows with what it did then, or with 409: so it does not come from Options.Random,
+// which spreads retries and which a caller may hold still.
+func retryToken() string { return "tidemill-" + rand.Text() }

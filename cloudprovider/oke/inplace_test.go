@@ -60,6 +60,29 @@ func TestInPlaceLostAnswer(t *testing.T) {
 	}
 }
 
+// Each order is one of its own to the service, also where retries are not spread: it
+// would answer a second order with the first one's token by 409 for a day.
+func TestEachRestartHasItsOwnToken(t *testing.T) {
+	w := newWorld(t, okesim.Options{})
+	w.random = func() float64 { return 0.5 }
+	id := w.addPool(okesim.Pool{Size: 2})
+	ids := w.running(id)
+	for boots, do := range []func() error{
+		func() error { return w.Reboot(t.Context(), id, ids...) },
+		func() error { return w.Reboot(t.Context(), id, ids...) },
+		func() error { return w.ReplaceBootVolume(t.Context(), id, ids...) },
+	} {
+		if err := do(); err != nil {
+			t.Fatal(err)
+		}
+		for _, in := range w.running(id) {
+			if got, err := w.sim.Instance(string(in)); err != nil || got.Boots != boots+2 {
+				t.Errorf("%s: %d boots, %v; want %d", in, got.Boots, err, boots+2)
+			}
+		}
+	}
+}
+
 func TestReplaceBootVolumeRefusals(t *testing.T) {
 	w := newWorld(t, okesim.Options{}).in(okesim.Cluster{Name: "basic", Type: "BASIC_CLUSTER"})
 	id := w.addPool(okesim.Pool{Size: 1})
