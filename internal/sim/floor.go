@@ -57,7 +57,8 @@ func (w *World) floor(pool string, n *corev1.Node) {
 	if u := p.Spec.Cycle.MaxUnavailable; u != nil {
 		missing, _ = intstr.GetScaledValueFromIntOrPercent(u, desired, false)
 	}
-	if p.Spec.Cycle.Strategy == v1alpha1.StrategyInPlace {
+	switch p.Spec.Cycle.Strategy {
+	case v1alpha1.StrategyInPlace, v1alpha1.StrategyBootVolume:
 		missing = max(missing, 1)
 	}
 	if run := p.Status.Cycle; run != nil && p.Spec.Cycle.Fallback != nil && (run.Rung == "Unavailable" || run.Rung == "BootVolume") {
