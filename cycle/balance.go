@@ -20,10 +20,12 @@ func (d *decision) surplus(run *v1alpha1.CycleStatus, left int) []*world.Node {
 		return nil
 	}
 	nodes := d.machines()
-	// What is being emptied as surplus stays chosen, whatever is born meanwhile.
+	// What is being emptied as surplus stays chosen, whatever is born meanwhile, and
+	// in a run that ends what is being emptied for not having joined.
+	ends := d.ends(run) != nil
 	var out []*world.Node
 	for _, n := range nodes {
-		if n.Mark != nil && n.Mark.Reason == string(Surplus) && len(out) < beyond {
+		if n.Mark != nil && (n.Mark.Reason == string(Surplus) || ends && n.Mark.Reason == string(JoinTimeout)) && len(out) < beyond {
 			out = append(out, n)
 		}
 	}

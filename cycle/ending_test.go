@@ -40,6 +40,35 @@ func TestAbortTakesTheNodeThatNobodyCountsOn(t *testing.T) {
 	}
 }
 
+// The successor of a machine that was lost in a run does not join in time, and then
+// the run is aborted: the pool has no more nodes than it is to have, and so none goes,
+// and no other is made in its place. What had been cordoned of it is given back.
+func TestAbortKeepsWhatThePoolIsToHave(t *testing.T) {
+	for _, marked := range []bool{false, true} {
+		set := with(v1alpha1.StrategyBootVolume)
+		set.pods, set.minAvailable = 0, 0
+		pass(t, set, func(t *testing.T, s *simulation) {
+			s.ask(v1alpha1.AnnotationCycle, "now")
+			s.until(func() bool { return s.town.pool.Status.Cycle != nil })
+			s.unseen = 1
+			s.loseOne()
+			s.until(func() bool {
+				run := s.town.pool.Status.Cycle
+				return len(run.FailedJoins) == 1 && (!marked || s.town.nodes[run.FailedJoins[0]].Annotations[v1alpha1.AnnotationDisruption] != "")
+			})
+			before := s.calls()
+			s.ask(v1alpha1.AnnotationAbort, "enough")
+			s.until(func() bool { return s.ended(v1alpha1.AnnotationCycle + "=now") })
+			if after := s.calls(); after != before || len(s.town.nodes) != set.size {
+				t.Errorf("marked %t: calls %q and then %q, %d nodes", marked, before, after, len(s.town.nodes))
+			}
+			if left := s.clean(); left != "" || s.town.pool.Status.LastCycle.Outcome != Aborted {
+				t.Errorf("marked %t: %+v, left %s", marked, s.town.pool.Status.LastCycle, left)
+			}
+		})
+	}
+}
+
 // The same at the end of a run that goes on: the node has had its time to join and
 // carries pods, so that nobody has deleted it as failed.
 func TestRunEndsBesideANodeThatIsNeverExamined(t *testing.T) {

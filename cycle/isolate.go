@@ -338,8 +338,10 @@ func rank(n stale) int {
 	return 3
 }
 
-// extra are the nodes that go for another reason than being stale.
-func (d *decision) extra(run *v1alpha1.CycleStatus, todo []stale) []stale {
+// extra are the nodes that go for another reason than being stale. A run that ends
+// makes nothing anew: of what has not joined no more goes than is beyond the pool's
+// size.
+func (d *decision) extra(run *v1alpha1.CycleStatus, todo []stale, ends bool) []stale {
 	var out []stale
 	add := func(n *world.Node, r Reason, message string) {
 		same := func(s stale) bool { return s.Node == n }
@@ -347,12 +349,14 @@ func (d *decision) extra(run *v1alpha1.CycleStatus, todo []stale) []stale {
 			out = append(out, stale{Node: n, reason: r, message: message})
 		}
 	}
-	for _, n := range d.failedNodes(run) {
-		add(n, JoinTimeout, "it did not become available in time and carries nothing")
-	}
-	for _, n := range d.pool.Nodes {
-		if d.neverCame(n, run) {
-			add(n, JoinTimeout, "it was made before the run and has not become a node in time")
+	if !ends {
+		for _, n := range d.failedNodes(run) {
+			add(n, JoinTimeout, "it did not become available in time and carries nothing")
+		}
+		for _, n := range d.pool.Nodes {
+			if d.neverCame(n, run) {
+				add(n, JoinTimeout, "it was made before the run and has not become a node in time")
+			}
 		}
 	}
 	beyond := fmt.Sprintf("nothing is left to be replaced, and the pool has a size of %d, which is larger than the %d it is to have", d.pool.Cloud.Size, run.Desired)

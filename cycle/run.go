@@ -37,7 +37,7 @@ func (d *decision) run(w wanted) {
 			d.block(n, NotComplete, d.lacks[n])
 		}
 	}
-	extra := d.extra(run, todo)
+	extra := d.extra(run, todo, end != nil)
 	d.report.Floor, d.report.Ceiling, d.report.Stale = budget.Floor(), budget.Ceiling(), len(todo)
 	d.progress(run, len(todo), end != nil)
 	shrinks := d.lost(run)
@@ -46,7 +46,7 @@ func (d *decision) run(w wanted) {
 		return
 	}
 
-	stopped := d.joins(run)
+	stopped := d.joins(run, end != nil)
 	d.takeBack(run)
 	held := d.goOn(run, slices.Concat(todo, extra))
 	d.taints(todo)
@@ -122,8 +122,9 @@ func (d *decision) progress(run *v1alpha1.CycleStatus, left int, aborted bool) {
 }
 
 // joins counts new instances that did not become available in time, deletes
-// those that never became a Node, and says whether there were too many.
-func (d *decision) joins(run *v1alpha1.CycleStatus) (stopped bool) {
+// those that never became a Node, unless the run ends, and says whether there were
+// too many.
+func (d *decision) joins(run *v1alpha1.CycleStatus, ends bool) (stopped bool) {
 	for _, n := range d.pool.Nodes {
 		if !d.late(n, run) {
 			continue
@@ -134,7 +135,7 @@ func (d *decision) joins(run *v1alpha1.CycleStatus) (stopped bool) {
 		d.block(n, JoinTimeout, message)
 		switch {
 		case slices.Contains(run.FailedJoins, string(n.ID())):
-			if n.Object == nil && n.MarkErr == nil {
+			if n.Object == nil && n.MarkErr == nil && !ends {
 				d.do(nodeStep(DeleteInstance, n))
 			}
 		case len(run.FailedJoins) < d.maxFailed():
