@@ -37,6 +37,9 @@ func (w *World) resizes(o *op, pool string) {
 	if c := p.Spec.Cycle; c != nil && c.MaxSurge != nil {
 		surge, _ = intstr.GetScaledValueFromIntOrPercent(c.MaxSurge, limit, true)
 	}
+	if run := p.Status.Cycle; run != nil && run.Strategy == v1alpha1.StrategyBlueGreen && o.loop() == "cycle" {
+		surge = limit // as many new nodes as there are old ones, whatever maxSurge says
+	}
 	w.promise(keepCeiling, to <= max(limit+max(surge, 1), v.Size), "pool %s: size %d is asked for, at most %d and a surge of %d", p.Name, to, limit, surge)
 	if run := p.Status.Cycle; run != nil && to > max(limit, v.Size) {
 		w.promise(keepCeiling, w.wants(v, run.StartedAt.Add(-o.p.wall)), "pool %s: size %d is asked for, %d are desired and nothing is left to be replaced", p.Name, to, limit)
