@@ -17,15 +17,26 @@ import (
 //
 // The soak comes after the drain and not before: only then do the new nodes
 // carry the load that they are to be judged by.
+//
+// Where there are more old nodes than the pool is to have, the rest goes before all
+// this, for it holds places of the new ones.
 
-// green holds the cordons of a blue-green run until the new nodes can carry all.
-func (d *decision) green(run *v1alpha1.CycleStatus, todo []stale) *Wait {
-	if strategyOf(nil, run) != v1alpha1.StrategyBlueGreen || inWork(todo) > 0 {
-		return nil
+// green holds the cordons of a blue-green run until the new nodes can carry all, and
+// says how many old ones go ahead all the same.
+func (d *decision) green(run *v1alpha1.CycleStatus, todo []stale) (hold *Wait, ahead int) {
+	if strategyOf(nil, run) != v1alpha1.StrategyBlueGreen {
+		return nil, 0
 	}
-	old := map[*world.Node]bool{}
+	old, begun := map[*world.Node]bool{}, 0
 	for _, n := range todo {
 		old[n.Node] = true
+		if blue(n) && n.Mark != nil && n.Mark.Cause == kube.CauseCycle {
+			begun++
+		}
+	}
+	beyond := beyondDesired(run, todo)
+	if begun > beyond {
+		return nil, 0
 	}
 	ready := 0
 	for _, n := range d.pool.Nodes {
@@ -33,11 +44,39 @@ func (d *decision) green(run *v1alpha1.CycleStatus, todo []stale) *Wait {
 			ready++
 		}
 	}
-	want := min(len(todo), int(run.Desired))
+	want := min(blues(todo), int(run.Desired))
 	if ready >= want {
-		return nil
+		return nil, 0
 	}
-	return &Wait{WaitingForGreen, fmt.Sprintf("%d of %d new nodes are available: nothing is cordoned before all are", ready, want)}
+	message := fmt.Sprintf("%d of %d new nodes are available: nothing is cordoned before all are", ready, want)
+	if beyond > 0 {
+		message = fmt.Sprintf("%d of %d new nodes are available: until all are, only %s beyond the desired %d may go, to make room", ready, want, several(beyond, "old node"), run.Desired)
+	}
+	return &Wait{WaitingForGreen, message}, beyond - begun
+}
+
+// blue is whether the old node holds a place that it is still to give up.
+func blue(n stale) bool {
+	return !goingAway(n.Node) && n.reason != Surplus && n.reason != JoinTimeout
+}
+
+func blues(list []stale) int {
+	count := 0
+	for _, n := range list {
+		if blue(n) {
+			count++
+		}
+	}
+	return count
+}
+
+// beyondDesired is how many old nodes there are beyond the size that is desired: a run
+// that takes over from another finds its blue and its green ones old, and a pool may
+// be made smaller meanwhile. They hold the places of green nodes, which cannot all
+// come before they are gone; so they go first, as far as the floor allows, and do not
+// soak: as many old ones as are desired stay behind them.
+func beyondDesired(run *v1alpha1.CycleStatus, list []stale) int {
+	return max(blues(list)-int(run.Desired), 0)
 }
 
 // queue says of each marked node whether it is its turn.
@@ -46,7 +85,8 @@ type queue struct {
 	slots     int       // drains that may still begin
 	soaked    time.Time // until when emptied nodes stand; zero while others are being emptied
 	now       time.Time
-	waiting   int // nodes that those that are empty stand for
+	waiting   int                  // nodes that those that are empty stand for
+	ahead     map[*world.Node]bool // these do not soak: there are more old nodes than are desired
 }
 
 func (d *decision) queue(run *v1alpha1.CycleStatus, going []stale) *queue {
@@ -59,10 +99,12 @@ func (d *decision) queue(run *v1alpha1.CycleStatus, going []stale) *queue {
 	if s := d.pool.CycleSpec(); s != nil && s.BlueGreen != nil && s.BlueGreen.Soak != nil {
 		soak = s.BlueGreen.Soak.Duration
 	}
+	q.ahead = ahead(run, going)
 	for _, n := range going {
 		_, given := skippedUntil(n.Node)
 		given = given || n.Mark == nil && (n.MarkErr != nil || d.protected(n.Node))
 		switch {
+		case n.Mark != nil && n.Mark.Drained != nil && q.ahead[n.Node]:
 		case n.Mark != nil && n.Mark.Drained != nil:
 			if n.Mark.Drained.After(last) {
 				last = *n.Mark.Drained
@@ -79,10 +121,26 @@ func (d *decision) queue(run *v1alpha1.CycleStatus, going []stale) *queue {
 	return q
 }
 
+// ahead are the marked nodes that go first because there are more old ones than are
+// desired: those that are empty before those that are not.
+func ahead(run *v1alpha1.CycleStatus, going []stale) map[*world.Node]bool {
+	out := map[*world.Node]bool{}
+	for _, drained := range []bool{true, false} {
+		for _, n := range going {
+			if len(out) < beyondDesired(run, going) && blue(n) && n.Mark != nil && (n.Mark.Drained != nil) == drained {
+				out[n.Node] = true
+			}
+		}
+	}
+	return out
+}
+
 // turn is why a marked node does not go on; no reason if it does.
 func (q *queue) turn(n *world.Node) Wait {
 	switch {
 	case !q.blueGreen || n.Mark.Cause == kube.CauseRepair || n.Mark.Reason == string(Surplus) || n.Mark.Reason == string(JoinTimeout):
+		return Wait{}
+	case n.Mark.Drained != nil && q.ahead[n]:
 		return Wait{}
 	case n.Mark.Drained != nil && q.waiting > 0:
 		return Wait{Soaking, "it is empty, and stands until " + several(q.waiting, "other", "is", "are")}

@@ -351,6 +351,32 @@ func TestBlueGreenLosesMachines(t *testing.T) {
 	}
 }
 
+// A run that takes over from a blue-green one finds more old nodes than are desired:
+// the green ones are old as well. They hold the places of those that it is to make.
+func TestBlueGreenIsSuperseded(t *testing.T) {
+	const first = v1alpha1.AnnotationCycle + "=first"
+	crowded := 0
+	for asked := 8; asked < 60; asked += 4 {
+		pass(t, with(v1alpha1.StrategyBlueGreen, blueGreen), func(t *testing.T, s *simulation) {
+			s.ask(v1alpha1.AnnotationCycle, "first")
+			s.until(func() bool { return s.town.changes >= asked || s.ended(first) })
+			crowd := len(s.town.nodes)
+			if s.ended(first) || crowd <= 3 {
+				return
+			}
+			crowded++
+			s.ask(v1alpha1.AnnotationCycle, "again")
+			if took := s.until(func() bool { return s.ended(v1alpha1.AnnotationCycle + "=again") }); took > 4*time.Hour {
+				t.Errorf("superseded after %d changes, with %d nodes: it took %s", asked, crowd, took)
+			}
+			s.checkEnd(Succeeded, oldRelease.Kubernetes)
+		})
+	}
+	if crowded == 0 {
+		t.Error("no run was superseded with more nodes than are desired")
+	}
+}
+
 // The last blue node is held by its zone's floor alone, and all others stand empty:
 // nothing is on its way, and the zone's floor yields. Found by TestInvariants.
 func TestBlueGreenBehindAZonesFloor(t *testing.T) {

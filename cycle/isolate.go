@@ -30,8 +30,9 @@ type room struct {
 func (d *decision) isolate(b Budget, run *v1alpha1.CycleStatus, todo []stale, extra []stale, held int, p pace) {
 	r := d.room(b, run, todo, held)
 	left := p.room(inWork(todo))
+	ahead := 0
 	if p.hold == nil {
-		p.hold = d.green(run, todo)
+		p.hold, ahead = d.green(run, todo)
 	}
 	taken, zoned, bound := 0, []stale(nil), []stale(nil)
 	var first *Wait
@@ -39,7 +40,7 @@ func (d *decision) isolate(b Budget, run *v1alpha1.CycleStatus, todo []stale, ex
 		if n.Mark != nil || n.MarkErr != nil || goingAway(n.Node) || !d.takeable(n) {
 			continue
 		}
-		if why := p.holds(n, left-taken); why != nil {
+		if why := p.holds(n, left-taken); why != nil && taken >= ahead {
 			d.block(n.Node, why.Reason, why.Message)
 			if first == nil {
 				first = why
