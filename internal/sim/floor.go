@@ -37,9 +37,9 @@ func (w *World) spent(pool, node string) {
 	}
 }
 
-// floor checks, when a working node has just been cordoned for a replacement,
-// that the pool can do without it: as many as are desired, less those that may be
-// missing, have been there at some moment of the last minute.
+// floor checks, when a run has just cordoned a working node, to be replaced or to come
+// back with a new boot volume, that the pool can do without it: as many as are desired,
+// less those that may be missing, have been there at some moment of the last minute.
 func (w *World) floor(pool string, n *corev1.Node) {
 	p := w.poolObject(pool)
 	if p == nil || p.Spec.Cycle == nil {
@@ -53,23 +53,30 @@ func (w *World) floor(pool string, n *corev1.Node) {
 	if run := p.Status.Cycle; run != nil {
 		desired = min(desired, int(run.Desired))
 	}
-	missing := 0
-	if u := p.Spec.Cycle.MaxUnavailable; u != nil {
-		missing, _ = intstr.GetScaledValueFromIntOrPercent(u, desired, false)
-	}
-	switch p.Spec.Cycle.Strategy {
-	case v1alpha1.StrategyInPlace, v1alpha1.StrategyBootVolume:
-		missing = max(missing, 1)
-	}
-	if run := p.Status.Cycle; run != nil && p.Spec.Cycle.Fallback != nil && (run.Rung == "Unavailable" || run.Rung == "BootVolume") {
-		missing = max(missing, 1) // the cloud has no room: one goes before its successor is there
-	}
-	missing += w.heldBack(n)
+	missing := mayMiss(p, desired) + w.heldBack(n)
 	best := w.left(pool)
 	if missing == 0 {
 		w.promise(keepReplace, best >= desired, "pool %s: node %s was cordoned with nothing in its place: %d of %d available", p.Name, n.Name, best, desired)
 	}
 	w.promise(keepFloor, best >= desired-missing, "pool %s: %d available after node %s was cordoned, %d desired, %d may be missing", p.Name, best, n.Name, desired, missing)
+}
+
+// mayMiss is how many nodes a run may leave without another in their place: always one
+// where machines stay, and where the cloud had no room for others, if the pool's author
+// has given leave for that.
+func mayMiss(p *v1alpha1.Pool, desired int) int {
+	missing := 0
+	if u := p.Spec.Cycle.MaxUnavailable; u != nil {
+		missing, _ = intstr.GetScaledValueFromIntOrPercent(u, desired, false)
+	}
+	one := p.Spec.Cycle.Strategy == v1alpha1.StrategyInPlace || p.Spec.Cycle.Strategy == v1alpha1.StrategyBootVolume
+	if run, leave := p.Status.Cycle, p.Spec.Cycle.GetFallback(); run != nil {
+		one = one || leave.Unavailable && run.Rung == "Unavailable" || leave.BootVolume && run.Rung == "BootVolume"
+	}
+	if one {
+		return max(missing, 1)
+	}
+	return missing
 }
 
 // works is whether a node is Ready and no check of it fails: one that fails is

@@ -209,7 +209,7 @@ func (w *World) watchNode(verb string, old, next *corev1.Node) {
 		}
 		w.obeys(pool, next.Name, mark)
 	}
-	if w.works(old) && mark.Cause != kube.CauseScaleDown && !mark.Stays() {
+	if w.works(old) && mark.Cause != kube.CauseScaleDown && !(mark.Stays() && mark.Cause == kube.CauseRepair) {
 		w.floor(pool, next)
 	}
 }
