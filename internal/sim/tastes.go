@@ -7,6 +7,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
@@ -69,7 +70,10 @@ var tastes = []taste{
 		s.Windows = []v1alpha1.CycleWindow{{Schedule: "5 0 * * *", Duration: metav1.Duration{Duration: 20 * time.Hour}}}
 	})},
 	{"fallback: one goes first", cycling(func(s *v1alpha1.CycleSpec) { s.Fallback = &v1alpha1.FallbackSpec{Unavailable: true} })},
-	{"fallback: boot volumes", cycling(func(s *v1alpha1.CycleSpec) { s.Fallback = &v1alpha1.FallbackSpec{BootVolume: true} })},
+	{"fallback: boot volumes", cycling(func(s *v1alpha1.CycleSpec) {
+		// With one node of surge the first launch that fails leads there.
+		s.Fallback, s.MaxSurge = &v1alpha1.FallbackSpec{BootVolume: true}, some(intstr.FromInt32(1))
+	})},
 	{"the doctor is asked", cycling(func(s *v1alpha1.CycleSpec) {
 		s.Gates = []v1alpha1.CycleGate{{Name: "well", Doctor: &v1alpha1.DoctorGate{}}}
 	})},
