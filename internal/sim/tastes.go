@@ -89,9 +89,9 @@ var tastes = []taste{
 	{"Delegate", cycling(func(s *v1alpha1.CycleSpec) { s.Strategy = v1alpha1.StrategyDelegate })},
 }
 
-// undrawn are how many of the last are played by -wish alone: what a strategy may do
-// that is not Surge the checks do not all know yet.
-const undrawn = 3
+// undrawn are how many of the last are played by -wish alone: runs that Oracle is to
+// carry out do not end there, and whose fault that is has not been found out yet.
+const undrawn = 1
 
 // drawTastes has each pool's author wish for something. Eight numbers at most.
 func (w *World) drawTastes() {
