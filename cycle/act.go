@@ -82,7 +82,6 @@ func change(o *corev1.Node, s Step) {
 	case Forget:
 		kube.AllowScaleDown(o)
 		if !s.Keep {
-			delete(o.Annotations, v1alpha1.AnnotationRenewed)
 			delete(o.Annotations, v1alpha1.AnnotationSkippedUntil)
 		}
 	case Skip:

@@ -298,9 +298,28 @@ func (d *decision) onlyDrift(todo []stale) []stale {
 
 // broughtBack is whether the node was given a new boot volume in the run.
 func broughtBack(n *world.Node, run *v1alpha1.CycleStatus) bool {
+	at := renewed(n)
+	return !at.IsZero() && !at.Before(run.StartedAt.Time)
+}
+
+// renewed is when the node was given a new boot volume last; the zero time if it never
+// was.
+func renewed(n *world.Node) time.Time {
 	if n.Object == nil {
-		return false
+		return time.Time{}
 	}
 	at, err := time.Parse(time.RFC3339, n.Object.Annotations[v1alpha1.AnnotationRenewed])
-	return err == nil && !at.Before(run.StartedAt.Time)
+	if err != nil {
+		return time.Time{}
+	}
+	return at
+}
+
+// installed is since when there is what runs on the node: since its machine was made, or got
+// a new boot volume. A time that has not come yet is not ours.
+func (d *decision) installed(n *world.Node) time.Time {
+	if at := renewed(n); at.After(n.Created()) && !at.After(d.s.Now) {
+		return at
+	}
+	return n.Created()
 }

@@ -107,7 +107,7 @@ func (d *decision) drift(n *world.Node) string {
 			}
 		}
 	}
-	if created := n.Created(); spec.MaxAge != nil && !created.IsZero() {
+	if created := d.installed(n); spec.MaxAge != nil && !created.IsZero() {
 		if age, limit := d.s.Now.Sub(created), max(spec.MaxAge.Duration, time.Hour); age > limit {
 			out = append(out, fmt.Sprintf("age %s → at most %s", age.Round(time.Minute), limit))
 		}
@@ -115,12 +115,12 @@ func (d *decision) drift(n *world.Node) string {
 	return strings.Join(out, ", ")
 }
 
-// bornForTarget is whether the node was made for what the pool gives now, by a
-// run that succeeded: then a field that differs all the same never comes out
+// bornForTarget is whether the node was made, or renewed, for what the pool gives now,
+// by a run that succeeded: then a field that differs all the same never comes out
 // equal, and replacing the node again would turn the pool over for ever.
 func (d *decision) bornForTarget(n *world.Node) bool {
 	last := d.pool.Object.Status.LastCycle
-	return last != nil && last.Outcome == Succeeded && last.Target == target(d.pool.Cloud) && !n.Created().Before(last.StartedAt.Time)
+	return last != nil && last.Outcome == Succeeded && last.Target == target(d.pool.Cloud) && !d.installed(n).Before(last.StartedAt.Time)
 }
 
 // target identifies what a pool gives new nodes.

@@ -55,8 +55,7 @@ func carries(n *world.Node) bool {
 // noted is whether it has one that goes with its run.
 func noted(n *world.Node) bool {
 	_, kept := n.Object.Annotations[v1alpha1.AnnotationScaleDownKept]
-	_, renewed := n.Object.Annotations[v1alpha1.AnnotationRenewed]
-	return kept || renewed
+	return kept
 }
 
 // carries is whether the node has a note that has no more use: the time until

@@ -311,6 +311,9 @@ func (s *simulation) clean() string {
 	var left []string
 	for name, n := range s.town.nodes {
 		for key := range n.Annotations {
+			if key == v1alpha1.AnnotationRenewed {
+				continue // it is no mark: what runs there is as old as that
+			}
 			if strings.HasPrefix(key, "tidemill.dev/") || key == v1alpha1.AnnotationScaleDownDisabled && s.set.prepare == nil {
 				left = append(left, name+" has "+key)
 			}

@@ -197,3 +197,46 @@ func TestReleaseIsRefused(t *testing.T) {
 		})
 	}
 }
+
+// Where the machines stay, what runs on them is as old as their boot volumes: neither a
+// field that never comes out equal nor an age is a reason to renew them for ever.
+func TestAutoRenewsOnce(t *testing.T) {
+	for name, c := range map[string]struct {
+		drift func(*v1alpha1.CycleSpec)
+		town  func(*fake.Pool)
+	}{
+		"a label": {town: func(p *fake.Pool) {
+			p.Template = p.Template.DeepCopy()
+			p.Template.Labels["team"] = "red"
+		}},
+		"an age": {drift: func(s *v1alpha1.CycleSpec) {
+			s.Drift = &v1alpha1.DriftSpec{MaxAge: &metav1.Duration{Duration: 2 * time.Hour}}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			set := with(v1alpha1.StrategyBootVolume, func(s *v1alpha1.CycleSpec) {
+				s.Mode = v1alpha1.CycleAuto
+				if c.drift != nil {
+					c.drift(s)
+				}
+			})
+			pass(t, set, func(t *testing.T, s *simulation) {
+				if c.town != nil {
+					s.cloud.Configure(s.id, c.town)
+				}
+				before := s.ids()
+				took := s.until(func() bool { return s.town.pool.Status.LastCycle != nil })
+				finished := s.town.pool.Status.LastCycle.FinishedAt
+				s.minutes(100)
+				if !s.town.pool.Status.LastCycle.FinishedAt.Equal(&finished) || s.town.pool.Status.Cycle != nil {
+					t.Errorf("the pool is renewed again, %s after its begin:\n%s", took, s.last)
+				}
+				for id := range s.ids() {
+					if !before[id] {
+						t.Errorf("node %s is new", id)
+					}
+				}
+			})
+		})
+	}
+}

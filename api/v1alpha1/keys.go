@@ -48,7 +48,8 @@ const (
 	// machine, as JSON; see internal/kube.RepairRecord.
 	AnnotationRepairs = "tidemill.dev/repairs"
 	// AnnotationRenewed on a Node is when a run gave its machine a new boot
-	// volume, RFC 3339; it is taken off when the run ends.
+	// volume, RFC 3339. It stays: what runs there is as old as that, and not as the
+	// machine.
 	AnnotationRenewed = "tidemill.dev/renewed"
 	// AnnotationScaleDownKept on a Node says that tidemill set
 	// AnnotationScaleDownDisabled for the time of a run, so that a

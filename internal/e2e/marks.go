@@ -14,7 +14,7 @@ import (
 // is used, or scale-down is switched off; see [timers].
 func marks(n *corev1.Node) []string {
 	var left []string
-	for _, key := range []string{v1alpha1.AnnotationDisruption, v1alpha1.AnnotationSkippedUntil, v1alpha1.AnnotationRenewed, v1alpha1.AnnotationScaleDownKept} {
+	for _, key := range []string{v1alpha1.AnnotationDisruption, v1alpha1.AnnotationSkippedUntil, v1alpha1.AnnotationScaleDownKept} {
 		if v, ok := n.Annotations[key]; ok {
 			left = append(left, fmt.Sprintf("node %s has annotation %s=%s", n.Name, key, v))
 		}

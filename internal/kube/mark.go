@@ -118,7 +118,7 @@ func Unmark(n *corev1.Node) bool {
 	if m, err := MarkOf(n); err == nil && m != nil && m.Cordoned {
 		n.Spec.Unschedulable = false
 	}
-	for _, key := range []string{v1alpha1.AnnotationDisruption, v1alpha1.AnnotationUnneededSince, v1alpha1.AnnotationSkippedUntil, v1alpha1.AnnotationRenewed} {
+	for _, key := range []string{v1alpha1.AnnotationDisruption, v1alpha1.AnnotationUnneededSince, v1alpha1.AnnotationSkippedUntil} {
 		if _, ok := n.Annotations[key]; ok {
 			delete(n.Annotations, key)
 			changed = true
