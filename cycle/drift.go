@@ -80,7 +80,7 @@ func poolLabels(pool cloudprovider.NodePool) []string {
 	var keys []string
 	for _, key := range slices.Sorted(maps.Keys(pool.Placements[0].Template.Labels)) {
 		domain, _, _ := strings.Cut(key, "/")
-		theirs := domain == "kubernetes.io" || strings.HasSuffix(domain, ".kubernetes.io") || strings.HasSuffix(domain, "k8s.io") ||
+		theirs := domain == "kubernetes.io" || strings.HasPrefix(domain, "node.info") || strings.HasSuffix(domain, ".kubernetes.io") || strings.HasSuffix(domain, "k8s.io") ||
 			strings.HasSuffix(domain, "oraclecloud.com") || !strings.Contains(key, "/") && slices.Contains([]string{"hostname", "displayName", "internal_addr", "name"}, key)
 		same := !slices.ContainsFunc(pool.Placements, func(p cloudprovider.Placement) bool {
 			return p.Template.Labels[key] != pool.Placements[0].Template.Labels[key]

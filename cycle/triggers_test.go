@@ -2,6 +2,7 @@ package cycle
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -238,5 +239,17 @@ func TestAutoRenewsOnce(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// What the cloud puts on all nodes of its own is no user's wish: a label that it puts on
+// them no longer would turn all pools over.
+func TestOnlyUsersLabelsDrift(t *testing.T) {
+	node := corev1.Node{}
+	node.Labels = map[string]string{"node.info.ds_proxymux_client": "true", "node.info/compartment.name": "x", "oci.oraclecloud.com/node.info.managed": "true",
+		"kubernetes.io/os": "linux", "node-role.kubernetes.io/node": "", "hostname": "a", "team": "red", "example.com/tier": "1"}
+	got := poolLabels(cloudprovider.NodePool{Placements: []cloudprovider.Placement{{Template: node}}})
+	if want := []string{"example.com/tier", "team"}; !slices.Equal(got, want) {
+		t.Errorf("%v are a user's, want %v", got, want)
 	}
 }

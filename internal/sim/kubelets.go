@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"maps"
 	"strings"
 	"time"
 
@@ -265,10 +266,12 @@ func newNode(i okesim.Instance, now metav1.Time) *corev1.Node {
 	allocatable := capacity.DeepCopy()
 	allocatable[corev1.ResourceCPU] = *resource.NewMilliQuantity(1000*cpus-180, resource.DecimalSI)
 	allocatable[corev1.ResourceMemory] = *resource.NewQuantity(int64(i.MemoryGB)<<30-(int64(3106)<<20), resource.BinarySI)
+	labels := map[string]string{}
+	maps.Copy(labels, i.Labels)
+	maps.Copy(labels, map[string]string{corev1.LabelHostname: i.PrivateIP, corev1.LabelTopologyZone: zone, corev1.LabelInstanceTypeStable: i.Shape, corev1.LabelArchStable: i.Arch,
+		corev1.LabelOSStable: "linux", v1alpha1.LabelFaultDomain: i.FaultDomain, "name": i.Labels["name"]})
 	return &corev1.Node{
-		ObjectMeta: metav1.ObjectMeta{Name: i.PrivateIP,
-			Labels: map[string]string{corev1.LabelHostname: i.PrivateIP, corev1.LabelTopologyZone: zone, corev1.LabelInstanceTypeStable: i.Shape, corev1.LabelArchStable: i.Arch,
-				corev1.LabelOSStable: "linux", v1alpha1.LabelFaultDomain: i.FaultDomain, "name": i.Labels["name"]},
+		ObjectMeta: metav1.ObjectMeta{Name: i.PrivateIP, Labels: labels,
 			Annotations: map[string]string{v1alpha1.AnnotationNodePoolID: i.PoolID}},
 		Spec: corev1.NodeSpec{ProviderID: i.ID},
 		Status: corev1.NodeStatus{Capacity: capacity, Allocatable: allocatable,
