@@ -99,7 +99,7 @@ func (d *decision) queue(run *v1alpha1.CycleStatus, going []stale) *queue {
 	if s := d.pool.CycleSpec(); s != nil && s.BlueGreen != nil && s.BlueGreen.Soak != nil {
 		soak = s.BlueGreen.Soak.Duration
 	}
-	q.ahead = ahead(run, going)
+	q.ahead = goFirst(run, going)
 	for _, n := range going {
 		_, given := skippedUntil(n.Node)
 		given = given || n.Mark == nil && (n.MarkErr != nil || d.protected(n.Node))
@@ -121,9 +121,9 @@ func (d *decision) queue(run *v1alpha1.CycleStatus, going []stale) *queue {
 	return q
 }
 
-// ahead are the marked nodes that go first because there are more old ones than are
+// goFirst are the marked nodes that go first because there are more old ones than are
 // desired: those that are empty before those that are not.
-func ahead(run *v1alpha1.CycleStatus, going []stale) map[*world.Node]bool {
+func goFirst(run *v1alpha1.CycleStatus, going []stale) map[*world.Node]bool {
 	out := map[*world.Node]bool{}
 	for _, drained := range []bool{true, false} {
 		for _, n := range going {

@@ -315,8 +315,8 @@ func renewed(n *world.Node) time.Time {
 	return at
 }
 
-// installed is since when there is what runs on the node: since its machine was made, or got
-// a new boot volume. A time that has not come yet is not ours.
+// installed is since when there is what runs on the node: since its machine was made,
+// or got a new boot volume. A time that has not come yet is not ours.
 func (d *decision) installed(n *world.Node) time.Time {
 	if at := renewed(n); at.After(n.Created()) && !at.After(d.s.Now) {
 		return at

@@ -342,7 +342,7 @@ func rank(n stale) int {
 // extra are the nodes that go for another reason than being stale. A run that ends
 // makes nothing anew: of what has not joined no more goes than is beyond the pool's
 // size.
-func (d *decision) extra(run *v1alpha1.CycleStatus, todo []stale, ends bool) []stale {
+func (d *decision) extra(run *v1alpha1.CycleStatus, todo []stale) []stale {
 	var out []stale
 	add := func(n *world.Node, r Reason, message string) {
 		same := func(s stale) bool { return s.Node == n }
@@ -350,7 +350,7 @@ func (d *decision) extra(run *v1alpha1.CycleStatus, todo []stale, ends bool) []s
 			out = append(out, stale{Node: n, reason: r, message: message})
 		}
 	}
-	if !ends {
+	if d.ends(run) == nil {
 		for _, n := range d.failedNodes(run) {
 			add(n, JoinTimeout, "it did not become available in time and carries nothing")
 		}

@@ -19,8 +19,7 @@ func (d *decision) keep(todo []stale, aborted bool) {
 		if n.Object == nil || goingAway(n) || busy[n.Name()] || count == maxTaintsPerTick {
 			continue
 		}
-		_, kept := n.Object.Annotations[v1alpha1.AnnotationScaleDownKept]
-		switch {
+		switch kept := kept(n); {
 		case want && !kept && n.Object.Annotations[v1alpha1.AnnotationScaleDownDisabled] != "true":
 			d.do(nodeStep(Keep, n))
 			count++
@@ -49,13 +48,13 @@ func (d *decision) forget() {
 // taint.
 func carries(n *world.Node) bool {
 	_, skipped := skippedUntil(n)
-	return noted(n) || skipped
+	return kept(n) || skipped
 }
 
-// noted is whether it has one that goes with its run.
-func noted(n *world.Node) bool {
-	_, kept := n.Object.Annotations[v1alpha1.AnnotationScaleDownKept]
-	return kept
+// kept is whether a cluster-autoscaler is held off the node for a run.
+func kept(n *world.Node) bool {
+	_, is := n.Object.Annotations[v1alpha1.AnnotationScaleDownKept]
+	return is
 }
 
 // carries is whether the node has a note that has no more use: the time until
@@ -63,5 +62,5 @@ func noted(n *world.Node) bool {
 // not passed.
 func (d *decision) carries(n *world.Node) bool {
 	until, skipped := skippedUntil(n)
-	return noted(n) || skipped && (d.pool.Run() != nil || d.s.Now.After(until))
+	return kept(n) || skipped && (d.pool.Run() != nil || d.s.Now.After(until))
 }

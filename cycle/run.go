@@ -37,7 +37,7 @@ func (d *decision) run(w wanted) {
 			d.block(n, NotComplete, d.lacks[n])
 		}
 	}
-	extra := d.extra(run, todo, end != nil)
+	extra := d.extra(run, todo)
 	d.report.Floor, d.report.Ceiling, d.report.Stale = budget.Floor(), budget.Ceiling(), len(todo)
 	d.progress(run, len(todo), end != nil)
 	shrinks := d.lost(run)
@@ -46,7 +46,7 @@ func (d *decision) run(w wanted) {
 		return
 	}
 
-	stopped := d.joins(run, end != nil)
+	stopped := d.joins(run)
 	d.takeBack(run)
 	held := d.goOn(run, slices.Concat(todo, extra))
 	d.taints(todo)
@@ -124,7 +124,8 @@ func (d *decision) progress(run *v1alpha1.CycleStatus, left int, aborted bool) {
 // joins counts new instances that did not become available in time, deletes
 // those that never became a Node, unless the run ends, and says whether there were
 // too many.
-func (d *decision) joins(run *v1alpha1.CycleStatus, ends bool) (stopped bool) {
+func (d *decision) joins(run *v1alpha1.CycleStatus) (stopped bool) {
+	ends := d.ends(run) != nil
 	for _, n := range d.pool.Nodes {
 		if !d.late(n, run) {
 			continue

@@ -72,8 +72,8 @@ func (w *World) forces(writer string, p *corev1.Pod) {
 
 // forcing is how a pool's nodes are emptied, nil where no pod may be deleted.
 func forcing(p *v1alpha1.Pool) *v1alpha1.DrainSpec {
-	if p == nil || p.Spec.Cycle == nil || p.Spec.Cycle.Drain == nil || p.Spec.Cycle.Drain.OnTimeout != v1alpha1.DrainForce {
-		return nil
+	if d := drainOf(p); d != nil && d.OnTimeout == v1alpha1.DrainForce {
+		return d
 	}
-	return p.Spec.Cycle.Drain
+	return nil
 }

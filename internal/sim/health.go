@@ -107,9 +107,9 @@ func (w *World) stands(k *kubelet, n *corev1.Node, now time.Time) {
 
 func problem(n *corev1.Node) string { return verdict(n).Reason + ": " + verdict(n).Message }
 
-// drainsEnd checks that a drain that does not come to its end is given up in its
-// time, for the daemon looks every two minutes. It goes by when
-// the drain was seen to begin, and not by what the mark says of it.
+// drainsEnd checks that a drain that does not come to its end is given up in its time,
+// for the daemon looks every two minutes. It goes by when the drain was seen to begin,
+// and not by what the mark says of it.
 func (w *World) drainsEnd(n *corev1.Node, now time.Time) {
 	pool := n.Annotations[v1alpha1.AnnotationNodePoolID]
 	mark, err := kube.MarkOf(n)
@@ -127,10 +127,10 @@ func (w *World) drainsEnd(n *corev1.Node, now time.Time) {
 // as where a pool is only scaled. Force has its own time beyond that, and pods of Jobs
 // theirs before it.
 func drainTime(p *v1alpha1.Pool) time.Duration {
-	if p == nil || p.Spec.Cycle == nil || p.Spec.Cycle.Drain == nil {
+	d := drainOf(p)
+	if d == nil {
 		return 30 * time.Minute
 	}
-	d := p.Spec.Cycle.Drain
 	out := d.Timeout.Duration
 	for _, more := range []*metav1.Duration{d.ForceAfter, d.WaitForJobs} {
 		if more != nil {
@@ -143,11 +143,16 @@ func drainTime(p *v1alpha1.Pool) time.Duration {
 // asksOn is whether a node of the pool that does not become empty is asked on for as
 // long as that takes.
 func asksOn(p *v1alpha1.Pool) bool {
-	if p == nil || p.Spec.Cycle == nil || p.Spec.Cycle.Drain == nil {
-		return false
+	d := drainOf(p)
+	return d != nil && (d.OnTimeout == v1alpha1.DrainQuarantine || d.OnTimeout == v1alpha1.DrainPause)
+}
+
+// drainOf is what a Pool says of how its nodes are emptied, nil where it says nothing.
+func drainOf(p *v1alpha1.Pool) *v1alpha1.DrainSpec {
+	if p == nil || p.Spec.Cycle == nil {
+		return nil
 	}
-	action := p.Spec.Cycle.Drain.OnTimeout
-	return action == v1alpha1.DrainQuarantine || action == v1alpha1.DrainPause
+	return p.Spec.Cycle.Drain
 }
 
 // givenBack checks that what a run had cordoned is given back soon after it was
