@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -80,12 +81,22 @@ func (t *turn) stillDrained(ctx context.Context, s Step) error {
 		return err
 	}
 	// Something that tolerates every taint has moved in.
-	again := *mark
-	again.Drained = nil
-	if err := t.setMark(ctx, n, again); err != nil {
+	if err := t.setMark(ctx, n, begunAgain(*mark, time.Now().UTC())); err != nil {
 		return err
 	}
 	return t.stayed(s, "pods have come to it since it was drained")
+}
+
+// begunAgain is the mark of a drained node that pods have come to. The time for which
+// it stood empty, a soak perhaps, does not count: the pods have what is left of the
+// drain's time. A node that fills up each time does not get that anew.
+func begunAgain(m kube.Mark, now time.Time) kube.Mark {
+	if stood := now.Sub(*m.Drained); m.DrainStarted != nil && stood > 0 {
+		at := m.DrainStarted.Add(stood)
+		m.DrainStarted = &at
+	}
+	m.Drained = nil
+	return m
 }
 
 // nobodyElse is an error while another Node names the same machine and has pods: one of

@@ -119,6 +119,33 @@ func TestALiveLookBeforeAMachineIsEnded(t *testing.T) {
 	}
 }
 
+// A node that stood empty in a soak and gets pods is emptied once more, and they have
+// what was left of the drain's time: not none, and not all.
+func TestPodsThatComeToAnEmptyNodeHaveWhatIsLeftOfItsTime(t *testing.T) {
+	pass(t, small, func(t *testing.T, s *simulation) {
+		s.town.watch = nil
+		victim := s.anyNode()
+		for _, p := range s.town.pods {
+			p.Spec.NodeName = victim
+		}
+		s.edit(victim, func(n *corev1.Node) {
+			began, emptied := time.Now().Add(-50*time.Minute), time.Now().Add(-46*time.Minute)
+			drainedMark(n, emptied)
+			m, _ := kube.MarkOf(n)
+			m.DrainStarted = &began
+			kube.SetMark(n, *m)
+		})
+		_ = s.turn(t).step(t.Context(), Step{Kind: DeleteInstance, Pool: "workers", PoolID: s.id, Node: victim, NodeUID: s.town.nodes[victim].UID, Instance: cloudprovider.InstanceID(victim)})
+		m, err := kube.MarkOf(s.town.nodes[victim])
+		if err != nil || m == nil || m.Drained != nil || m.DrainStarted == nil {
+			t.Fatalf("mark %v (%v)", m, err)
+		}
+		if had := time.Since(*m.DrainStarted); had != 4*time.Minute {
+			t.Errorf("the drain has had %s of its time, not the four minutes before it was empty", had)
+		}
+	})
+}
+
 // Where two Nodes name one machine, it is not ended before both are empty: the older is
 // taken for the real one, and may not be if somebody has deleted that.
 func TestAMachineWithTwoNodesIsEndedWhenBothAreEmpty(t *testing.T) {

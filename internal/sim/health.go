@@ -123,6 +123,20 @@ func (w *World) drainsEnd(n *corev1.Node, now time.Time) {
 	w.promise(keepBounded, paused || now.Sub(since) < drainTime(p)+belated, "the drain of node %s has not ended %s after its begin", n.Name, now.Sub(w.books.drains[string(n.UID)]))
 }
 
+// standsEmpty notes since when a node is marked as empty. When pods have come to it, the
+// time for which it stood so, a soak perhaps, is none of its drain's: what the mark says
+// of that, but no more than was seen.
+func (w *World) standsEmpty(uid string, before, mark *kube.Mark) {
+	was, is := before != nil && before.Drained != nil, mark != nil && mark.Drained != nil
+	switch since, known := w.books.emptied[uid]; {
+	case is && !was:
+		w.books.emptied[uid] = time.Now()
+	case was && !is && known && mark != nil && mark.DrainStarted != nil && before.DrainStarted != nil:
+		stood := min(time.Since(since), mark.DrainStarted.Sub(*before.DrainStarted))
+		w.books.drains[uid] = w.books.drains[uid].Add(stood)
+	}
+}
+
 // drainTime is how long a drain may take: what the Pool says, or half an hour by default,
 // as where a pool is only scaled. Force has its own time beyond that, and pods of Jobs
 // theirs before it.

@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/internal/kube"
 	"github.com/tidemill/tidemill/internal/okesim"
 )
 
@@ -242,9 +243,12 @@ func (w *World) personCordons(on bool) {
 }
 
 // cordon is a person's kubectl cordon, or uncordon, of a Node: from then on it is
-// theirs, or nobody's.
+// theirs, or nobody's. One whose mark says that tidemill has cordoned it was uncordoned
+// a moment ago, and that was not seen: cordoned once more it looks as it did.
 func (w *World) cordon(n *corev1.Node, on bool) {
-	if on {
+	if mark, _ := kube.MarkOf(n); on && mark != nil && mark.Cordoned {
+		delete(w.books.cordoned, string(n.UID))
+	} else if on {
 		w.books.cordoned[string(n.UID)] = true
 	} else {
 		delete(w.books.cordoned, string(n.UID))

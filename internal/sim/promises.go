@@ -54,6 +54,8 @@ type books struct {
 	cordoned map[string]bool
 	// drains is when a node was last seen to begin to be emptied, by UID.
 	drains map[string]time.Time
+	// emptied is since when a node is marked as empty, by UID.
+	emptied map[string]time.Time
 	// paused is since when a pool has been paused.
 	paused map[string]time.Time
 	// unpaused is when it last was no more, repairs how many were asked for by Node.
@@ -79,7 +81,7 @@ type books struct {
 }
 
 func newBooks() books {
-	return books{available: map[string][]sample{}, drains: map[string]time.Time{}, cordoned: map[string]bool{}, paused: map[string]time.Time{}, aborted: map[string]time.Time{}, kept: map[string]int{}, deletes: map[string]int{},
+	return books{available: map[string][]sample{}, drains: map[string]time.Time{}, emptied: map[string]time.Time{}, cordoned: map[string]bool{}, paused: map[string]time.Time{}, aborted: map[string]time.Time{}, kept: map[string]int{}, deletes: map[string]int{},
 		unpaused: map[string]time.Time{}, repairs: map[string]int{}, orders: newOrders(), refusals: newRefusals(), renewals: map[int64]time.Time{}, begun: map[int64]time.Duration{}}
 }
 
@@ -184,6 +186,7 @@ func (w *World) watchNode(verb string, old, next *corev1.Node) {
 	if mark != nil && mark.DrainStarted != nil && (before == nil || before.DrainStarted == nil) {
 		w.books.drains[string(next.UID)] = time.Now()
 	}
+	w.standsEmpty(string(next.UID), before, mark)
 	w.promise(keepOwnMarks, foreignTaint(next) == foreignTaint(old), "the other autoscaler's taint of node %s was written", next.Name)
 	w.countRepair(old, next)
 	w.watchVerdict(old, next)
