@@ -74,13 +74,17 @@ func (s *shrinking) homeless(c *candidate) (Reason, string) {
 			h.pools = append(h.pools, p)
 		}
 	}
-	at := h.nodesOf()
-	for _, lost := range h.zones() {
-		if pod := h.homeless(lost, at); pod != nil {
-			return ZoneLoss, fmt.Sprintf("without it %s would find no node when zone %s is lost", podName(pod), lost)
+	lost, pod := h.loss()
+	if moves := s.plan.movesOf(c.node.Name()); pod == nil && len(moves) > 0 {
+		var err error
+		if lost, pod, err = h.wherever(moves, s.ground.Standing()); err != nil {
+			return NotExamined, err.Error()
 		}
 	}
-	return "", ""
+	if pod == nil {
+		return "", ""
+	}
+	return ZoneLoss, fmt.Sprintf("without it %s would find no node when zone %s is lost", podName(pod), lost)
 }
 
 // zoneSums adds up the pools with headroom once; letting a node go takes it out.

@@ -165,6 +165,16 @@ type emptied struct {
 	moves []vacate.Move
 }
 
+// movesOf is where this look would put the pods of a node that it emptied in mind.
+func (p *Plan) movesOf(node string) []vacate.Move {
+	for _, e := range p.emptied {
+		if e.node == node {
+			return e.moves
+		}
+	}
+	return nil
+}
+
 // empty is try with consequences.
 func (s *shrinking) empty(c *candidate) (movers []*corev1.Pod, why Reason, message string) {
 	a, movers, why, message := s.try(c)

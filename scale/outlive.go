@@ -126,13 +126,11 @@ func (h *headroom) short() (cloudprovider.Zone, string) {
 			return lost, "the requests of all pods are more than the other zones have"
 		}
 	}
-	at := h.nodesOf()
-	for _, lost := range h.zones() {
-		if pod := h.homeless(lost, at); pod != nil {
-			return lost, podName(pod) + " would find no other node"
-		}
+	lost, pod := h.loss()
+	if pod == nil {
+		return "", ""
 	}
-	return "", ""
+	return lost, podName(pod) + " would find no other node"
 }
 
 // homeless is a pod of the zone that would fit no node elsewhere although an
