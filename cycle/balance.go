@@ -70,7 +70,7 @@ func (d *decision) spare(run *v1alpha1.CycleStatus, nodes []*world.Node) *world.
 
 // heldUp is whether the node would not be taken now, or not become empty.
 func (d *decision) heldUp(n *world.Node) bool {
-	until, _ := skippedUntil(n)
+	until, _ := d.leftAlone(n)
 	return d.protected(n) || d.s.Now.Before(until)
 }
 

@@ -20,6 +20,17 @@ func (p Policy) skipFor(times int) time.Duration {
 	return min(p.SkipFor<<min(max(times-1, 0), maxSkips), maxSkips*p.SkipFor)
 }
 
+// leftAlone is until when the node is left alone, and whether its drain was given up
+// before. A time farther off than the longest of these is that of a clock that was
+// wrong: it would hold up a run for as long as that was.
+func (d *decision) leftAlone(n *world.Node) (until time.Time, before bool) {
+	until, before = skippedUntil(n)
+	if until.Sub(d.s.Now) > (maxSkips+1)*d.policy.SkipFor {
+		return time.Time{}, before
+	}
+	return until, before
+}
+
 // eased is whether what kept the node is over before its time is: no other node of the
 // pool is being emptied, nothing on it is refused, and each budget of its pods allows an
 // eviction now. It is never so before the first of the doubled times is over.

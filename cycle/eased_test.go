@@ -31,6 +31,8 @@ func TestWhatKeptTheNodeIsOver(t *testing.T) {
 		"no budget":                                 {taken: true, change: func(s *scene) { s.budget.Spec.Selector.MatchLabels["app"] = "another" }},
 		"given back a moment ago":                   {ago: 9 * time.Minute},
 		"the first time":                            {times: 1, ago: 5 * time.Minute},
+		"as long as can be":                         {times: 9, ago: time.Second},
+		"by a clock that was a day ahead":           {times: 1, ago: -26 * time.Hour, taken: true},
 		"the budget allows nothing":                 {change: func(s *scene) { s.budget.Status.DisruptionsAllowed = 0 }},
 		"the budget is not judged yet":              {change: func(s *scene) { s.budget.Generation = 2 }},
 		"a pod that must not be asked":              {change: func(s *scene) { s.w.AddPod("bare", "1", "1Gi", worldtest.On("n1")) }},

@@ -204,7 +204,7 @@ func (r *room) cost(n *world.Node) int {
 
 // takeable is whether the node itself allows it, whatever the budget says.
 func (d *decision) takeable(n stale) bool {
-	until, _ := skippedUntil(n.Node)
+	until, _ := d.leftAlone(n.Node)
 	switch {
 	case n.Stage() == world.StageUnknown:
 		d.block(n.Node, StateUnknown, "the cloud reports a state that this version does not know")

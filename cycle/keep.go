@@ -61,6 +61,6 @@ func kept(n *world.Node) bool {
 // which it was to be left alone counts in a run, and without one as long as it has
 // not passed.
 func (d *decision) carries(n *world.Node) bool {
-	until, skipped := skippedUntil(n)
+	until, skipped := d.leftAlone(n)
 	return kept(n) || skipped && (d.pool.Run() != nil || d.s.Now.After(until))
 }
