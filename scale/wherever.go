@@ -36,12 +36,14 @@ func (h *headroom) wherever(moves []vacate.Move, among []string) (lost cloudprov
 			return "", nil, err
 		}
 	}
-	homes := make([]string, len(moves))
+	homes, used := make([]string, len(moves)), h.usedOf(among)
 	for i, m := range moves {
 		homes[i] = m.To
-		if places := h.emptiest(m.Pod, among); len(places) > 0 {
+		if places := h.emptiest(m.Pod, among, used); len(places) > 0 {
 			homes[i] = places[0]
 		}
+		want, _ := vacate.Requests(m.Pod)
+		used[homes[i]] = used[homes[i]].Plus(want)
 		if err := sim.AddPod(m.Pod, homes[i]); err != nil {
 			return "", nil, err
 		}
@@ -50,22 +52,25 @@ func (h *headroom) wherever(moves []vacate.Move, among []string) (lost cloudprov
 		return lost, pod, nil
 	}
 	for i, m := range moves {
-		if lost, pod, err := h.anywhere(m.Pod, homes[i], among); pod != nil || err != nil {
+		if h.moved > maxMoves {
+			break
+		}
+		if lost, pod, err := h.anywhere(m.Pod, homes[i], h.emptiest(m.Pod, among, used)); pod != nil || err != nil {
 			return lost, pod, err
 		}
 	}
 	return "", nil, nil
 }
 
-// anywhere is loss with one pod on each node that it fits, one after the other.
-func (h *headroom) anywhere(pod *corev1.Pod, home string, among []string) (cloudprovider.Zone, *corev1.Pod, error) {
+// anywhere is loss with one pod on each of the places, one after the other.
+func (h *headroom) anywhere(pod *corev1.Pod, home string, places []string) (cloudprovider.Zone, *corev1.Pod, error) {
 	sim := h.d.sim
 	sim.Fork()
 	defer sim.Revert()
 	if err := sim.RemovePod(pod, home); err != nil {
 		return "", nil, err
 	}
-	for _, name := range h.emptiest(pod, among) {
+	for _, name := range places {
 		if h.moved > maxMoves {
 			break
 		}
@@ -81,21 +86,27 @@ func (h *headroom) anywhere(pod *corev1.Pod, home string, among []string) (cloud
 }
 
 // emptiest are the nodes that the pod fits, the least used first.
-func (h *headroom) emptiest(pod *corev1.Pod, among []string) []string {
-	used := map[string]float64{}
+func (h *headroom) emptiest(pod *corev1.Pod, among []string, used map[string]vacate.Amount) []string {
+	free, load := unbound(pod), map[string]float64{}
 	var out []string
 	for _, name := range among {
-		if _, ok := h.d.sim.Fits(unbound(pod), name); !ok {
-			continue
+		if _, ok := h.d.sim.Fits(free, name); ok {
+			load[name] = vacate.Load(h.d.sim.Node(name), used[name])
+			out = append(out, name)
 		}
-		var all vacate.Amount
+	}
+	slices.SortStableFunc(out, func(a, b string) int { return cmp.Compare(load[a], load[b]) })
+	return out
+}
+
+// usedOf is what the pods on each node ask for.
+func (h *headroom) usedOf(nodes []string) map[string]vacate.Amount {
+	out := map[string]vacate.Amount{}
+	for _, name := range nodes {
 		for _, p := range h.d.sim.Pods(name) {
 			want, _ := vacate.Requests(p)
-			all = all.Plus(want)
+			out[name] = out[name].Plus(want)
 		}
-		used[name] = vacate.Load(h.d.sim.Node(name), all)
-		out = append(out, name)
 	}
-	slices.SortStableFunc(out, func(a, b string) int { return cmp.Compare(used[a], used[b]) })
 	return out
 }
