@@ -124,10 +124,11 @@ func (d *decision) lopsided() string {
 // more node, so that the fullest zone can give one: the cloud, which chooses
 // where new nodes land, has left the zones further apart than they need be. It
 // asks once for each zone at most: a cloud that goes on landing nodes in the
-// same zone is not asked for ever. A run for single nodes moves no others.
+// same zone is not asked for ever. A run for single nodes moves no others, and OKE's
+// own cycling makes each new node where the old one stood.
 func (d *decision) uneven(run *v1alpha1.CycleStatus, left int) bool {
 	zones := len(d.pool.Cloud.Zones())
-	if left > 0 || zones < 2 || int(run.Rebalanced) >= zones || single(run) || d.ends(run) != nil {
+	if left > 0 || zones < 2 || int(run.Rebalanced) >= zones || single(run) || strategyOf(nil, run) == v1alpha1.StrategyDelegate || d.ends(run) != nil {
 		return false
 	}
 	_, most, least := d.population(d.machines())

@@ -2,7 +2,6 @@ package cycle
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -263,37 +262,6 @@ func (d *decision) doubtful() bool {
 	s, known := d.policy.Sizes[d.pool.Cloud.ID]
 	by := d.pool.Cloud.Size - s.Expected
 	return known && by > 0 && by <= s.More
-}
-
-// delegate lets the cloud turn the pool over, and watches. Asking again while it
-// works is answered with a conflict, so that a lost answer costs nothing.
-func (d *decision) delegate(run *v1alpha1.CycleStatus, todo []stale) {
-	left := 0
-	for _, n := range todo {
-		if n.Instance != nil {
-			left++
-		}
-	}
-	asked := run.DelegatedAt != nil && d.s.Now.Sub(run.DelegatedAt.Time) < delegateRetry
-	switch {
-	case d.pool.Cloud.Health.Updating, left > 0 && asked:
-		d.wait(Delegated, "OKE cycles the node pool itself: "+several(left, "node", "is", "are")+" left")
-	case left > 0:
-		run.DelegatedAt = timestamp(d.s.Now)
-		b, _ := d.budget(run)
-		how := cloudprovider.Cycling{MaxSurge: b.Surge, MaxUnavailable: b.Unavailable, Grace: min(d.drainTimeout(), time.Hour)}
-		d.do(Step{Kind: Delegate, Cycling: &how, Message: several(left, "node", "differs", "differ")})
-	}
-}
-
-// delegateRetry is how long the cloud may take to show that it has begun.
-const delegateRetry = 5 * time.Minute
-
-// onlyDrift keeps the nodes that OKE's own cycling looks at: those that differ.
-func (d *decision) onlyDrift(todo []stale) []stale {
-	return slices.DeleteFunc(slices.Clone(todo), func(n stale) bool {
-		return drift(n.Node, d.pool.Cloud.Release) == "" && len(configDrift(n.Node, d.pool.Cloud)) == 0
-	})
 }
 
 // broughtBack is whether the node was given a new boot volume in the run.

@@ -2,6 +2,7 @@ package cycle
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,10 +69,12 @@ func (d *decision) start(request string, sizes reached, w wanted) {
 	if s := strategyOf(d.pool.CycleSpec(), nil); s != v1alpha1.StrategySurge && !single(run) {
 		run.Strategy = s
 	}
-	if run.Strategy == v1alpha1.StrategyDelegate {
-		run.Least = 0 // what the cloud orders is on no record
-	}
 	todo := d.staleNodes(w, run, false)
+	if delegates(run, nil) {
+		run.Least = 0 // what the cloud orders is on no record
+		theirs, ours := d.share(run, todo)
+		todo = slices.Concat(theirs, ours) // what is left alone was never to be replaced
+	}
 	run.Stale, run.Previous = int32(len(todo)), previous(todo)
 	d.report.Cycle = run
 	d.report.Desired, d.report.Stale = desired, int(run.Stale)

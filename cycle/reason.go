@@ -78,6 +78,8 @@ const (
 	WaitingForGreen Reason = "WaitingForGreen"
 	// Delegated: the cloud does it.
 	Delegated Reason = "Delegated"
+	// DelegateUnfinished: it has ended its work and left nodes as they were.
+	DelegateUnfinished Reason = "DelegateUnfinished"
 	// Finishing: all are replaced, the last new nodes are not available yet.
 	Finishing Reason = "Finishing"
 )

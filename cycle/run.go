@@ -30,19 +30,23 @@ func (d *decision) run(w wanted) {
 	if err != nil { // whatever else is wrong, a run can be ended
 		budget = Budget{Desired: int(run.Desired), Zones: len(d.pool.Cloud.Zones())}
 	}
-	todo := d.staleNodes(w, run, end != nil)
+	theirs, todo := []stale(nil), d.staleNodes(w, run, end != nil)
+	if delegates(run, end) {
+		theirs, todo = d.share(run, todo)
+	}
+	all := slices.Concat(theirs, todo)
 	d.lacks = d.newcomers(run)
 	for _, n := range d.pool.Nodes {
 		if d.lacks[n] != "" {
 			d.block(n, NotComplete, d.lacks[n])
 		}
 	}
-	extra := d.extra(run, todo)
-	d.report.Floor, d.report.Ceiling, d.report.Stale = budget.Floor(), budget.Ceiling(), len(todo)
-	d.progress(run, len(todo), end != nil)
+	extra := d.extra(run, all)
+	d.report.Floor, d.report.Ceiling, d.report.Stale = budget.Floor(), budget.Ceiling(), len(all)
+	d.progress(run, len(all), end != nil)
 	shrinks := d.lost(run)
-	if strategyOf(nil, run) == v1alpha1.StrategyDelegate && end == nil {
-		d.delegated(run, todo)
+	if delegates(run, end) && d.turnedOver(run, theirs) {
+		d.goOn(run, slices.Concat(todo, extra))
 		return
 	}
 
@@ -52,32 +56,18 @@ func (d *decision) run(w wanted) {
 	d.taints(todo)
 	d.keep(todo, end != nil)
 	if !stopped || end != nil {
-		p := d.pace(run, todo, end != nil)
+		p := d.pace(run, all, end != nil)
 		if !shrinks { // growth would begin at a size that is no more
 			d.surge(budget, run, todo, p)
 		}
 		d.isolate(budget, run, todo, extra, held, p)
+		d.delegate(run, theirs, p.hold)
 	}
 	if over {
 		d.leaveAsIs(run, end)
 		return
 	}
-	d.finish(run, todo, end)
-}
-
-// delegated is a run that the cloud carries out.
-func (d *decision) delegated(run *v1alpha1.CycleStatus, todo []stale) {
-	todo = d.onlyDrift(todo)
-	d.report.Stale = len(todo)
-	d.progress(run, len(todo), false)
-	if hold := d.pace(run, todo, false).hold; hold != nil && run.DelegatedAt == nil {
-		d.wait(hold.Reason, hold.Message)
-		return
-	}
-	d.delegate(run, todo)
-	if len(todo) == 0 && !d.pool.Cloud.Health.Updating {
-		d.finish(run, todo, nil)
-	}
+	d.finish(run, all, end)
 }
 
 // full is the budget of the run's strategy, wherever on the ladder it stands.

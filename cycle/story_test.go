@@ -149,6 +149,8 @@ func (tl *teller) addPool(w []string) {
 			p.Spec.Scale = &v1alpha1.ScaleSpec{MaxSize: 10}
 		case "paused":
 			p.Annotations[v1alpha1.AnnotationPause] = "true"
+		case "updating":
+			cloud.Health.Updating = true
 		case "unread":
 			cloud.Health.Err = cloudprovider.ErrThrottled
 		case "cycle", "upgrade-to":
@@ -175,6 +177,8 @@ func (tl *teller) addRun(w []string) {
 			run.StartedAt = metav1.NewTime(tl.time(v))
 		case "strategy":
 			run.Strategy = v1alpha1.CycleStrategy(v)
+		case "delegated":
+			run.DelegatedAt = &metav1.Time{Time: tl.time(v)}
 		case "stale":
 			run.Stale = int32(number(v))
 		case "retry":
