@@ -147,7 +147,8 @@ func unavailable(object *v1alpha1.Pool, err error) metav1.Condition {
 
 // upToDate says whether every node runs the pool's release and nobody is
 // working on it or has asked for work, which is what a user waits for. A machine
-// that never became a node runs nothing.
+// that never became a node runs nothing; that it is there comes before nodes that are
+// old, for a pool may be left old on purpose.
 func upToDate(p *world.Pool, t numbers, now time.Time) metav1.Condition {
 	nodes := len(p.Nodes) - t.failed
 	status, reason, message := metav1.ConditionTrue, "UpToDate", fmt.Sprintf("%d of %d nodes run %s", nodes, nodes, p.Cloud.Release)
@@ -157,10 +158,10 @@ func upToDate(p *world.Pool, t numbers, now time.Time) metav1.Condition {
 		status, reason, message = metav1.ConditionFalse, "Cycling", "a run is under way: "+run.Request
 	case asked(p) != "":
 		status, reason, message = metav1.ConditionFalse, "Requested", "not begun yet: "+asked(p)
-	case t.outdated > 0:
-		status, reason, message = metav1.ConditionFalse, "Outdated", fmt.Sprintf("%d of %d nodes do not run %s", t.outdated, nodes, p.Cloud.Release)
 	case len(missing) > 0:
 		status, reason, message = metav1.ConditionFalse, "NotJoined", notJoined(p, missing)
+	case t.outdated > 0:
+		status, reason, message = metav1.ConditionFalse, "Outdated", fmt.Sprintf("%d of %d nodes do not run %s", t.outdated, nodes, p.Cloud.Release)
 	}
 	return kube.Condition(p.Object, v1alpha1.ConditionUpToDate, status, reason, message)
 }
