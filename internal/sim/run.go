@@ -104,6 +104,9 @@ func (w *World) history() error {
 	w.drawSpan()
 	w.drawParts()
 	w.warm()
+	if err := w.renewImages(); err != nil {
+		return err
+	}
 	for began := time.Now(); w.ok() && time.Since(began) < 45*time.Second; {
 		w.gentle()
 	}

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/internal/okesim"
 )
 
 // What the author of a Pool may ask for beyond sizes and budgets: how a drain ends that
@@ -89,10 +90,6 @@ var tastes = []taste{
 	{"Delegate", cycling(func(s *v1alpha1.CycleSpec) { s.Strategy = v1alpha1.StrategyDelegate })},
 }
 
-// undrawn are how many of the last are played by -wish alone: runs that Oracle is to
-// carry out do not end there, and whose fault that is has not been found out yet.
-const undrawn = 1
-
 // drawTastes has each pool's author wish for something. Eight numbers at most.
 func (w *World) drawTastes() {
 	for _, id := range w.pools {
@@ -107,11 +104,35 @@ func (w *World) drawTastes() {
 		if !w.tape.Chance(500) {
 			continue
 		}
-		w.wishFor(p, w.tape.Pick(len(tastes)-undrawn))
+		w.wishFor(p, w.tape.Pick(len(tastes)))
 		if w.tape.Chance(300) {
-			w.wishFor(p, w.tape.Pick(len(tastes)-undrawn))
+			w.wishFor(p, w.tape.Pick(len(tastes)))
 		}
 	}
+}
+
+// renewImages has who wants OKE to turn pools over give them a newer image in the
+// console: OKE renews the nodes that differ, and without any it would not be asked.
+func (w *World) renewImages() error {
+	for _, id := range w.pools {
+		p := w.poolObject(id)
+		if p == nil || p.Spec.Cycle == nil || p.Spec.Cycle.Strategy != v1alpha1.StrategyDelegate {
+			continue
+		}
+		v, err := w.cloud.Pool(id)
+		if err != nil {
+			return fmt.Errorf("read pool %s: %w", p.Name, err)
+		}
+		image, err := w.cloud.NewestImage(v.KubernetesVersion, v.Shape)
+		if err != nil {
+			return fmt.Errorf("find an image for pool %s: %w", p.Name, err)
+		}
+		if _, err := w.cloud.UpdatePool(id, okesim.PoolUpdate{ImageID: &image.ID}, ""); err != nil {
+			return fmt.Errorf("give pool %s a newer image: %w", p.Name, err)
+		}
+		w.note("pool %s gets image %s", p.Name, image.Name)
+	}
+	return nil
 }
 
 func indexOf(wish string) int {
