@@ -1,7 +1,11 @@
 package cycle
 
 import (
+	"slices"
 	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
 )
@@ -34,5 +38,23 @@ node n3 age=240h`)
 			t.Fatalf("%d to be replaced and %d replaced, want 1 and 0", run.Stale, run.Replaced)
 		}
 		s.Pools[0].Object.Status.Cycle = run
+	}
+}
+
+// Each asking is a beginning: none outside the windows, also not after OKE has failed
+// inside of one.
+func TestDelegateAsksInItsWindowOnly(t *testing.T) {
+	s, policy := tell(t, `pool workers release=v1.34.1 cycle=now
+run cycle=now desired=2 stale=1 strategy=Delegate started=-3h delegated=-2h
+node n1 age=240h version=v1.33.1
+node n2 age=1h`)
+	spec := s.Pools[0].Object.Spec.Cycle
+	for window, want := range map[string]bool{"30 11 * * *": true, "0 9 * * *": false} { // it is noon
+		spec.Windows = []v1alpha1.CycleWindow{{Schedule: window, Duration: metav1.Duration{Duration: time.Hour}}}
+		plan := Decide(s, policy)
+		asked := slices.ContainsFunc(plan.Steps, func(s Step) bool { return s.Kind == Delegate })
+		if wait := plan.Pools[0].Wait; asked != want || !want && (wait == nil || wait.Reason != OutsideWindow) {
+			t.Errorf("window %q: asked %v, want %v (%v)", window, asked, want, wait)
+		}
 	}
 }
