@@ -121,10 +121,14 @@ func restarted(o *corev1.Node) bool {
 	return err == nil && m != nil && m.Cause == kube.CauseRepair && m.Acted != nil
 }
 
-// delegate asks the cloud to cycle the pool; that it is at it already is no
+// delegate asks the cloud to cycle the pool; that it is at work there already is no
 // error.
 func (t *turn) delegate(ctx context.Context, s Step) error {
 	err := t.Fleet.Cycle(ctx, s.PoolID, *s.Cycling)
+	t.knownOf(s.PoolID).unasked = ""
+	if err != nil {
+		t.knownOf(s.PoolID).unasked = err.Error()
+	}
 	if errors.Is(err, cloudprovider.ErrConflict) {
 		return nil
 	}

@@ -51,7 +51,7 @@ func (d *decision) differs(n *world.Node) bool {
 // says that it has not: it is not asked before those are gone. Who has asked in vain
 // knows that only when the answer to it had time to show.
 func (d *decision) turnedOver(run *v1alpha1.CycleStatus, theirs []stale) bool {
-	asked := run.DelegatedAt != nil && d.s.Now.Sub(run.DelegatedAt.Time) < delegateRetry
+	asked := run.DelegatedAt != nil && d.unasked() == "" && d.s.Now.Sub(run.DelegatedAt.Time) < delegateRetry
 	switch {
 	case slices.ContainsFunc(d.pool.Nodes, d.inHand):
 		return false
@@ -84,14 +84,16 @@ func (d *decision) delegate(run *v1alpha1.CycleStatus, theirs []stale, hold *Wai
 			left = append(left, n.Name())
 		}
 	}
-	again := d.askedAgain(run)
+	again, why := d.askedAgain(run), fmt.Sprintf("OKE has ended its node cycling and left %s (%s): its work request says why", several(len(left), "node"), few(left))
+	if unasked := d.unasked(); unasked != "" {
+		why = "OKE could not be asked to cycle the node pool: " + unasked
+	}
 	switch {
 	case len(left) == 0:
 	case hold != nil:
 		d.wait(hold.Reason, hold.Message)
 	case d.s.Now.Before(again):
-		d.wait(DelegateUnfinished, fmt.Sprintf("OKE has ended its node cycling and left %s (%s): its work request says why, and it is asked again at %s",
-			several(len(left), "node"), few(left), clock(&again)))
+		d.wait(DelegateUnfinished, why+"; it is asked again at "+clock(&again))
 	case len(d.steps) > 0 || d.pool.Cloud.Health.Updating || slices.ContainsFunc(d.pool.Nodes, d.inHand) || d.failedEntries() > 0 ||
 		d.pool.Cloud.Size < int(run.Desired): // OKE's floor would be too low
 		d.wait(Delegated, "OKE is asked to cycle the node pool when what tidemill does in it is done: "+several(len(left), "node", "differs", "differ"))
@@ -111,12 +113,18 @@ const (
 	delegatePause = time.Hour
 )
 
+func (d *decision) unasked() string { return d.policy.Unasked[d.pool.Cloud.ID] }
+
 // askedAgain is when the cloud is asked once more: after as long as the run had lasted
-// when it was asked last, so that the pauses double.
+// when it was asked last, so that the pauses double. That it could not be asked says
+// nothing of its work.
 func (d *decision) askedAgain(run *v1alpha1.CycleStatus) time.Time {
 	if run.DelegatedAt == nil {
 		return time.Time{}
 	}
 	pause := run.DelegatedAt.Sub(run.StartedAt.Time)
+	if d.unasked() != "" {
+		pause = 0
+	}
 	return run.DelegatedAt.Add(min(max(pause, delegateRetry), delegatePause))
 }

@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/cloudprovider"
 )
 
 // Nodes that OKE does not touch are no work: neither to be replaced when the run
@@ -57,4 +58,51 @@ node n2 age=1h`)
 			t.Errorf("window %q: asked %v, want %v (%v)", window, asked, want, wait)
 		}
 	}
+}
+
+// A question that did not reach OKE is put again soon, however long the run has lasted,
+// and the Pool says what happened to it.
+func TestDelegateIsAskedAgainSoon(t *testing.T) {
+	s, policy := tell(t, `pool workers release=v1.34.1 cycle=now
+run cycle=now desired=2 stale=1 strategy=Delegate started=-3h delegated=-1m
+node n1 age=240h version=v1.33.1
+node n2 age=1h`)
+	policy.Unasked = map[cloudprovider.PoolID]string{s.Pools[0].Cloud.ID: "500 InternalError"}
+	wait := Decide(s, policy).Pools[0].Wait
+	if want := "OKE could not be asked to cycle the node pool: 500 InternalError; it is asked again at 2026-03-01T12:04:00Z"; wait == nil || wait.Message != want {
+		t.Errorf("waits: %v, want %q", wait, want)
+	}
+	s.Now = s.Now.Add(4 * time.Minute)
+	if steps := Decide(s, policy).Steps; len(steps) != 1 || steps[0].Kind != Delegate {
+		t.Errorf("after five minutes: %v, want OKE asked", steps)
+	}
+}
+
+// The loop remembers that OKE could not be asked, until it could.
+func TestDelegateUnaskedIsLearned(t *testing.T) {
+	set := with(v1alpha1.StrategyDelegate)
+	set.pods, set.minAvailable = 0, 0
+	pass(t, set, func(t *testing.T, s *simulation) {
+		s.minutes(1)
+		if err := s.cloud.SetRelease(t.Context(), s.id, newRelease); err != nil {
+			t.Fatal(err)
+		}
+		ask := func() string {
+			step := Step{Kind: Delegate, PoolID: s.id, Cycling: &cloudprovider.Cycling{MaxSurge: 1}}
+			if err := (&turn{Loop: s.loop}).delegate(t.Context(), step); err != nil {
+				t.Fatal(err)
+			}
+			return s.loop.knownOf(s.id).unasked
+		}
+		if why := ask(); why != "" {
+			t.Errorf("asked, and yet it could not be: %s", why)
+		}
+		if why := ask(); why == "" {
+			t.Error("it is at work on the pool, and that it could not be asked is not known")
+		}
+		s.minutes(30)
+		if why := ask(); why != "" {
+			t.Errorf("still not asked: %s", why)
+		}
+	})
 }

@@ -14,6 +14,9 @@ import (
 // what the run had asked for itself.
 type known struct {
 	refused map[Kind]refused
+	// unasked is why OKE has not begun to cycle the pool when it was asked last, if it
+	// has said so; losing it costs a longer pause.
+	unasked string
 	// expected is the size that own writes have led to, and sure whether it is known.
 	expected int
 	sure     bool
@@ -51,12 +54,15 @@ func (l *Loop) knownOf(id cloudprovider.PoolID) *known {
 
 // learned puts what is known into the policy.
 func (l *Loop) learned(s *world.Snapshot, p *Policy) {
-	p.Refusals, p.Sizes = map[cloudprovider.PoolID][]Refusal{}, map[cloudprovider.PoolID]Sizing{}
+	p.Refusals, p.Sizes, p.Unasked = map[cloudprovider.PoolID][]Refusal{}, map[cloudprovider.PoolID]Sizing{}, map[cloudprovider.PoolID]string{}
 	there := map[cloudprovider.PoolID]bool{}
 	for _, pool := range s.Pools {
 		id := pool.Cloud.ID
 		there[id] = true
 		k := l.knownOf(id)
+		if k.unasked != "" {
+			p.Unasked[id] = k.unasked
+		}
 		for kind, r := range k.refused {
 			if s.Now.Sub(r.at) > refusalAge {
 				delete(k.refused, kind)

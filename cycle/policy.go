@@ -33,6 +33,8 @@ type Policy struct {
 	// Refusals are what the cloud will not do for a pool, in its own words; known
 	// to this process only, since asking again is answered again.
 	Refusals map[cloudprovider.PoolID][]Refusal
+	// Unasked is why OKE could not be asked just now to cycle a pool itself.
+	Unasked map[cloudprovider.PoolID]string
 	// Gates are the answers of the servers that gates ask.
 	Gates map[GateKey]GateAnswer
 	// Sizes are the sizes that this process's own writes have led to.

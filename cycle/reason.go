@@ -78,7 +78,7 @@ const (
 	WaitingForGreen Reason = "WaitingForGreen"
 	// Delegated: the cloud does it.
 	Delegated Reason = "Delegated"
-	// DelegateUnfinished: it has ended its work and left nodes as they were.
+	// DelegateUnfinished: it has left nodes as they were, or could not be asked.
 	DelegateUnfinished Reason = "DelegateUnfinished"
 	// Finishing: all are replaced, the last new nodes are not available yet.
 	Finishing Reason = "Finishing"
