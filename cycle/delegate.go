@@ -15,7 +15,7 @@ import (
 // from their pool and nothing else: not a node that somebody has asked for by name, nor
 // a machine that never became a node, nor the surge node of a run before this one. Those
 // are tidemill's, as in any other run. They take turns, since OKE refuses a smaller size
-// while it cycles, and fails when too few nodes of the pool work:
+// while it cycles, and may find too few nodes at work to go on:
 //
 //	tidemill: give marks back, do what is asked by name ─► ask ─┐
 //	   ▲                                                        ▼
