@@ -20,6 +20,9 @@ type known struct {
 	// expected is the size that own writes have led to, and sure whether it is known.
 	expected int
 	sure     bool
+	// before is what it was until the last order of a size, given at ordered.
+	before  int
+	ordered time.Time
 	// desired is the run's desired size at the last look, and raised by how much
 	// others have raised it without the pool's size having followed yet.
 	desired, raised int
@@ -37,10 +40,11 @@ type refused struct {
 }
 
 // A refusal is believed for so long, and the cloud's size may lag behind a
-// deletion by so much.
+// deletion, or behind a size that was ordered, by so much.
 const (
 	refusalAge = 10 * time.Minute
 	deleteLag  = 5 * time.Minute
+	sizeLag    = 2 * time.Minute
 )
 
 func (l *Loop) knownOf(id cloudprovider.PoolID) *known {
@@ -120,6 +124,12 @@ func (k *known) compare(pool *world.Pool) (Sizing, bool) {
 			leaving++ // by tidemill's order, perhaps by that of a process before this one
 		}
 	}
+	if size == k.before && size != k.expected && time.Since(k.ordered) < sizeLag {
+		// Somebody may have set it back, or a replica that lags has answered. The one
+		// shows in two minutes as well; the other, taken for an edit, would be undone
+		// by the next, and the pool would keep what the run has ordered for itself.
+		return Sizing{Expected: k.expected, More: max(size-k.expected, 0), Fewer: max(k.expected-size, 0), Slack: k.slack}, true
+	}
 	if by := min(size-k.expected, k.raised); by > 0 {
 		k.expected, k.raised = k.expected+by, k.raised-by
 	}
@@ -132,6 +142,7 @@ func (l *Loop) learn(s Step, err error) {
 	switch s.Kind {
 	case Surge, TakeBack:
 		if err == nil {
+			k.before, k.ordered = k.expected, time.Now()
 			k.expected, k.raised = s.To, 0
 		}
 	case AdoptSize:

@@ -107,6 +107,42 @@ func TestSmallerSizeIsAdopted(t *testing.T) {
 	})
 }
 
+// A replica of the cloud that lags says what the size was before an order: that is
+// nobody's edit before it had time to show.
+func TestASizeFromBeforeAnOrderIsNobodysEdit(t *testing.T) {
+	for name, c := range map[string]struct {
+		ago     time.Duration // since the order, from 10 to 12
+		size    int
+		adopted bool
+	}{
+		"as ordered":                  {size: 12},
+		"as before, a moment later":   {size: 10, ago: 15 * time.Second},
+		"as before, minutes later":    {size: 10, ago: 3 * time.Minute, adopted: true},
+		"another, a moment later":     {size: 11, ago: 15 * time.Second, adopted: true},
+		"one more, a moment later":    {size: 13, ago: 15 * time.Second, adopted: true},
+		"fewer than before the order": {size: 9, ago: 15 * time.Second, adopted: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pool := &world.Pool{Object: &v1alpha1.Pool{}}
+			pool.Object.Status.Cycle = &v1alpha1.CycleStatus{Desired: 10}
+			pool.Cloud.Size = 10
+			l := &Loop{known: map[cloudprovider.PoolID]*known{}}
+			k := l.knownOf("")
+			k.compare(pool)
+			l.learn(Step{Kind: Surge, To: 12}, nil)
+			k.ordered, pool.Cloud.Size = k.ordered.Add(-c.ago), c.size
+			sizes := map[cloudprovider.PoolID]Sizing{}
+			if z, known := k.compare(pool); known {
+				sizes[""] = z
+			}
+			d := newDecision(&world.Snapshot{Now: time.Now()}, pool, Policy{Sizes: sizes})
+			if d.adopt(d.report.Cycle); len(d.steps) > 0 != c.adopted {
+				t.Errorf("steps %v, want adopted %v", d.steps, c.adopted)
+			}
+		})
+	}
+}
+
 // What a process may expect of the size, and what it may not wonder at.
 func TestSizeExpected(t *testing.T) {
 	for name, c := range map[string]struct {
