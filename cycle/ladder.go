@@ -70,6 +70,9 @@ func (d *decision) down(run *v1alpha1.CycleStatus, why string) {
 	list := rungs(d.full(run), d.pool.CycleSpec())
 	at := max(slices.Index(list, run.Rung), 0)
 	next := list[min(at+1, len(list)-1)]
+	if _, vain := d.inVain(run); vain && next == rungBootVolume {
+		next = rungWaiting
+	}
 	wait := min(d.policy.SurgeRetryMin<<min(run.SurgeFailures, 10), d.policy.SurgeRetryMax)
 	if next != rungWaiting {
 		wait = d.policy.SurgeRetryMin / 4 // a smaller question may be asked soon

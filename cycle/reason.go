@@ -74,6 +74,8 @@ const (
 	TooManyBlocked Reason = "TooManyBlocked"
 	// DrainStuck: a node does not become empty, and the policy is to pause then.
 	DrainStuck Reason = "DrainStuck"
+	// ReleaseKept: a node was given a new boot volume, and runs what it ran before.
+	ReleaseKept Reason = "ReleaseKept"
 	// WaitingForGreen: not all new nodes of a blue-green run are available.
 	WaitingForGreen Reason = "WaitingForGreen"
 	// Delegated: the cloud does it.

@@ -22,6 +22,7 @@ func (d *decision) run(w wanted) {
 	}
 	end := d.ends(run)
 	over := d.ending(run, end)
+	d.leaveVolumes(run)
 	budget, err := d.budget(run)
 	if err != nil && end == nil {
 		d.wait(BadAnnotation, err.Error())

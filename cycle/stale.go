@@ -87,13 +87,17 @@ func (d *decision) staleNodes(w wanted, run *v1alpha1.CycleStatus, aborted bool)
 // outdated says why the pool's request wants the node replaced, "" if it does
 // not. What was born after the run began is never replaced by it, whatever its
 // fields say: otherwise a field that never comes out equal would turn the pool
-// over for ever.
+// over for ever. A node that got a new boot volume in the run is done when it runs the
+// pool's release; see inVain.
 func (d *decision) outdated(n *world.Node, run *v1alpha1.CycleStatus) string {
 	created := n.Created()
-	if created.IsZero() || !created.Before(run.StartedAt.Time) || broughtBack(n, run) {
+	if created.IsZero() || !created.Before(run.StartedAt.Time) {
 		return ""
 	}
 	differs := drift(n, d.pool.Cloud.Release)
+	if broughtBack(n, run) {
+		return differs
+	}
 	switch key, _, _ := strings.Cut(run.Request, "="); key {
 	case v1alpha1.AnnotationUpgradeTo, v1alpha1.AnnotationRollback:
 		return differs

@@ -55,8 +55,10 @@ type town struct {
 	refused int
 
 	refuse error                             // the cloud's answer to every restart; nil for none
+	keeps  bool                              // a new boot volume has on it what the node had
 	lost   map[cloudprovider.InstanceID]bool // machines that ended behind everybody's back
 
+	tells   func(*cloudprovider.Instance)    // what the cloud says of a machine instead; nil for the truth
 	watch   func(before, after *corev1.Node) // sees each change of a Node
 	linger  func(*corev1.Pod) time.Duration  // how long an evicted pod needs to leave; nil for no time
 	evicted func(allowed bool)               // sees each eviction that is granted
@@ -380,6 +382,9 @@ func (c killableCloud) Instances(ctx context.Context, p cloudprovider.PoolID) ([
 
 func (w *town) withLost(list []cloudprovider.Instance) []cloudprovider.Instance {
 	for i := range list {
+		if w.tells != nil {
+			w.tells(&list[i])
+		}
 		if w.lost[list[i].ID] && list[i].State == cloudprovider.Running {
 			list[i].State = cloudprovider.Stopped
 			list[i].Fault = &cloudprovider.Fault{Class: cloudprovider.FaultLost, Message: "no such instance"}
@@ -428,6 +433,9 @@ func (c killableCloud) ReplaceBootVolume(ctx context.Context, p cloudprovider.Po
 	return c.write(func() error {
 		for _, id := range ids {
 			c.delete(id)
+		}
+		if c.w.keeps {
+			return c.Cloud.Reboot(ctx, p, ids...)
 		}
 		return c.Cloud.ReplaceBootVolume(ctx, p, ids...)
 	})
