@@ -96,7 +96,8 @@ func TestBootVolumeReplacementTakesTheRelease(t *testing.T) {
 }
 
 func testBootVolume(t *testing.T, from, want string) {
-	c := newCloud(t, Options{BootVolumeFrom: from})
+	c := newCloud(t, Options{})
+	c.SetBootVolumeFrom(from)
 	id := c.pool("workers", 1)
 	node := c.rest(id).Nodes[0]
 	image, err := c.NewestImage("v1.34.2", e4)

@@ -40,3 +40,10 @@ func (s *Sim) SetPageSize(n int) {
 		s.pageSize = 50
 	}
 }
+
+// SetBootVolumeFrom is Options.BootVolumeFrom of a Sim that runs, for what is down from now on.
+func (s *Sim) SetBootVolumeFrom(what string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.opt.BootVolumeFrom = what
+}

@@ -32,13 +32,14 @@ type orders struct {
 	// put on a node by its name.
 	looked, bound map[string]time.Time
 	freed         map[string]time.Time // Nodes by UID, when a person made them schedulable
+	released      map[string]time.Time // pools, when one was last given another release
 	// checked is when the loop that empties nodes last read one by its name.
 	checked map[string]time.Time
 }
 
 func newOrders() orders {
 	return orders{wished: map[string]int{}, inDoubt: map[string]bool{}, heard: map[string]time.Time{}, walls: map[string]time.Time{}, walked: map[string]int{},
-		looked: map[string]time.Time{}, bound: map[string]time.Time{}, freed: map[string]time.Time{}, checked: map[string]time.Time{}}
+		looked: map[string]time.Time{}, bound: map[string]time.Time{}, freed: map[string]time.Time{}, released: map[string]time.Time{}, checked: map[string]time.Time{}}
 }
 
 // loop is the one that asks: the second word of the key.
@@ -94,7 +95,10 @@ func (w *World) outdated(o *op) (now int, yes bool) {
 // while the order was on its way is lost only then: the condition that the order was
 // sent under is there to have it refused.
 func (w *World) landed(o *op) {
-	if poolIn(o.cloud) != "" {
+	if id := poolIn(o.cloud); id != "" {
+		if _, sizes := sizeIn(o.body); !sizes {
+			w.books.orders.released[id] = time.Now()
+		}
 		w.promise(keepDrained, o.costs == 0, "%s: a size was accepted with %d machines living beyond it", o.key, o.costs)
 		w.promise(keepHuman, !o.late, "%s: a size that was decided on when the pool had %d was accepted, and somebody had changed it since", o.key, o.from)
 	}

@@ -127,6 +127,7 @@ func (w *World) watchCommit(c model.Commit) {
 		if old, ok := c.Old.(*v1alpha1.Pool); ok {
 			w.countBrake(old, next)
 			w.begins(c.Writer, old, next)
+			w.saysDone(old, next)
 		}
 	case nil:
 		w.promise(keepEviction, false, "%s deleted %T %s", c.Writer, c.Old, c.Old.GetName())
