@@ -44,6 +44,7 @@ var leavings = []struct {
 	{400, (*World).leaveOnlooker},
 	{200, (*World).leaveAbort},
 	{100, (*World).leaveLoad},
+	{250, (*World).leaveRollback},
 }
 
 // leave draws what is left. A tape that is at its end leaves nothing.
@@ -256,6 +257,33 @@ func (w *World) leaveAbort() {
 			w.abort(id)
 		}
 	})
+}
+
+// leaveRollback has a pool upgraded, or taken back to the version before, and somebody
+// turn back: before it has begun, in its middle, while old nodes stand empty, or when it
+// is long over.
+func (w *World) leaveRollback() {
+	pool, value := w.anyPool(), fmt.Sprint("back-", w.step)
+	w.errandIn(5*time.Second, "asks for another version", func() { w.otherVersion(pool) })
+	w.errandIn([]time.Duration{6 * time.Minute, 90 * time.Second, 3 * time.Minute, 9 * time.Minute, 6 * time.Second}[w.tape.Pick(5)], "turns back", func() {
+		if p := w.poolObject(pool); p != nil {
+			w.api.Edit(p, func(o client.Object) { set(o, v1alpha1.AnnotationRollback, value) })
+		}
+	})
+}
+
+// otherVersion asks for the one of two versions that a pool does not have.
+func (w *World) otherVersion(pool string) {
+	v, err := w.cloud.Pool(pool)
+	p := w.poolObject(pool)
+	if err != nil || p == nil {
+		return
+	}
+	to := "v1.34.2"
+	if v.KubernetesVersion == to {
+		to = "v1.34.1"
+	}
+	w.api.Edit(p, func(o client.Object) { set(o, v1alpha1.AnnotationUpgradeTo, to) })
 }
 
 // leaveLoad has loads that have surged fall only now.

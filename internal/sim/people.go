@@ -158,6 +158,7 @@ var deeds = []struct {
 			a.replicas = 1
 		}
 	}},
+	{"rollback", func(w *World) { w.annotate(v1alpha1.AnnotationRollback, fmt.Sprint(w.step)) }},
 }
 
 func (w *World) person() {
