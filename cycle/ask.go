@@ -45,20 +45,21 @@ func (l *Loop) ask(ctx context.Context, s *world.Snapshot) {
 			delete(l.gates, key)
 		}
 	}
-	var wait sync.WaitGroup
-	var mu sync.Mutex
-	for key, g := range wanted {
-		if a, ok := l.gates[key]; ok && time.Since(a.At) < askEvery {
-			continue
+	var due []GateKey
+	for key := range wanted {
+		if a, ok := l.gates[key]; !ok || time.Since(a.At) >= askEvery {
+			due = append(due, key)
 		}
-		wait.Go(func() {
-			answer := l.askOne(ctx, g)
-			mu.Lock()
-			defer mu.Unlock()
-			l.gates[key] = answer
-		})
+	}
+	answers := make([]GateAnswer, len(due))
+	var wait sync.WaitGroup
+	for i, key := range due {
+		wait.Go(func() { answers[i] = l.askOne(ctx, wanted[key]) })
 	}
 	wait.Wait()
+	for i, key := range due {
+		l.gates[key] = answers[i]
+	}
 }
 
 func (l *Loop) askOne(ctx context.Context, g v1alpha1.CycleGate) GateAnswer {

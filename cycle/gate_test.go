@@ -1,6 +1,8 @@
 package cycle
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -198,4 +200,28 @@ func TestTheDoctorHoldsTheGate(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Servers that answer at once do so while others are still to be asked.
+func TestManyGatesAreAskedAtOnce(t *testing.T) {
+	var gates []v1alpha1.CycleGate
+	for i := range 300 {
+		gates = append(gates, v1alpha1.CycleGate{Name: fmt.Sprint("g", i), HTTP: &v1alpha1.HTTPGate{URL: "http://shop"}})
+	}
+	w, _ := gated(gates...)
+	for range 100 { // who reads the answers while they are written is killed by the runtime, some time
+		l := &Loop{HTTP: &http.Client{Transport: refusing{}}, gates: map[GateKey]GateAnswer{}}
+		l.ask(t.Context(), w.Snapshot())
+		if len(l.gates) != len(gates) {
+			t.Fatalf("%d of %d gates have an answer", len(l.gates), len(gates))
+		}
+	}
+}
+
+// refusing is a network in which nobody answers.
+type refusing struct{}
+
+// RoundTrip implements http.RoundTripper.
+func (refusing) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, errors.New("connection refused")
 }
