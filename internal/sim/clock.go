@@ -91,6 +91,7 @@ func (w *World) turn() {
 	}
 	w.examine(now)
 	w.tickMoments(now)
+	w.tickGates()
 	w.tickNeighbours(now)
 	w.tickWorkloads()
 	w.tickScheduler()

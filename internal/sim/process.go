@@ -181,7 +181,7 @@ func (p *process) lead(ctx context.Context, c clients, fence *kube.Fence) {
 	m := &mirror.Loop{Client: c.cached, Observer: o, Events: tell, Log: log, Interval: interval(0), Wake: p.wake["mirror"]}
 	s := &scale.Loop{Client: c.cached, Live: c.live, Observer: o, Fleet: fleet, Events: tell, Log: log, Interval: interval(1), Wake: p.wake["scale"]}
 	y := &cycle.Loop{Client: c.cached, Live: c.live, Clientset: c.set, Observer: o, Fleet: fleet, Events: tell, Log: log, Interval: interval(2), Wake: p.wake["cycle"],
-		HTTP: &http.Client{Transport: p}}
+		HTTP: &http.Client{Transport: serverWay{p}}}
 	d := &doctor.Loop{Client: c.cached, Observer: o, Reader: c.live, Events: tell, Log: log, Interval: interval(3), Wake: p.wake["doctor"]}
 	for i, run := range []func(context.Context) error{m.Run, s.Run, y.Run, d.Run} {
 		time.Sleep(time.Duration(i) * 7 * time.Millisecond)

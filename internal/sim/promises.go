@@ -76,13 +76,15 @@ type books struct {
 	refusals refusals
 	// renewals are when a Lease was truly renewed, by what a clock that is off wrote.
 	renewals map[int64]time.Time
+	// asked is the run of a pool, by its begin, that somebody has been asked to approve.
+	asked map[string]time.Time
 	// begun is by how much the begin of a run, in seconds, is wrongly dated.
 	begun map[int64]time.Duration
 }
 
 func newBooks() books {
 	return books{available: map[string][]sample{}, drains: map[string]time.Time{}, emptied: map[string]time.Time{}, cordoned: map[string]bool{}, paused: map[string]time.Time{}, aborted: map[string]time.Time{}, kept: map[string]int{}, deletes: map[string]int{},
-		unpaused: map[string]time.Time{}, repairs: map[string]int{}, orders: newOrders(), refusals: newRefusals(), renewals: map[int64]time.Time{}, begun: map[int64]time.Duration{}}
+		unpaused: map[string]time.Time{}, repairs: map[string]int{}, orders: newOrders(), refusals: newRefusals(), renewals: map[int64]time.Time{}, begun: map[int64]time.Duration{}, asked: map[string]time.Time{}}
 }
 
 func (w *World) promise(name string, kept bool, format string, args ...any) {
@@ -212,6 +214,7 @@ func (w *World) watchNode(verb string, old, next *corev1.Node) {
 			w.promise(keepHuman, time.Since(at) < forgiven, "node %s was cordoned %s after its Pool was deleted", next.Name, time.Since(at))
 		}
 		w.obeys(pool, next.Name, mark)
+		w.throughGate(pool, next, mark)
 	}
 	if w.works(old) && mark.Cause != kube.CauseScaleDown && !(mark.Stays() && mark.Cause == kube.CauseRepair) {
 		w.floor(pool, next)

@@ -83,6 +83,17 @@ var tastes = []taste{
 	{"room for a zone", scaling(func(s *v1alpha1.ScaleSpec) { s.ZoneLossHeadroom = true })},
 	{"replaced at once", repairing(func(s *v1alpha1.RepairSpec) { s.Actions = []v1alpha1.RepairAction{v1alpha1.ActionReplace} })},
 	{"two repairs at once", repairing(func(s *v1alpha1.RepairSpec) { s.MaxParallel = some[int32](2) })},
+	{"somebody approves", cycling(func(s *v1alpha1.CycleSpec) {
+		s.Gates = []v1alpha1.CycleGate{{Name: "go", Approval: &v1alpha1.ApprovalGate{}}}
+	})},
+	{"somebody approves after the canary", cycling(func(s *v1alpha1.CycleSpec) {
+		s.Canary = &v1alpha1.CanarySpec{Count: some[int32](1), Soak: minutes(1)}
+		s.Gates = []v1alpha1.CycleGate{{Name: "go-on", AfterCanary: true, Approval: &v1alpha1.ApprovalGate{}}}
+	})},
+	{"servers are asked", cycling(func(s *v1alpha1.CycleSpec) {
+		s.Gates = []v1alpha1.CycleGate{{Name: "answers", HTTP: &v1alpha1.HTTPGate{URL: "http://shop.model/healthz", Body: "^open"}},
+			{Name: "no-alerts", Prometheus: &v1alpha1.PrometheusGate{URL: "http://prometheus.model", Query: "up"}}}
+	})},
 	{"BootVolume", cycling(func(s *v1alpha1.CycleSpec) { s.Strategy = v1alpha1.StrategyBootVolume })},
 	{"BlueGreen", cycling(func(s *v1alpha1.CycleSpec) {
 		s.Strategy, s.BlueGreen = v1alpha1.StrategyBlueGreen, &v1alpha1.BlueGreenSpec{Soak: minutes(2)}

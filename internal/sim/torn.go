@@ -57,4 +57,5 @@ func (w *World) drawParts() {
 	w.cloud.SetPageSize(pageSizes[w.tape.Pick(len(pageSizes))])
 	w.drawTastes()
 	w.drawVolumes()
+	w.drawGates()
 }

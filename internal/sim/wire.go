@@ -29,6 +29,7 @@ type op struct {
 	p      *process
 	kube   *model.Request
 	cloud  *http.Request
+	server *http.Request // of a server that a gate asks
 	body   []byte
 	ctx    context.Context
 	answer chan answer   // capacity 1
@@ -55,7 +56,7 @@ func (o *op) question() bool {
 }
 
 // gate is whether it is a look into the cache: it can be late but not fail.
-func (o *op) gate() bool { return o.kube == nil && o.cloud == nil }
+func (o *op) gate() bool { return o.kube == nil && o.cloud == nil && o.server == nil }
 
 // loopName rides in the context of each loop, so that ops of two loops that ask
 // for the same are told apart.
@@ -209,6 +210,8 @@ func (w *World) serve(o *op) answer {
 		return w.serveKube(o)
 	case o.cloud != nil:
 		return w.serveCloud(o)
+	case o.server != nil:
+		return w.serveGate(o)
 	}
 	return answer{}
 }

@@ -156,6 +156,7 @@ type World struct {
 	walls        map[string]wall
 	ambushes     []ambush
 	skews        skewed
+	gates        gatekeeper
 	tastes       []string      // what the Pools' authors wish for
 	strayed      time.Duration // by how much the clocks of two lives have differed at most
 	wall         time.Duration // by how much the clock of the next life's machine is ahead
