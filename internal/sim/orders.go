@@ -143,8 +143,8 @@ func (w *World) hadItsTime(o *op, k *kubelet) {
 	}
 }
 
-// most is how often each loop may ask a pool to grow of which nothing comes.
-var most = map[string]int{"scale": 4, "cycle": 12}
+// tries are how often each loop may ask a pool to grow of which nothing comes.
+var tries = map[string]int{"scale": 4, "cycle": 12}
 
 // intoWall counts the orders for a pool of which nobody has got a machine for a while.
 func (w *World) intoWall(o *op, v okesim.PoolView, to int) {
@@ -154,7 +154,7 @@ func (w *World) intoWall(o *op, v okesim.PoolView, to int) {
 	}
 	key := o.loop() + " " + v.ID
 	w.books.orders.walked[key]++
-	n, limit := w.books.orders.walked[key], most[o.loop()]
+	n, limit := w.books.orders.walked[key], tries[o.loop()]
 	w.promise(keepBounded, n <= limit, "pool %s is asked to grow by %s for the %d. time, and no launch has succeeded for %s", v.Name, o.loop(), n, time.Since(at))
 }
 

@@ -148,7 +148,7 @@ func (w *World) full() bool {
 	for _, id := range w.pools {
 		p := w.poolObject(id)
 		v, err := w.cloud.Pool(id)
-		if err == nil && p != nil && p.Spec.Scale != nil && v.Size < int(p.Spec.Scale.MaxSize) {
+		if err == nil && p != nil && p.Spec.Scale != nil && v.Size < most(p.Spec.Scale) {
 			return false
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -81,6 +82,14 @@ var tastes = []taste{
 	{"Auto", cycling(func(s *v1alpha1.CycleSpec) { s.Mode = v1alpha1.CycleAuto })},
 	{"Consolidate", scaling(func(s *v1alpha1.ScaleSpec) { s.Down.Consolidate = true })},
 	{"room for a zone", scaling(func(s *v1alpha1.ScaleSpec) { s.ZoneLossHeadroom = true })},
+	{"limit of cores", limited(func(l *v1alpha1.ScaleLimits, nodes int64) { l.Cores = some(nodes*nodeCores + 1) })},
+	{"limit of memory", limited(func(l *v1alpha1.ScaleLimits, nodes int64) {
+		l.Memory = resource.NewQuantity(nodes*nodeMemory+1<<30, resource.BinarySI)
+	})},
+	{"limit of spending", limited(func(l *v1alpha1.ScaleLimits, nodes int64) {
+		l.SpendPerHour = resource.NewMilliQuantity(nodes*nodePrice+1, resource.DecimalSI)
+	})},
+	{dearer, scaling(func(s *v1alpha1.ScaleSpec) { s.Down.Consolidate = true })},
 	{"replaced at once", repairing(func(s *v1alpha1.RepairSpec) { s.Actions = []v1alpha1.RepairAction{v1alpha1.ActionReplace} })},
 	{"two repairs at once", repairing(func(s *v1alpha1.RepairSpec) { s.MaxParallel = some[int32](2) })},
 	{"somebody approves", cycling(func(s *v1alpha1.CycleSpec) {
@@ -164,6 +173,9 @@ func checkWish(name string) error {
 
 func (w *World) wishFor(p *v1alpha1.Pool, which int) {
 	t := tastes[which]
+	if t.name == dearer {
+		w.makeDear(p.Spec.NodePoolID)
+	}
 	w.note("pool %s: %s", p.Name, t.name)
 	w.tastes = append(w.tastes, p.Name+": "+t.name)
 	w.api.Edit(p, func(o client.Object) { t.wish(&o.(*v1alpha1.Pool).Spec) })

@@ -1,0 +1,56 @@
+package sim
+
+import (
+	"slices"
+
+	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/internal/okesim"
+)
+
+// All nodes of this world are alike: a limit of what they may be in sum is one of their
+// number, as far as whoever counts knows what a node has. What a node costs is Oracle's
+// list price of two OCPUs and 16 GB.
+const (
+	nodeCores  = 4
+	nodeMemory = 16<<30 - 834<<20 // as it reports it
+	nodePrice  = 74               // thousandths of a US dollar an hour
+)
+
+// limited is a wish for a limit that leaves room for one node more than there are in the
+// beginning, three less than the pool's maximum.
+func limited(wish func(l *v1alpha1.ScaleLimits, nodes int64)) func(*v1alpha1.PoolSpec) {
+	return scaling(func(s *v1alpha1.ScaleSpec) {
+		if s.Limits == nil {
+			s.Limits = &v1alpha1.ScaleLimits{}
+		}
+		wish(s.Limits, int64(s.MaxSize)-3)
+	})
+}
+
+// most is how many nodes scaling may give a pool.
+func most(s *v1alpha1.ScaleSpec) int {
+	n := int64(s.MaxSize)
+	if l := s.Limits; l != nil && l.Cores != nil {
+		n = min(n, *l.Cores/nodeCores)
+	}
+	if l := s.Limits; l != nil && l.Memory != nil {
+		n = min(n, l.Memory.Value()/nodeMemory)
+	}
+	if l := s.Limits; l != nil && l.SpendPerHour != nil {
+		n = min(n, l.SpendPerHour.MilliValue()/nodePrice)
+	}
+	return int(n)
+}
+
+// dearer is a wish of which the cloud has a part: what is new in the first of the pools
+// has a shape that costs more, and the same OCPUs and memory.
+const dearer = "one pool is dearer"
+
+// makeDear has somebody in the console give a pool the newer shape. Its nodes stay what
+// they are until they are replaced.
+func (w *World) makeDear(id string) {
+	shape := "VM.Standard.E5.Flex"
+	if slices.Index(w.pools, id) == 0 {
+		_, _ = w.cloud.UpdatePool(id, okesim.PoolUpdate{Shape: &shape}, "")
+	}
+}
