@@ -21,6 +21,8 @@ var (
 	ErrUnauthorized = errors.New("not authorized")
 	// ErrNotSupported: this cloud has no such operation.
 	ErrNotSupported = errors.New("not supported")
+	// ErrOverruled: what the change was decided on does not hold any more; see [Still].
+	ErrOverruled = errors.New("it is not so any more")
 	// ErrOutOfBounds: Fleet refused before the cloud was asked.
 	ErrOutOfBounds = errors.New("out of bounds")
 )

@@ -10,6 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/tidemill/tidemill/cloudprovider"
 	"github.com/tidemill/tidemill/internal/kube"
 	"github.com/tidemill/tidemill/internal/world"
 )
@@ -23,16 +24,21 @@ var errStayed = errors.New("not deleted after a live look")
 // was drained, by UID and by provider ID, still cordoned and still empty; or
 // there is no Node for the instance at all.
 func (t *turn) delete(ctx context.Context, s Step) error {
-	var err error
+	holds := t.stillDrained
 	if s.NodeUID == "" {
-		err = t.neverRegistered(ctx, s)
-	} else {
-		err = t.stillDrained(ctx, s)
+		holds = t.neverRegistered
 	}
+	ctx, err := t.still(ctx, s, holds)
 	if err != nil {
 		return err
 	}
 	return t.Fleet.Delete(ctx, s.PoolID, s.Instance)
+}
+
+// still asks a question about a step, and has it asked again before each request that is
+// sent later: a busy pool is asked for half a minute.
+func (t *turn) still(ctx context.Context, s Step, holds func(context.Context, Step) error) (context.Context, error) {
+	return cloudprovider.Still(ctx, func(ctx context.Context) error { return holds(ctx, s) })
 }
 
 // neverRegistered is an error if any Node names the instance.

@@ -126,7 +126,8 @@ func (d *decision) back(n *world.Node) bool {
 // restart asks the cloud to restart a machine, if a live look still allows it,
 // and writes on its Node that it was asked.
 func (t *turn) restart(ctx context.Context, s Step) error {
-	if err := t.stillDrained(ctx, s); err != nil {
+	asking, err := t.still(ctx, s, t.stillDrained)
+	if err != nil {
 		return err
 	}
 	var live corev1.Node
@@ -137,7 +138,7 @@ func (t *turn) restart(ctx context.Context, s Step) error {
 	if s.Kind == ReplaceBootVolume {
 		do = t.Fleet.ReplaceBootVolume
 	}
-	if err := do(ctx, s.PoolID, s.Instance); err != nil {
+	if err := do(asking, s.PoolID, s.Instance); err != nil {
 		return err
 	}
 	// A process that dies here asks once more: the node is empty, and a second

@@ -137,7 +137,8 @@ func (d *decision) refillOff(run *v1alpha1.CycleStatus) string {
 // refill ends the entry of a lost machine, if a live look finds no Node that
 // names it.
 func (t *turn) refill(ctx context.Context, s Step) error {
-	if err := t.neverRegistered(ctx, s); err != nil {
+	ctx, err := t.still(ctx, s, t.neverRegistered)
+	if err != nil {
 		return err
 	}
 	return t.Fleet.Replace(ctx, s.PoolID, s.Instance)

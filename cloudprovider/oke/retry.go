@@ -50,6 +50,10 @@ func call[R response](ctx context.Context, p *Provider, pol policy, op string, d
 			var none R
 			return none, err
 		}
+		if err := cloudprovider.Holds(ctx); err != nil { // all that waits has been waited for
+			var none R
+			return none, err
+		}
 		r, err := try(ctx, pol.try, do)
 		if err != nil {
 			err = p.explain(op, translate(err, p.who.who), r.HTTPResponse())

@@ -97,6 +97,43 @@ func TestBackoffEndsWithTheContext(t *testing.T) {
 	})
 }
 
+// What a change was decided on is asked again before it is sent once more, and is not
+// sent if it does not hold any more.
+func TestAChangeIsSentAgainWhileItHolds(t *testing.T) {
+	for name, c := range map[string]struct {
+		after string // the service asks to come back so many seconds later
+		holds bool   // still, when it is asked again
+		asked int
+		calls int
+	}{
+		"it holds":             {after: "9", holds: true, asked: 2, calls: 2},
+		"it does not":          {after: "9", asked: 2, calls: 1},
+		"a moment later":       {after: "1", asked: 1, calls: 2},
+		"nobody asks to wait ": {holds: true, asked: 1, calls: 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := &Provider{log: slog.New(slog.DiscardHandler), metrics: newMetrics(), random: func() float64 { return 0 }}
+				s := &script{t: t, steps: []step{{refusal{429, "TooManyRequests", "", ""}, c.after}, {}}}
+				changed, asked := errors.New("it has become a node"), 0
+				ctx, err := cloudprovider.Still(t.Context(), func(context.Context) error {
+					if asked++; asked > 1 && !c.holds {
+						return changed
+					}
+					return nil
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, err = call(ctx, p, writePolicy, "DeleteNode", s.do)
+				if stopped := errors.Is(err, cloudprovider.ErrOverruled) && errors.Is(err, changed); asked != c.asked || s.calls != c.calls || stopped != (c.calls == 1) {
+					t.Errorf("asked %d times, want %d; %d calls, want %d; error %v", asked, c.asked, s.calls, c.calls, err)
+				}
+			})
+		})
+	}
+}
+
 func TestRetryAfterForms(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for text, want := range map[string]time.Duration{

@@ -53,6 +53,8 @@ func (p *Provider) change(ctx context.Context, id cloudprovider.PoolID, in inten
 		switch {
 		case last == nil:
 			return nil
+		case errors.Is(last, cloudprovider.ErrOverruled):
+			return last
 		case status(last) == http.StatusPreconditionFailed: // something moved; perhaps only the state
 		case !certainlyRefused(last):
 		case in.moot != nil && in.moot(last):

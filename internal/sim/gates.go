@@ -109,13 +109,20 @@ func (w *World) closedGate(p *v1alpha1.Pool, for_ time.Duration) string {
 	open, since := w.serverOpen(time.Now())
 	for _, g := range p.Spec.Cycle.Gates {
 		switch {
-		case g.AfterCanary && p.Status.Cycle.CanaryDoneAt == nil:
+		case g.AfterCanary && !canaryGone(p):
 		case g.Approval != nil && p.Annotations[v1alpha1.AnnotationApprove] != p.Status.Cycle.StartedAt.UTC().Format(time.RFC3339),
 			(g.HTTP != nil || g.Prometheus != nil) && !open && time.Since(since) > for_:
 			return g.Name
 		}
 	}
 	return ""
+}
+
+// canaryGone is whether a run has nodes to go first no more: they have, or all that it
+// replaces is no more than they are.
+func canaryGone(p *v1alpha1.Pool) bool {
+	run, canary := p.Status.Cycle, p.Spec.Cycle.Canary
+	return run.CanaryDoneAt != nil || canary == nil || canary.Count != nil && run.Replaced+run.Stale <= *canary.Count
 }
 
 // throughGate checks, when a run has just cordoned a node, that all gates were open not
