@@ -36,8 +36,8 @@ func (d *decision) inVain(run *v1alpha1.CycleStatus) (found *world.Node, certain
 	return found, false
 }
 
-// vanity says of a node what its new boot volume has not changed.
-func (d *decision) vanity(n *world.Node) string {
+// notChanged says of a node what its new boot volume has not changed.
+func (d *decision) notChanged(n *world.Node) string {
 	at := renewed(n)
 	return fmt.Sprintf("node %s has had a new boot volume since %s, and still differs: %s", n.Name(), clock(&at), drift(n, d.pool.Cloud.Release))
 }
@@ -49,13 +49,13 @@ func (d *decision) renewedInVain(run *v1alpha1.CycleStatus) string {
 	if !certain || strategyOf(nil, run) != v1alpha1.StrategyBootVolume {
 		return ""
 	}
-	return d.vanity(n) + ". A new boot volume brings what the node had, and not what the pool gives now: choose another strategy and set a new value of annotation " + v1alpha1.AnnotationCycle
+	return d.notChanged(n) + ". A new boot volume brings what the node had, and not what the pool gives now: choose another strategy and set a new value of annotation " + v1alpha1.AnnotationCycle
 }
 
 // doubtsVolumes holds a run while it is not clear whether new boot volumes are of any use.
 func (d *decision) doubtsVolumes(run *v1alpha1.CycleStatus, _ *v1alpha1.CycleSpec, _ []stale) *Wait {
 	if n, certain := d.inVain(run); n != nil && !certain {
-		return &Wait{ReleaseKept, d.vanity(n) + "; the cloud has five minutes to tell otherwise"}
+		return &Wait{ReleaseKept, d.notChanged(n) + "; the cloud has five minutes to tell otherwise"}
 	}
 	return nil
 }
@@ -65,6 +65,6 @@ func (d *decision) doubtsVolumes(run *v1alpha1.CycleStatus, _ *v1alpha1.CycleSpe
 // budget is read, for the rung's own lets a node be missing.
 func (d *decision) leaveVolumes(run *v1alpha1.CycleStatus) {
 	if n, certain := d.inVain(run); certain && run.Rung == rungBootVolume {
-		d.down(run, d.vanity(n))
+		d.down(run, d.notChanged(n))
 	}
 }

@@ -50,6 +50,15 @@ func rungs(b Budget, spec *v1alpha1.CycleSpec) []string {
 	return append(list, rungWaiting)
 }
 
+// rungs are those of a run. Blue-green is all new nodes or none: fewer of them would
+// hold every cordon for ever, and a boot volume is no new node.
+func (d *decision) rungs(run *v1alpha1.CycleStatus) []string {
+	if strategyOf(nil, run) == v1alpha1.StrategyBlueGreen {
+		return []string{rungTop, rungWaiting}
+	}
+	return rungs(d.full(run), d.pool.CycleSpec())
+}
+
 // On is the budget on a rung.
 func (b Budget) On(rung string) Budget {
 	switch rung {
@@ -67,7 +76,7 @@ func (b Budget) On(rung string) Budget {
 
 // down goes one rung down, and says until when not to ask the cloud.
 func (d *decision) down(run *v1alpha1.CycleStatus, why string) {
-	list := rungs(d.full(run), d.pool.CycleSpec())
+	list := d.rungs(run)
 	at := max(slices.Index(list, run.Rung), 0)
 	next := list[min(at+1, len(list)-1)]
 	if _, vain := d.inVain(run); vain && next == rungBootVolume {
@@ -98,7 +107,7 @@ func (d *decision) up(run *v1alpha1.CycleStatus) {
 	if run.RungAt != nil && d.s.Now.Sub(run.RungAt.Time) < d.policy.SurgeRetryMax {
 		return
 	}
-	list := slices.DeleteFunc(rungs(d.full(run), d.pool.CycleSpec()), func(r string) bool { return r == rungUnavailable || r == rungBootVolume })
+	list := slices.DeleteFunc(d.rungs(run), func(r string) bool { return r == rungUnavailable || r == rungBootVolume })
 	at := slices.Index(list, run.Rung)
 	run.Rung = list[max(at-1, 0)]
 	run.RungAt = timestamp(d.s.Now)

@@ -318,6 +318,23 @@ func TestRampGrowsWithSuccess(t *testing.T) {
 	})
 }
 
+// Blue-green has no ladder: it is all new nodes or none, whatever leave there is.
+func TestBlueGreenWaitsForRoom(t *testing.T) {
+	pass(t, with(v1alpha1.StrategyBlueGreen, blueGreen, func(s *v1alpha1.CycleSpec) {
+		s.Fallback = &v1alpha1.FallbackSpec{Unavailable: true, BootVolume: true}
+	}), func(t *testing.T, s *simulation) {
+		s.cloud.SetCapacity("ZONE-1", 0)
+		s.ask(v1alpha1.AnnotationUpgradeTo, "v1.34.1")
+		s.minutes(40)
+		if run := s.town.pool.Status.Cycle; run == nil || run.Rung != rungWaiting || strings.Contains(s.calls(), "ReplaceBootVolume") {
+			t.Fatalf("run %+v, calls %s", run, s.calls())
+		}
+		s.cloud.SetCapacity("ZONE-1", -1)
+		s.until(func() bool { return s.ended(upgradeRequest) })
+		s.checkEnd(Succeeded, newRelease.Kubernetes)
+	})
+}
+
 // The ladder: what does not fit as a whole goes in parts.
 func TestLadder(t *testing.T) {
 	for _, c := range []struct {
