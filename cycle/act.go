@@ -93,7 +93,7 @@ func change(o *corev1.Node, s Step) {
 		if o.Annotations == nil {
 			o.Annotations = map[string]string{}
 		}
-		o.Annotations[v1alpha1.AnnotationSkippedUntil] = skipNote(*s.Until, s.Tries)
+		o.Annotations[v1alpha1.AnnotationSkippedUntil] = skips{*s.Until, s.Tries, s.Alone}.String()
 	}
 }
 

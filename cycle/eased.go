@@ -33,13 +33,25 @@ func (d *decision) leftAlone(n *world.Node) (until time.Time, before bool) {
 
 // eased is whether what kept the node is over before its time is: no other node of the
 // pool is being emptied, nothing on it is refused, and each budget of its pods allows an
-// eviction now. It is never so before the first of the doubled times is over.
+// eviction now. It is never so before the first of the doubled times is over, and not
+// where this was tried: a budget that allows one eviction may keep the pod after it, for
+// want of room for the first, and to try that every ten minutes is to move the first
+// one's pod every ten minutes.
 func (d *decision) eased(n *world.Node) bool {
-	until, times, _ := skipped(n)
-	gaveUp := until.Add(-d.policy.skipFor(times))
-	if n.Object == nil || times < 2 || d.s.Now.Before(gaveUp.Add(d.policy.SkipFor)) || slices.ContainsFunc(d.pool.Nodes, emptying) {
+	given, _ := skipped(n)
+	gaveUp := given.Until.Add(-d.policy.skipFor(given.Times))
+	if n.Object == nil || given.Times < 2 || given.Alone >= maxAlone || d.s.Now.Before(gaveUp.Add(d.policy.SkipFor)) || d.othersEmptied(n) {
 		return false
 	}
 	t := drain.Target{Node: n.Object, Pods: n.Pods, Around: around(d.s), Terms: terms(d.pool)}
 	return t.Allowed(d.s.Now)
+}
+
+// maxAlone is after how many drains in a row that ran out of time alone nothing is
+// eased any more. One may have lost its time while others were still being emptied.
+const maxAlone = 2
+
+// othersEmptied is whether another node of the pool is being emptied.
+func (d *decision) othersEmptied(n *world.Node) bool {
+	return slices.ContainsFunc(d.pool.Nodes, func(o *world.Node) bool { return o != n && emptying(o) })
 }

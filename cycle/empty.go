@@ -45,13 +45,16 @@ const maxSkips = 6
 // budget that never allows anything is asked ever more seldom, and each try moves
 // the pods that it does not protect.
 func (d *decision) skip(n *world.Node, r Reason, message string) {
-	tries := skips(n)
+	given, _ := skipped(n)
 	if r == TimedOut {
-		tries++
+		given.Times++
+		if given.Alone++; d.othersEmptied(n) {
+			given.Alone = 0
+		}
 	}
-	until := d.s.Now.Add(d.policy.skipFor(tries)).UTC().Truncate(time.Second)
+	until := d.s.Now.Add(d.policy.skipFor(given.Times)).UTC().Truncate(time.Second)
 	s := nodeStep(Skip, n)
-	s.Reason, s.Message, s.Until, s.Tries = r, message, &until, tries
+	s.Reason, s.Message, s.Until, s.Tries, s.Alone = r, message, &until, given.Times, given.Alone
 	d.do(s)
 }
 

@@ -2,7 +2,6 @@ package cycle
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -162,44 +161,3 @@ func doubted(n *world.Node, now time.Time) bool {
 }
 
 const lookFirst = "the node is Ready, and may be well again: the doctor has not looked at it since this process began"
-
-// skippedUntil is the time until which the node is left alone, and whether its
-// drain was given up before.
-func skippedUntil(n *world.Node) (until time.Time, before bool) {
-	until, _, before = skipped(n)
-	return until, before
-}
-
-// skips is how often the node's drain has run out of time.
-func skips(n *world.Node) int {
-	_, times, _ := skipped(n)
-	return times
-}
-
-// skipNote is what says so on the node, "2026-07-31T12:10:00Z after 2 timeouts";
-// without the number it is one.
-func skipNote(until time.Time, times int) string {
-	if times < 2 {
-		return clock(&until)
-	}
-	return fmt.Sprintf("%s after %d timeouts", clock(&until), times)
-}
-
-func skipped(n *world.Node) (until time.Time, times int, before bool) {
-	if n.Object == nil {
-		return time.Time{}, 0, false
-	}
-	text, ok := n.Object.Annotations[v1alpha1.AnnotationSkippedUntil]
-	if !ok {
-		return time.Time{}, 0, false
-	}
-	at, rest, more := strings.Cut(text, " after ")
-	times = 1
-	if number, _, _ := strings.Cut(rest, " "); more {
-		if v, err := strconv.Atoi(number); err == nil {
-			times = min(max(v, 1), 1000)
-		}
-	}
-	until, _ = time.Parse(time.RFC3339, at)
-	return until, times, true
-}

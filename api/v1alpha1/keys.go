@@ -42,7 +42,8 @@ const (
 	AnnotationUnneededSince = "tidemill.dev/unneeded-since"
 	// AnnotationSkippedUntil on a Node is until when its drain is not tried
 	// again after a timeout, RFC 3339, and from the second on after how many: each
-	// doubles the pause up to an hour. Taken off, it is tried at once.
+	// doubles the pause up to an hour. How many of the last ones ran out of time with
+	// no other node of the pool being emptied follows. Taken off, it is tried at once.
 	AnnotationSkippedUntil = "tidemill.dev/skipped-until"
 	// AnnotationRepairs on a Node is the doctor's record of what was done to this
 	// machine, as JSON; see internal/kube.RepairRecord.

@@ -9,14 +9,21 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/internal/okesim"
 	"github.com/tidemill/tidemill/internal/world"
 )
 
-// sample is which nodes of a pool could be counted on from then on.
+// sample is which nodes of a pool could be counted on from then on, and how many were
+// desired.
 type sample struct {
-	at    time.Time
-	nodes map[string]bool
+	at      time.Time
+	nodes   map[string]bool
+	desired int
 }
+
+// unheard is for how long a run need not know that more nodes are desired: a cordon
+// is a write to a Node, and nothing ties it to what scaling writes to the Pool meanwhile.
+const unheard = 15 * time.Second
 
 // left is how many nodes of the pool can be counted on, at some moment of the last
 // minute: what happens to nodes the daemon may not know at once.
@@ -49,16 +56,25 @@ func (w *World) floor(pool string, n *corev1.Node) {
 	if err != nil {
 		return
 	}
-	desired := v.Size
-	if run := p.Status.Cycle; run != nil {
-		desired = min(desired, int(run.Desired))
+	best, desired := w.left(pool), w.desiredOf(v)
+	for i, s := range w.books.available[pool][1:] {
+		if time.Since(s.at) < unheard {
+			desired = min(desired, w.books.available[pool][i].desired)
+		}
 	}
 	missing := mayMiss(p, desired) + w.heldBack(n)
-	best := w.left(pool)
 	if missing == 0 {
 		w.promise(keepReplace, best >= desired, "pool %s: node %s was cordoned with nothing in its place: %d of %d available", p.Name, n.Name, best, desired)
 	}
 	w.promise(keepFloor, best >= desired-missing, "pool %s: %d available after node %s was cordoned, %d desired, %d may be missing", p.Name, best, n.Name, desired, missing)
+}
+
+// desiredOf is how many nodes are desired of a pool: what its run says, or its size.
+func (w *World) desiredOf(v okesim.PoolView) int {
+	if p := w.poolObject(v.ID); p != nil && p.Status.Cycle != nil {
+		return min(v.Size, int(p.Status.Cycle.Desired))
+	}
+	return v.Size
 }
 
 // mayMiss is how many nodes a run may leave without another in their place: always one
@@ -115,8 +131,13 @@ func (w *World) available(pool string) (all int, usable map[string]bool) {
 func (w *World) sample(now time.Time) {
 	for _, id := range w.pools {
 		list := w.books.available[id]
-		if _, usable := w.available(id); len(list) == 0 || !maps.Equal(list[len(list)-1].nodes, usable) {
-			list = append(list, sample{now, usable})
+		_, usable := w.available(id)
+		s := sample{now, usable, 0}
+		if v, err := w.cloud.Pool(id); err == nil {
+			s.desired = w.desiredOf(v)
+		}
+		if last := len(list) - 1; last < 0 || list[last].desired != s.desired || !maps.Equal(list[last].nodes, usable) {
+			list = append(list, s)
 		}
 		for len(list) > 1 && now.Sub(list[1].at) > time.Minute {
 			list = list[1:]

@@ -42,7 +42,8 @@ func (w *World) resizes(o *op, pool string) {
 	}
 	w.promise(keepCeiling, to <= max(limit+max(surge, 1), v.Size), "pool %s: size %d is asked for, at most %d and a surge of %d", p.Name, to, limit, surge)
 	if run := p.Status.Cycle; run != nil && to > max(limit, v.Size) {
-		w.promise(keepCeiling, w.wants(v, run.StartedAt.Add(-o.p.wall)), "pool %s: size %d is asked for, %d are desired and nothing is left to be replaced", p.Name, to, limit)
+		stands := run.Strategy == v1alpha1.StrategyBlueGreen && to <= limit+w.emptied(v)
+		w.promise(keepCeiling, stands || w.wants(v, run.StartedAt.Add(-o.p.wall)), "pool %s: size %d is asked for, %d are desired and nothing is left to be replaced", p.Name, to, limit)
 	}
 	if s := p.Spec.Scale; s != nil && o.loop() == "scale" {
 		w.promise(keepCeiling, to <= max(most(s), v.Size), "pool %s: size %d is asked for by scaling, its limits allow %d", p.Name, to, most(s))
@@ -83,12 +84,30 @@ func (w *World) wants(v okesim.PoolView, began time.Time) bool {
 			}
 			continue
 		}
-		mark, err := kube.MarkOf(node)
-		emptied := err == nil && mark != nil && mark.Drained != nil
-		if !emptied && (earliest(made, node.CreationTimestamp.Time).Before(began) || node.Annotations[v1alpha1.AnnotationCycle] != "") {
+		if !isEmptied(node) && (earliest(made, node.CreationTimestamp.Time).Before(began) || node.Annotations[v1alpha1.AnnotationCycle] != "") {
 			return true
 		}
 	}
 	counts := slices.Collect(maps.Values(zones))
 	return slices.Max(counts)-slices.Min(counts) > 1
+}
+
+// emptied is how many nodes of a pool a drain has emptied and nobody has deleted.
+// A blue-green run keeps them until the soak is over, and pods that come meanwhile
+// need room beside them.
+func (w *World) emptied(v okesim.PoolView) int {
+	n := 0
+	for _, m := range v.Nodes {
+		if k := w.kubelets[m.ID]; k != nil && m.State != "DELETING" {
+			if node := w.nodeOf(k); node != nil && isEmptied(node) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+func isEmptied(node *corev1.Node) bool {
+	mark, err := kube.MarkOf(node)
+	return err == nil && mark != nil && mark.Drained != nil
 }

@@ -83,20 +83,20 @@ func (w *World) keepsOff(id string) bool {
 }
 
 // outgrown is whether the run of a pool cannot end until somebody makes room: pods
-// have no node and nothing scales, or all pools are as large as they may be, so that
-// no budget lets go of the nodes that are left. Then it is right to try for ever,
-// ever more seldom: each of those nodes has to say that it was given up three times or
-// more, and so for twice as long each time; and it truly has a pod on it whose budget
-// allows nothing now, or it was given up for nothing.
+// have no node, or would have none without the nodes that are left, and nothing scales,
+// or all pools are as large as they may be. Then it is right to try for ever, ever more
+// seldom: each of those nodes has to say that it was given up three times or more, and
+// so for twice as long each time; and it truly has a pod on it whose budget allows
+// nothing now, or more pods than there is room for, or it was given up for nothing.
 func (w *World) outgrown(id string) bool {
 	p := w.poolObject(id)
 	if p == nil || p.Status.Cycle == nil || w.mix.parts.scale && !w.full() {
 		return false
 	}
-	waiting, left, tried := 0, 0, 0
+	waiting, left, tried := false, 0, 0
 	w.api.Each("pods", func(o client.Object) {
 		if o.(*corev1.Pod).Spec.NodeName == "" {
-			waiting++
+			waiting = true
 		}
 	})
 	w.api.Each("nodes", func(o client.Object) {
@@ -107,11 +107,34 @@ func (w *World) outgrown(id string) bool {
 		left++
 		var until string
 		var times int
-		if _, err := fmt.Sscanf(n.Annotations[v1alpha1.AnnotationSkippedUntil], "%s after %d timeouts", &until, &times); err == nil && times >= 3 && w.guarded(n) {
-			tried++
+		if _, err := fmt.Sscanf(n.Annotations[v1alpha1.AnnotationSkippedUntil], "%s after %d timeouts", &until, &times); err == nil && times >= 3 {
+			crowded := w.crowded(n)
+			waiting = waiting || crowded
+			if crowded || w.guarded(n) {
+				tried++
+			}
 		}
 	})
-	return waiting > 0 && left > 0 && tried == left
+	return waiting && left > 0 && tried == left
+}
+
+// crowded is whether the other nodes have no room for all pods of this one.
+func (w *World) crowded(n *corev1.Node) bool {
+	rooms, _ := w.rooms()
+	rooms = slices.DeleteFunc(rooms, func(r *room) bool { return r.node.Name == n.Name })
+	full := false
+	w.api.Each("pods", func(o client.Object) {
+		p := o.(*corev1.Pod)
+		if p.Spec.NodeName != n.Name || p.DeletionTimestamp != nil || ended(p) || full {
+			return
+		}
+		if r := roomiest(p, rooms); r != nil {
+			r.take(p)
+		} else {
+			full = true
+		}
+	})
+	return full
 }
 
 // guarded is whether a pod on the node has a budget that allows no eviction now.

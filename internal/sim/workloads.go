@@ -141,9 +141,15 @@ type room struct {
 // tickScheduler binds what fits, to the emptiest node, and says of the rest that
 // nothing does.
 func (w *World) tickScheduler() {
-	var pending []*corev1.Pod
+	rooms, pending := w.rooms()
+	for _, p := range pending {
+		w.place(p, rooms)
+	}
+}
+
+// rooms is what is free on each node that takes pods, and which pods have no node.
+func (w *World) rooms() (rooms []*room, pending []*corev1.Pod) {
 	used := map[string]*room{}
-	var rooms []*room
 	w.api.Each("nodes", func(o client.Object) {
 		n := o.(*corev1.Node)
 		r := &room{n, n.Status.Allocatable.Cpu().MilliValue(), n.Status.Allocatable.Memory().Value(), n.Status.Allocatable.Pods().Value()}
@@ -157,16 +163,19 @@ func (w *World) tickScheduler() {
 		if p.Spec.NodeName == "" && p.Spec.SchedulerName == corev1.DefaultSchedulerName {
 			pending = append(pending, p)
 		} else if r := used[p.Spec.NodeName]; r != nil {
-			cpu, mem := requests(p)
-			r.cpu, r.mem, r.pods = r.cpu-cpu, r.mem-mem, r.pods-1
+			r.take(p)
 		}
 	})
-	for _, p := range pending {
-		w.place(p, rooms)
-	}
+	return rooms, pending
 }
 
-func (w *World) place(p *corev1.Pod, rooms []*room) {
+func (r *room) take(p *corev1.Pod) {
+	cpu, mem := requests(p)
+	r.cpu, r.mem, r.pods = r.cpu-cpu, r.mem-mem, r.pods-1
+}
+
+// roomiest is the node with the most free cores of those that have room for the pod.
+func roomiest(p *corev1.Pod, rooms []*room) *room {
 	cpu, mem := requests(p)
 	var best *room
 	for _, r := range rooms {
@@ -177,6 +186,11 @@ func (w *World) place(p *corev1.Pod, rooms []*room) {
 			best = r
 		}
 	}
+	return best
+}
+
+func (w *World) place(p *corev1.Pod, rooms []*room) {
+	best := roomiest(p, rooms)
 	if best == nil && refused(p) {
 		return // it has been told
 	}
@@ -198,7 +212,7 @@ func (w *World) place(p *corev1.Pod, rooms []*room) {
 		p.Status.Conditions = []corev1.PodCondition{c}
 	})
 	if best != nil {
-		best.cpu, best.mem, best.pods = best.cpu-cpu, best.mem-mem, best.pods-1
+		best.take(p)
 	}
 }
 
