@@ -19,6 +19,9 @@ type policy struct {
 	limit time.Duration // of any wait, the service's Retry-After included
 	try   time.Duration // how long one try may take
 	again func(error) bool
+	// writes is whether a call changes something, so that what it was decided on has to
+	// hold when it is sent. A read is what finds out, and is nobody's to refuse.
+	writes bool
 }
 
 // Reads are tried again when nothing but luck stood against them. Writes only
@@ -26,7 +29,7 @@ type policy struct {
 // alone: what to do after anything else is decided by looking (write.go).
 var (
 	readPolicy  = policy{tries: 4, base: 200 * time.Millisecond, limit: 10 * time.Second, try: 20 * time.Second, again: readAgain}
-	writePolicy = policy{tries: 3, base: 500 * time.Millisecond, limit: 10 * time.Second, try: 30 * time.Second, again: throttled}
+	writePolicy = policy{tries: 3, base: 500 * time.Millisecond, limit: 10 * time.Second, try: 30 * time.Second, again: throttled, writes: true}
 )
 
 func throttled(err error) bool { return errors.Is(err, cloudprovider.ErrThrottled) }
@@ -50,9 +53,11 @@ func call[R response](ctx context.Context, p *Provider, pol policy, op string, d
 			var none R
 			return none, err
 		}
-		if err := cloudprovider.Holds(ctx); err != nil { // all that waits has been waited for
-			var none R
-			return none, err
+		if pol.writes {
+			if err := cloudprovider.Holds(ctx); err != nil { // all that waits has been waited for
+				var none R
+				return none, err
+			}
 		}
 		r, err := try(ctx, pol.try, do)
 		if err != nil {

@@ -101,11 +101,13 @@ func TestBackoffEndsWithTheContext(t *testing.T) {
 // sent if it does not hold any more.
 func TestAChangeIsSentAgainWhileItHolds(t *testing.T) {
 	for name, c := range map[string]struct {
+		reads bool
 		after string // the service asks to come back so many seconds later
 		holds bool   // still, when it is asked again
 		asked int
 		calls int
 	}{
+		"a read":               {reads: true, after: "9", asked: 1, calls: 2},
 		"it holds":             {after: "9", holds: true, asked: 2, calls: 2},
 		"it does not":          {after: "9", asked: 2, calls: 1},
 		"a moment later":       {after: "1", asked: 1, calls: 2},
@@ -125,7 +127,11 @@ func TestAChangeIsSentAgainWhileItHolds(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				_, err = call(ctx, p, writePolicy, "DeleteNode", s.do)
+				pol := writePolicy
+				if c.reads {
+					pol = readPolicy
+				}
+				_, err = call(ctx, p, pol, "DeleteNode", s.do)
 				if stopped := errors.Is(err, cloudprovider.ErrOverruled) && errors.Is(err, changed); asked != c.asked || s.calls != c.calls || stopped != (c.calls == 1) {
 					t.Errorf("asked %d times, want %d; %d calls, want %d; error %v", asked, c.asked, s.calls, c.calls, err)
 				}
