@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
@@ -119,10 +120,13 @@ func (w *World) closedGate(p *v1alpha1.Pool, for_ time.Duration) string {
 }
 
 // canaryGone is whether a run has nodes to go first no more: they have, or all that it
-// replaces is no more than they are.
+// replaces is no more than they are, or it is a run for one node, which has none.
 func canaryGone(p *v1alpha1.Pool) bool {
 	run, canary := p.Status.Cycle, p.Spec.Cycle.Canary
-	return run.CanaryDoneAt != nil || canary == nil || canary.Count != nil && run.Replaced+run.Stale <= *canary.Count
+	if run.CanaryDoneAt != nil || canary == nil || strings.HasPrefix(run.Request, "node/") {
+		return true
+	}
+	return run.Replaced+run.Stale <= ptr.Deref(canary.Count, 1)
 }
 
 // throughGate checks, when a run has just cordoned a node, that all gates were open not
