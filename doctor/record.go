@@ -29,6 +29,9 @@ const (
 	EventRepairEnded = "RepairEnded"
 	// EventRepairNeedsHuman: repair has done all it may, and the node is broken.
 	EventRepairNeedsHuman = "RepairNeedsHuman"
+	// EventRepairDeferred: what is due waits, and for what. Once for each reason; what a
+	// brake, a person who is asked or a request that stands says is not said again.
+	EventRepairDeferred = "RepairDeferred"
 	// EventRepairBraked and EventRepairReleased, on a Pool: the brake closed, or
 	// opened again.
 	EventRepairBraked   = "RepairBraked"
@@ -136,6 +139,12 @@ func (l *Loop) record(cases []Case, plan Plan) {
 			once("human/"+r.Node.Name()+"/"+r.Check, func() {
 				l.Log.Warn("repair needs a person", "node", r.Node.Name(), "pool", r.Pool.Name, "check", r.Check, "reason", r.Reason, "message", r.Message)
 				l.event(r.Node.Object, corev1.EventTypeWarning, EventRepairNeedsHuman, "Repair", string(r.Reason)+": "+r.Message)
+			})
+		}
+		if r.deferred() {
+			once("deferred/"+r.Node.Name()+"/"+r.Check+"/"+string(r.Reason), func() {
+				l.Log.Info("repair waits", "node", r.Node.Name(), "pool", r.Pool.Name, "check", r.Check, "reason", r.Reason, "message", r.Message)
+				l.event(r.Node.Object, corev1.EventTypeNormal, EventRepairDeferred, "Repair", string(r.Reason)+": "+r.Message)
 			})
 		}
 	}

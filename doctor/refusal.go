@@ -83,6 +83,21 @@ func (r RepairReason) asksHuman() bool {
 	return false
 }
 
+// deferred is whether a repair that would be asked for waits, for something that
+// nobody else tells of: a node that has just broken or was just repaired has its time,
+// and a brake, a mark, a request and a person who is asked have events of their own.
+func (r Repair) deferred() bool {
+	if spec := r.Pool.RepairSpec(); spec == nil || spec.Mode != v1alpha1.RepairOn || r.Act != ActNone {
+		return false
+	}
+	switch r.Reason {
+	case ReasonNotAllowed, ReasonTooYoung, ReasonDoNotDisrupt, ReasonOtherController, ReasonPaused, ReasonNotProven,
+		ReasonTakenOff, ReasonCooldown, ReasonParallel, ReasonInVain, ReasonSpreading:
+		return true
+	}
+	return false
+}
+
 // opinion is what comes of one failing node: the check that asks and the action
 // it asks for, or why not.
 type opinion struct {

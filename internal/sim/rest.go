@@ -14,6 +14,7 @@ import (
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/internal/okesim"
+	"github.com/tidemill/tidemill/internal/world"
 )
 
 // wouldRest is whether checkRest would find everything done.
@@ -227,6 +228,25 @@ func (w *World) brakesMayHold() bool {
 		v, err := w.cloud.Pool(id)
 		return err == nil && p != nil && meta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.ConditionBraked) && !w.ailing(v)
 	})
+}
+
+// spreadAwaited is whether a repair may still wait to see if its fault spreads: several
+// machines are ill, and the last of their Nodes ceased to be Ready less than half an hour
+// ago, or the doctor has seen it as belatedly as it may.
+func (w *World) spreadAwaited() bool {
+	ill, last := 0, time.Time{}
+	for _, id := range w.order {
+		k := w.kubelets[id]
+		n := w.nodeOf(k)
+		if k.removed || k.ill == well || n == nil {
+			continue
+		}
+		ill++
+		if ready := (&world.Node{Object: n}).Condition(corev1.NodeReady); ready != nil && ready.Status != corev1.ConditionTrue {
+			last = latest(last, w.turned(n, ready).Time)
+		}
+	}
+	return ill > 1 && w.mix.parts.repair && time.Since(last) < stillness+belated
 }
 
 // admits is whether the Pool says itself that machines of it are no nodes. That is

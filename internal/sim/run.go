@@ -141,15 +141,16 @@ func (w *World) history() error {
 // rests is whether the world has come to its end: nothing was written for as long
 // as this run waits and all is as it should be, or it is not and nobody has done
 // anything about it for all of stillness. A brake that holds for just as long, counted
-// from its last sign and not from the last write, has until then to open. Time in
-// which nobody led does not count: nobody was there to do anything.
+// from its last sign and not from the last write, has until then to open, and so has a
+// repair that waits whether its fault spreads. Time in which nobody led does not count:
+// nobody was there to do anything.
 func (w *World) rests() bool {
 	if len(w.errands)+len(w.walls) > 0 {
 		return false
 	}
 	still := time.Since(latest(w.lastReal, w.led))
 	if still >= stillness {
-		return !w.brakesMayHold()
+		return !w.brakesMayHold() && !w.spreadAwaited()
 	}
 	if still < w.mix.still || time.Since(w.looked) < time.Minute {
 		return false
