@@ -11,9 +11,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	coordinationv1 "k8s.io/api/coordination/v1"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 )
 
 // ErrDeposed is why a write was not sent: this process does not hold the Lease,
@@ -43,6 +40,7 @@ type Fence struct {
 
 	mu       sync.Mutex // guards what follows
 	renewed  time.Time
+	version  string                          // the Lease's resourceVersion since, "" if not known
 	returned bool                            // the Lease was given back since
 	sent     map[*http.Request]chan struct{} // writes under way, each closed with its end
 }
@@ -182,7 +180,9 @@ func (f fenced) election(r *http.Request) bool {
 // A Lease is given back by whoever holds it and by nobody else. client-go, when
 // its loop ends, reads the Lease anew for the resourceVersion and asks its own
 // memory who leads: a leader that was stopped for a minute would take the Lease
-// of its successor away, and a third could lead beside the second.
+// of its successor away, and a third could lead beside the second. So would one
+// whose Lease somebody has deleted and another has made again, within the time that
+// it may write: only the version that its own last renewal made is given back.
 func (f fenced) renewal(r *http.Request) (*http.Response, error) {
 	lease, err := leaseIn(r)
 	if err != nil {
@@ -193,6 +193,9 @@ func (f fenced) renewal(r *http.Request) (*http.Response, error) {
 		if _, err := f.held(); err != nil {
 			return nil, fmt.Errorf("give the lease back: %w; it ends by itself", err)
 		}
+		if version := f.made(); lease.ResourceVersion != version {
+			return nil, fmt.Errorf("give the lease back: %w: somebody has written it since this process did (version %q became %q); it ends by itself", ErrDeposed, version, lease.ResourceVersion)
+		}
 		if err := f.giveBack(r.Context()); err != nil { // before the others can know
 			return nil, err
 		}
@@ -200,15 +203,22 @@ func (f fenced) renewal(r *http.Request) (*http.Response, error) {
 	began := time.Now()
 	answer, err := f.next.RoundTrip(r)
 	if err == nil && answer.StatusCode < 300 && held && lease.Name == f.o.Lease {
-		f.set(began)
+		f.set(began, versionIn(answer))
 	}
 	return answer, err
 }
 
-func (f *Fence) set(renewed time.Time) {
+func (f *Fence) set(renewed time.Time, version string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.renewed, f.returned = renewed, false
+	f.renewed, f.version, f.returned = renewed, version, false
+}
+
+// made is the version of the Lease that this process made last.
+func (f *Fence) made() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.version
 }
 
 // begin counts a write that is about to be sent, unless the Lease was given back in
@@ -251,31 +261,4 @@ func (f *Fence) giveBack(ctx context.Context) error {
 		return fmt.Errorf("give the lease back: %w; it ends by itself", err)
 	}
 	return nil
-}
-
-// leaseIn reads a request's body in whatever coding the client chose, and leaves
-// the request as it was.
-func leaseIn(r *http.Request) (*coordinationv1.Lease, error) {
-	if r.GetBody == nil {
-		return nil, fmt.Errorf("read lease to be written: the request's body can be read only once")
-	}
-	body, err := r.GetBody()
-	if err != nil {
-		return nil, fmt.Errorf("read lease to be written: %w", err)
-	}
-	defer body.Close()
-	text, err := io.ReadAll(body)
-	if err != nil {
-		return nil, fmt.Errorf("read lease to be written: %w", err)
-	}
-	kind := coordinationv1.SchemeGroupVersion.WithKind("Lease")
-	o, _, err := clientgoscheme.Codecs.UniversalDeserializer().Decode(text, &kind, nil)
-	if err != nil {
-		return nil, fmt.Errorf("read lease to be written: %w", err)
-	}
-	lease, ok := o.(*coordinationv1.Lease)
-	if !ok {
-		return nil, fmt.Errorf("read lease to be written: it is a %T", o)
-	}
-	return lease, nil
 }

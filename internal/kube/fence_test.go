@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -175,5 +177,74 @@ func TestFenceGivesBackLast(t *testing.T) {
 				t.Errorf("a write of %v was under way: %s landed, want %s", takes, got, want)
 			}
 		})
+	}
+}
+
+// versioned is a server that answers with the Lease as it stands now: made by the last
+// write, or by somebody else since.
+type versioned struct {
+	version int
+	torn    bool
+	seen    []string
+}
+
+func (w *versioned) RoundTrip(r *http.Request) (*http.Response, error) {
+	w.version++
+	w.seen = append(w.seen, r.Method)
+	text := fmt.Sprintf(`{"kind":"Lease","apiVersion":"coordination.k8s.io/v1","metadata":{"name":"tidemill","resourceVersion":"%d"}}`, w.version)
+	if w.torn {
+		return &http.Response{StatusCode: 200, Body: io.NopCloser(io.MultiReader(strings.NewReader(text[:20]), iotest.ErrReader(io.ErrUnexpectedEOF)))}, nil
+	}
+	return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(text))}, nil
+}
+
+// TestFenceGivesBackItsOwn: what is given back is the Lease that this process made, and
+// not one that another made where somebody had deleted it.
+func TestFenceGivesBackItsOwn(t *testing.T) {
+	for name, c := range map[string]struct {
+		others int
+		torn   bool
+		given  bool
+	}{
+		"nobody has written it since":                  {given: true},
+		"another has made it again":                    {others: 1},
+		"nobody knows which one the last renewal made": {torn: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := &versioned{torn: c.torn}
+			f := kube.NewFence(kube.FenceOptions{Namespace: "tidemill-system", Lease: "tidemill", Valid: 10 * time.Second}).Wrap(w)
+			if err := send(t, f, "POST", leases, lease("me")); err != nil {
+				t.Fatal(err)
+			}
+			if err := send(t, f, "PUT", leases+"/tidemill", lease("me")); err != nil {
+				t.Fatal(err)
+			}
+			w.version += c.others
+			now := strings.Replace(lease(""), `"name":"tidemill"`, fmt.Sprintf(`"name":"tidemill","resourceVersion":"%d"`, w.version), 1)
+			err := send(t, f, "PUT", leases+"/tidemill", now)
+			if given := len(w.seen) == 3; given != c.given || c.given != (err == nil) || !c.given && !errors.Is(err, kube.ErrDeposed) {
+				t.Errorf("given back %t, want %t; error %v", given, c.given, err)
+			}
+		})
+	}
+}
+
+// TestFenceReadsAndPassesOn: who renews gets the answer as the server gave it.
+func TestFenceReadsAndPassesOn(t *testing.T) {
+	for _, torn := range []bool{false, true} {
+		f := kube.NewFence(kube.FenceOptions{Namespace: "tidemill-system", Lease: "tidemill", Valid: 10 * time.Second}).Wrap(&versioned{torn: torn})
+		r, err := http.NewRequestWithContext(t.Context(), "PUT", "http://api"+leases+"/tidemill", strings.NewReader(lease("me")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := f.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if torn != errors.Is(err, io.ErrUnexpectedEOF) || torn != (len(text) == 20) || !strings.HasPrefix(string(text), `{"kind":"Lease"`) {
+			t.Errorf("torn %t: read %q, %v", torn, text, err)
+		}
 	}
 }
