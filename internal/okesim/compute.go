@@ -136,9 +136,6 @@ func (s *Sim) act(i *instance, action string) error {
 	case "STOP", "SOFTSTOP":
 		s.stop(i, func() {})
 	case "RESET", "SOFTRESET", "DIAGNOSTICREBOOT", "REBOOTMIGRATE":
-		if action == "REBOOTMIGRATE" {
-			i.planned = Maintenance{} // it is on another host now
-		}
 		s.stop(i, func() { s.start(i, func() {}) })
 	case "START":
 		s.start(i, func() {})
@@ -154,6 +151,7 @@ func (s *Sim) stop(i *instance, then func()) {
 	s.emit(InstanceStopped, i)
 	s.onward(i, stateStopping, s.opt.Latency.Terminate, func() {
 		i.set(stateStopped)
+		i.leavesHost()
 		then()
 	})
 }

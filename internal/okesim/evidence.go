@@ -1,7 +1,6 @@
 package okesim
 
 import (
-	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
@@ -9,7 +8,7 @@ import (
 	"time"
 )
 
-// What Compute tells about an instance beside its state: its serial console, its volume, its network cards, and what Oracle plans for its host.
+// What Compute tells about an instance beside its state: its serial console, its volume, its network cards. What Oracle plans for its host is in maintenance.go.
 
 // consoleHistory is a serial console as it was when it was captured.
 type consoleHistory struct {
@@ -205,69 +204,4 @@ func (s *Sim) serveGetVnic(c *call) (*answer, error) {
 		}
 	}
 	return nil, errNotFound("vnic", c.PathValue("vnic"))
-}
-
-// A Maintenance is what Oracle plans for an instance.
-type Maintenance struct {
-	Start    time.Time
-	HardDue  time.Time // zero: none is stated
-	Action   string    // "REBOOT_MIGRATION" if empty; "TERMINATE", "STOP", "NONE"
-	Reason   string    // "EVACUATION" if empty
-	Category string    // "MANDATORY" if empty
-	State    string    // "SCHEDULED" if empty; "STARTED", "PROCESSING", "SUCCEEDED", "FAILED", "CANCELED"
-	Text     string    // the event's description
-	NoEvent  bool      // the instance's own date is all there is, as for older hosts
-}
-
-// ScheduleMaintenance has Oracle announce that it will reboot an instance's host: timeMaintenanceRebootDue of the instance, and a
-// maintenance event. A zero time takes it back.
-func (s *Sim) ScheduleMaintenance(instance string, due time.Time) error {
-	return s.PlanMaintenance(instance, Maintenance{Start: due})
-}
-
-// PlanMaintenance announces a maintenance in place of the one that was. Only what reboots the instance and is not over shows as
-// timeMaintenanceRebootDue. One without a start takes it back.
-func (s *Sim) PlanMaintenance(instance string, m Maintenance) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	i, err := s.findInstance(instance)
-	if err != nil {
-		return err
-	}
-	m.Action, m.Reason = cmp.Or(m.Action, "REBOOT_MIGRATION"), cmp.Or(m.Reason, "EVACUATION")
-	m.Category, m.State = cmp.Or(m.Category, "MANDATORY"), cmp.Or(m.State, "SCHEDULED")
-	i.planned = m
-	i.revision++
-	return nil
-}
-
-// rebootDue is the instance's own date of a reboot; zero for none.
-func (i *instance) rebootDue() time.Time {
-	over := i.planned.State == "SUCCEEDED" || i.planned.State == "FAILED" || i.planned.State == "CANCELED"
-	if i.planned.Action != "REBOOT_MIGRATION" || over {
-		return time.Time{}
-	}
-	return i.planned.Start
-}
-
-func (s *Sim) serveListMaintenance(c *call) (*answer, error) {
-	all, err := s.attached(c)
-	if err != nil {
-		return nil, err
-	}
-	all = filter(all, func(i *instance) bool { return !i.planned.Start.IsZero() && !i.planned.NoEvent })
-	return list(s, c, all, func(i *instance) string { return i.ID }, func(i *instance) map[string]any {
-		m := i.planned
-		w := map[string]any{"id": ocid("instancemaintenanceevent", s.regionKey(), i.ID), "instanceId": i.ID, "compartmentId": i.CompartmentID, "maintenanceCategory": m.Category,
-			"maintenanceReason": m.Reason, "instanceAction": m.Action, "alternativeResolutionActions": []string{"REBOOT_MIGRATION", "TERMINATE"},
-			"timeWindowStart": wireTime(m.Start.Add(s.skew)), "startWindowDuration": "PT2H", "canReschedule": true, "timeCreated": wireTime(i.Created),
-			"lifecycleState": m.State, "createdBy": "SYSTEM"}
-		if !m.HardDue.IsZero() {
-			w["timeHardDueDate"] = wireTime(m.HardDue.Add(s.skew))
-		}
-		if m.Text != "" {
-			w["description"] = m.Text
-		}
-		return w
-	})
 }

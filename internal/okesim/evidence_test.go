@@ -129,6 +129,47 @@ func TestMaintenanceIsAnnounced(t *testing.T) {
 	}
 }
 
+// What is announced happens when the emulator is told so, and is over when the machine has been stopped, whoever stopped it.
+func TestMaintenanceHappens(t *testing.T) {
+	c := newCloud(t, Options{})
+	id := c.pool("workers", 4)
+	var nodes []string
+	for _, n := range c.rest(id).Nodes {
+		nodes = append(nodes, n.ID)
+	}
+	compartment := c.Compartment()
+	planned := func(node string) bool {
+		r, err := c.compute.ListInstanceMaintenanceEvents(t.Context(), core.ListInstanceMaintenanceEventsRequest{CompartmentId: &compartment, InstanceId: &node})
+		return err != nil || len(r.Items) > 0
+	}
+	for i, action := range []string{"", "STOP", "TERMINATE", ""} {
+		if err := c.PlanMaintenance(nodes[i], Maintenance{Start: time.Now(), Action: action}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, node := range nodes[:3] {
+		if err := c.Maintain(node, time.Millisecond); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, want := range []string{stateRunning, stateStopped, stateTerminated} {
+		c.eventually(want, func() bool {
+			v, err := c.Instance(nodes[i])
+			return err == nil && v.State == want && !planned(nodes[i]) && (i > 0 || v.Boots == 2)
+		})
+	}
+	if err := c.Maintain(nodes[1], 0); err == nil {
+		t.Error("a maintenance of a machine that is off begins")
+	}
+	if err := c.StopInstance(nodes[3]); err != nil {
+		t.Fatal(err)
+	}
+	c.eventually("moved", func() bool { return !planned(nodes[3]) })
+	if v, err := c.Pool(id); err != nil || v.Size != 4 {
+		t.Errorf("pool %+v, %v: OKE notices nothing", v, err)
+	}
+}
+
 // A terminated instance is not a deleted node: OKE keeps the entry and the size.
 func TestTerminateInstance(t *testing.T) {
 	c := newCloud(t, Options{})
