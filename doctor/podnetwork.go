@@ -40,27 +40,29 @@ var podNetworkKind = schema.GroupVersionKind{Group: "oci.oraclecloud.com", Versi
 // ReadPodNetworks lists them page by page: an object carries all of its machine's
 // addresses, hundreds of them, of which only the number is kept.
 func ReadPodNetworks(ctx context.Context, r client.Reader) *PodNetworks {
-	out := &PodNetworks{Of: map[string]PodNetwork{}}
-	for next := ""; ; {
+	of := map[string]PodNetwork{}
+	fresh := func() *unstructured.UnstructuredList {
 		list := &unstructured.UnstructuredList{}
 		list.SetGroupVersionKind(podNetworkKind)
-		err := r.List(ctx, list, client.Limit(200), client.Continue(next))
-		switch {
-		case meta.IsNoMatchError(err) || apierrors.IsNotFound(err):
-			return &PodNetworks{None: true}
-		case err != nil:
-			return &PodNetworks{Err: fmt.Errorf("list native pod networks: %w", err)}
-		}
+		return list
+	}
+	err := pages(ctx, r, pageOfPodNetworks, func() { clear(of) }, fresh, func(list *unstructured.UnstructuredList) {
 		for i := range list.Items {
 			if id, n := podNetworkOf(list.Items[i].Object); id != "" {
-				out.Of[id] = n
+				of[id] = n
 			}
 		}
-		if next = list.GetContinue(); next == "" {
-			out.None = len(out.Of) == 0 // the kind is there on clusters of either kind
-			return out
+	})
+	switch {
+	case meta.IsNoMatchError(err) || apierrors.IsNotFound(err):
+		return &PodNetworks{None: true}
+	case err != nil:
+		if cause := errors.Unwrap(err); cause != nil {
+			err = cause // what is around it names a Go type
 		}
+		return &PodNetworks{Err: fmt.Errorf("list native pod networks: %w", err)}
 	}
+	return &PodNetworks{Of: of, None: len(of) == 0} // the kind is there on clusters of either kind
 }
 
 // podNetworkOf is what of an object is used. What has another shape than it

@@ -52,6 +52,34 @@ func (l npnLister) List(_ context.Context, list client.ObjectList, opts ...clien
 	return nil
 }
 
+// agingLister gives an answer of 410 to the second part of its first list, as an API server
+// does that was compacted in between.
+type agingLister struct {
+	npnLister
+	expired *bool
+}
+
+func (l agingLister) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
+	var o client.ListOptions
+	for _, opt := range opts {
+		opt.ApplyToList(&o)
+	}
+	if o.Continue != "" && !*l.expired {
+		*l.expired = true
+		return apierrors.NewResourceExpired("too old")
+	}
+	return l.npnLister.List(ctx, list, opts...)
+}
+
+// A list that has become too old between two parts is begun anew.
+func TestPodNetworksOfACompactedServer(t *testing.T) {
+	expired := false
+	got := ReadPodNetworks(t.Context(), agingLister{npnLister{objects: []string{npn(mine, "SUCCESS", "", "10.0.0.1"), npn("other", "SUCCESS", "", "10.0.0.2")}}, &expired})
+	if !expired || got.Err != nil || len(got.Of) != 2 {
+		t.Errorf("%+v after a list that expired (%t)", got, expired)
+	}
+}
+
 const mine = "ocid1.instance.oc1..mine"
 
 func npn(id, state, reason string, addresses ...string) string {

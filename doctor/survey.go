@@ -42,6 +42,8 @@ const (
 	pageOfPods  = 500
 	pageOfNodes = 100
 	pageOfRest  = 500
+	// pageOfPodNetworks is fewer: each carries all addresses of its machine.
+	pageOfPodNetworks = 200
 )
 
 // pageWithin is how long one page may take: a resource behind a dead extension
