@@ -92,6 +92,7 @@ func (w *World) turn() {
 	w.examine(now)
 	w.tickMoments(now)
 	w.tickGates()
+	w.tickBackup(now)
 	w.tickNeighbours(now)
 	w.tickWorkloads()
 	w.tickScheduler()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,6 +30,10 @@ type gatekeeper struct {
 	flaps    time.Duration // while faults last the servers say yes and no for as long in turn
 }
 
+// backup is whose pods hold runs up where a gate asks for pods: they are there while
+// servers would say no.
+var backup = &app{name: "backup", cpu: 100, memory: 100}
+
 var gatekeepers = []gatekeeper{
 	{30 * time.Second, time.Second, time.Minute},
 	{4 * time.Minute, 4 * time.Minute, 40 * time.Second},
@@ -44,6 +49,47 @@ func (w *World) drawGates() {
 			return
 		}
 	}
+}
+
+// asksForPods is whether a gate of a pool does.
+func asksForPods(p *v1alpha1.Pool) bool {
+	return p != nil && p.Spec.Cycle != nil && slices.ContainsFunc(p.Spec.Cycle.Gates, func(g v1alpha1.CycleGate) bool { return g.Pods != nil })
+}
+
+// tickBackup has a pod come that holds runs up, come again where it was evicted, and go.
+func (w *World) tickBackup(now time.Time) {
+	if !slices.ContainsFunc(w.pools, func(id string) bool { return asksForPods(w.poolObject(id)) }) {
+		return
+	}
+	open, since := w.serverOpen(now)
+	switch {
+	case !w.calm && w.gates.flaps > 0:
+		w.soon(since.Add(w.gates.flaps))
+	case w.calm && !open && w.gates.opens > 0:
+		w.soon(w.healed.Add(w.gates.opens))
+	}
+	there := w.podsOf(backup.name)
+	switch {
+	case open:
+		w.backedUp = time.Time{}
+		for _, p := range there {
+			w.api.Remove(p)
+		}
+	case len(there) == 0:
+		if w.backedUp.IsZero() {
+			w.backedUp = now
+		}
+		w.made++
+		w.api.Create(w.newPod(backup))
+	}
+}
+
+// podsUnseen is whether somebody's watch of pods keeps back what it has to tell.
+func (w *World) podsUnseen() bool {
+	now := time.Now()
+	return slices.ContainsFunc(w.procs, func(p *process) bool {
+		return slices.ContainsFunc(p.feeds, func(f *feed) bool { return strings.Contains(f.key, "/pods?") && now.Before(f.hangs) })
+	})
 }
 
 // tickGates has somebody approve what says that nobody has.
@@ -113,6 +159,8 @@ func (w *World) closedGate(p *v1alpha1.Pool, for_ time.Duration) string {
 		case g.AfterCanary && !canaryGone(p):
 		case g.Approval != nil && p.Annotations[v1alpha1.AnnotationApprove] != p.Status.Cycle.StartedAt.UTC().Format(time.RFC3339),
 			(g.HTTP != nil || g.Prometheus != nil) && !open && time.Since(since) > for_:
+			return g.Name
+		case g.Pods != nil && !w.backedUp.IsZero() && time.Since(w.backedUp) > for_ && (for_ == 0 || !w.podsUnseen()):
 			return g.Name
 		}
 	}

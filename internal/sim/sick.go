@@ -168,7 +168,12 @@ func (w *World) checkIll(id string, p *v1alpha1.Pool) {
 	}
 	for _, machine := range w.order {
 		k := w.kubelets[machine]
-		if n := w.nodeOf(k); n != nil && !k.removed && n.Annotations[v1alpha1.AnnotationNodePoolID] == id {
+		n := w.nodeOf(k)
+		if n == nil || k.removed || n.Annotations[v1alpha1.AnnotationNodePoolID] != id {
+			continue
+		}
+		// What a person has asked for such a node stays a person's, and waits at his gates.
+		if asked := n.Annotations[v1alpha1.AnnotationCycle] != "" && !asksRepair(n); !asked || !w.gated(p) {
 			w.promise(keepEnd, k.ill == well, "node %s is ill, and is neither repaired nor is it said why not: %s", k.node, conditions(p))
 		}
 	}

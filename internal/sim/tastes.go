@@ -108,6 +108,9 @@ var tastes = []taste{
 		s.Strategy, s.BlueGreen = v1alpha1.StrategyBlueGreen, &v1alpha1.BlueGreenSpec{Soak: minutes(2)}
 	})},
 	{"Delegate", cycling(func(s *v1alpha1.CycleSpec) { s.Strategy = v1alpha1.StrategyDelegate })},
+	{"a pod holds it up", cycling(func(s *v1alpha1.CycleSpec) {
+		s.Gates = []v1alpha1.CycleGate{{Name: "no-backup", Pods: &v1alpha1.PodsGate{Namespace: "default", Selector: metav1.LabelSelector{MatchLabels: map[string]string{"app": backup.name}}}}}
+	})},
 }
 
 // drawTastes has each pool's author wish for something. Eight numbers at most.

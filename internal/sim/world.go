@@ -157,6 +157,7 @@ type World struct {
 	ambushes     []ambush
 	skews        skewed
 	gates        gatekeeper
+	backedUp     time.Time     // since when a pod is there that holds runs up; zero while none is
 	tastes       []string      // what the Pools' authors wish for
 	strayed      time.Duration // by how much the clocks of two lives have differed at most
 	wall         time.Duration // by how much the clock of the next life's machine is ahead
