@@ -222,6 +222,7 @@ func latest(times ...time.Time) time.Time {
 
 // watchVerdict looks at a Node on which the doctor has just written.
 func (w *World) watchVerdict(old, next *corev1.Node) {
+	w.noIllness(next)
 	if fine := w.wellFor(next); condemned(next) && !condemned(old) {
 		w.promise(keepIll, fine < w.lateness(time.Now().Add(-fine)) || hostFails(next), "node %s is condemned, and nothing has been wrong with it for %s: %s", next.Name, fine, problem(next))
 	}

@@ -45,6 +45,7 @@ var leavings = []struct {
 	{200, (*World).leaveAbort},
 	{100, (*World).leaveLoad},
 	{250, (*World).leaveRollback},
+	{120, (*World).leaveMaintenance},
 }
 
 // leave draws what is left. A tape that is at its end leaves nothing.

@@ -70,6 +70,7 @@ var moments = []struct {
 		w.askFor(id, fmt.Sprint("bad-", w.step))
 	}},
 	{"a node that is emptied is taken back, and that is not seen", func(w *World) { w.await(evicts, w.takeBackUnseen) }},
+	{"a maintenance is announced", func(w *World) { w.announce() }},
 }
 
 func (w *World) moment() {

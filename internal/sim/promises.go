@@ -78,13 +78,15 @@ type books struct {
 	renewals map[int64]time.Time
 	// asked is the run of a pool, by its begin, that somebody has been asked to approve.
 	asked map[string]time.Time
+	// heeded is when somebody did what the doctor says of a maintenance, by Node.
+	heeded map[string]time.Time
 	// begun is by how much the begin of a run, in seconds, is wrongly dated.
 	begun map[int64]time.Duration
 }
 
 func newBooks() books {
 	return books{available: map[string][]sample{}, drains: map[string]time.Time{}, emptied: map[string]time.Time{}, cordoned: map[string]bool{}, paused: map[string]time.Time{}, aborted: map[string]time.Time{}, kept: map[string]int{}, deletes: map[string]int{},
-		unpaused: map[string]time.Time{}, repairs: map[string]int{}, orders: newOrders(), refusals: newRefusals(), renewals: map[int64]time.Time{}, begun: map[int64]time.Duration{}, asked: map[string]time.Time{}}
+		unpaused: map[string]time.Time{}, repairs: map[string]int{}, orders: newOrders(), refusals: newRefusals(), renewals: map[int64]time.Time{}, begun: map[int64]time.Duration{}, asked: map[string]time.Time{}, heeded: map[string]time.Time{}}
 }
 
 func (w *World) promise(name string, kept bool, format string, args ...any) {

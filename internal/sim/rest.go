@@ -37,6 +37,7 @@ func (w *World) checkRest() {
 			w.promise(keepCleanEnd, !there || w.stays(n, key), "node %s still has %s: %s", n.Name, key, n.Annotations[key])
 		}
 		w.promise(keepCleanEnd, !n.Spec.Unschedulable || w.books.cordoned[string(n.UID)], "node %s is still cordoned", n.Name)
+		w.heededAll(n)
 		w.promise(keepIll, !condemned(n) || hostFails(n) || w.wellFor(n) == 0, "node %s is said to have a problem, and has none: %s", n.Name, problem(n))
 		for _, t := range n.Spec.Taints {
 			w.promise(keepCleanEnd, t.Key != v1alpha1.TaintOutdated || w.runWaits(n.Annotations[v1alpha1.AnnotationNodePoolID]), "node %s still has taint %s", n.Name, t.Key)
