@@ -109,10 +109,10 @@ type Step struct {
 	Message  string                   `json:"message,omitempty"`
 	Until    *time.Time               `json:"until,omitempty"`
 	// Tries is how often the drain of a node that is skipped has run out of time.
-	Tries  int               `json:"tries,omitempty"`
+	Tries int `json:"tries,omitempty"`
 	// Alone is how many of the last ones in a row ran out of time while no other node of
 	// the pool was being emptied.
-	Alone int `json:"alone,omitempty"`
+	Alone  int               `json:"alone,omitempty"`
 	Action kube.RepairAction `json:"action,omitempty"`
 	Rung   string            `json:"rung,omitempty"`
 	// Keep is whether a Taint also does what Keep does, in the same write, and
