@@ -19,8 +19,9 @@ type standing struct {
 	pods []*corev1.Pod
 	// extra is how many of the pods this look has put there.
 	extra int
-	used  float64 // see utilization
-	busy  bool    // some of the pods would have to move
+	all   vacate.Amount // what the pods ask for
+	used  float64       // see utilization
+	busy  bool          // some of the pods would have to move
 }
 
 // layOut counts what stands: each node with its pods, and the
@@ -67,7 +68,7 @@ func (s *shrinking) stand(n *world.Node, placed map[string][]*corev1.Pod) {
 		return // a namesake: Kubernetes allows none
 	}
 	c := s.memo.crew(n.Pods).with(placed[name])
-	x := &standing{node: n, object: n.Object, pods: c.live, extra: len(placed[name]), busy: c.busy}
+	x := &standing{node: n, object: n.Object, pods: c.live, extra: len(placed[name]), all: c.all, busy: c.busy}
 	if s.kept[name] {
 		x.object = grownUp(n.Object, nil)
 	}

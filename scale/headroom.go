@@ -54,10 +54,10 @@ func (s *shrinking) zoneLoss(c *candidate) (Reason, string) {
 // maxLosses is how many nodes' leaving one look proves to be survivable.
 const maxLosses = 20
 
-// homeless is why the node, which is gone in mind, must stay: the sums would do
-// without it, but not every pod of a zone that is lost would find a node. Growth
-// asks the same question; a smaller answer here would let go what it adds. With
-// more pods than growth moves in mind the sums must do, here as there.
+// homeless is why the node must stay: the sums would do without it, but once it and
+// all that goes have gone not every pod of a zone that is lost would find a node.
+// Growth asks the same question; a smaller answer here would let go what it adds.
+// With more pods than growth moves in mind the sums must do, here as there.
 func (s *shrinking) homeless(c *candidate) (Reason, string) {
 	if !c.pool.spec.ZoneLossHeadroom || s.zoneSums().pods > maxMoves || len(s.zones.have) < 2 {
 		return "", ""
@@ -74,12 +74,15 @@ func (s *shrinking) homeless(c *candidate) (Reason, string) {
 			h.pools = append(h.pools, p)
 		}
 	}
-	lost, pod := h.loss()
-	if moves := s.plan.movesOf(c.node.Name()); pod == nil && len(moves) > 0 {
-		var err error
-		if lost, pod, err = h.wherever(moves, s.ground.Standing()); err != nil {
-			return NotExamined, err.Error()
-		}
+	s.sim.Fork()
+	defer s.sim.Revert()
+	moves, err := s.onlyWhatGoes(c)
+	if err != nil {
+		return NotExamined, err.Error()
+	}
+	lost, pod, err := h.wherever(moves, s.among())
+	if err != nil {
+		return NotExamined, err.Error()
 	}
 	if pod == nil {
 		return "", ""
