@@ -166,6 +166,8 @@ type decision struct {
 	made []time.Time
 	// grown are the new nodes of each pool.
 	grown map[*pool][]newNode
+	// lacking is what no pool with headroom may grow for, "" when there is nothing.
+	lacking string
 	// models are what new nodes are made like, by template.
 	models map[*corev1.Node]*fit.Model
 	// serial numbers the simulated nodes.
@@ -321,6 +323,9 @@ func (d *decision) conclude() {
 		v := PoolVerdict{Pool: p.Name, Reason: p.reason, Message: p.message, Scale: p.record, pool: p.Pool}
 		if p.reason == "" && p.room() == 0 {
 			v.Reason, v.Message = p.full()
+		}
+		if d.lacking != "" && v.Reason != "" && p.spec != nil && p.spec.ZoneLossHeadroom {
+			v.Message = strings.TrimPrefix(v.Message+"; "+d.lacking, "; ")
 		}
 		d.plan.Pools = append(d.plan.Pools, v)
 	}

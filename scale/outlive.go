@@ -1,6 +1,7 @@
 package scale
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -34,6 +35,7 @@ func (d *decision) outlive() {
 			return
 		}
 		if !h.grow(lost, why) {
+			d.lacking = fmt.Sprintf("room for the loss of zone %s is lacking", lost)
 			return // what stands in the way is said of the pools
 		}
 	}
@@ -140,11 +142,17 @@ func (h *headroom) homeless(lost cloudprovider.Zone, at map[cloudprovider.Zone][
 	d := h.d
 	d.sim.Fork()
 	defer d.sim.Revert()
-	var pods []*corev1.Pod
+	type mover struct {
+		*corev1.Pod
+		cpu  int64
+		name string
+	}
+	var pods []mover
 	for _, name := range at[lost] {
 		for _, pod := range d.sim.Pods(name) {
 			if !ofDaemonSet(pod) && !mirror(pod) {
-				pods = append(pods, pod)
+				want, _ := vacate.Requests(pod)
+				pods = append(pods, mover{pod, want.CPU, podName(pod)})
 			}
 		}
 	}
@@ -154,12 +162,8 @@ func (h *headroom) homeless(lost cloudprovider.Zone, at map[cloudprovider.Zone][
 	for _, name := range at[lost] {
 		d.sim.RemoveNode(name)
 	}
-	slices.SortStableFunc(pods, func(a, b *corev1.Pod) int {
-		x, y := requests(b), requests(a)
-		if c := x.Cpu().Cmp(*y.Cpu()); c != 0 {
-			return c
-		}
-		return strings.Compare(podName(a), podName(b))
+	slices.SortStableFunc(pods, func(a, b mover) int {
+		return cmp.Or(cmp.Compare(b.cpu, a.cpu), strings.Compare(a.name, b.name))
 	})
 	var to []string
 	for _, zone := range h.zones() {
@@ -168,8 +172,8 @@ func (h *headroom) homeless(lost cloudprovider.Zone, at map[cloudprovider.Zone][
 		}
 	}
 	for _, pod := range pods {
-		if node, _ := d.sim.Schedule(unbound(pod), to); node == "" && h.mayMove(pod, lost) {
-			return pod
+		if node, _ := d.sim.Schedule(unbound(pod.Pod), to); node == "" && h.mayMove(pod.Pod, lost) {
+			return pod.Pod
 		}
 	}
 	return nil
