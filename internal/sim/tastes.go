@@ -121,7 +121,9 @@ func (w *World) drawTastes() {
 			continue
 		}
 		if w.opt.Wish != "" {
-			w.wishFor(p, indexOf(w.opt.Wish))
+			for name := range strings.SplitSeq(w.opt.Wish, "+") {
+				w.wishFor(p, indexOf(name))
+			}
 			continue
 		}
 		if !w.tape.Chance(500) {
@@ -162,9 +164,15 @@ func indexOf(wish string) int {
 	return slices.IndexFunc(tastes, func(t taste) bool { return t.name == wish })
 }
 
-// checkWish says of a wish that there is none such.
-func checkWish(name string) error {
-	if name == "" || indexOf(name) >= 0 {
+// checkWish says of a wish that there is none such. Several have a plus between them.
+func checkWish(all string) error {
+	name := ""
+	for one := range strings.SplitSeq(all, "+") {
+		if one != "" && indexOf(one) < 0 {
+			name = one
+		}
+	}
+	if name == "" {
 		return nil
 	}
 	var names []string

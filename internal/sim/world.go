@@ -29,7 +29,8 @@ type Options struct {
 	Faults, Calm time.Duration
 	// Nodes is about how many there are at the start; 0 lets the tape choose.
 	Nodes int
-	// Wish is what each Pool's author wishes for; empty lets the tape choose.
+	// Wish is what each Pool's author wishes for, or several such with a plus between them;
+	// empty lets the tape choose.
 	Wish string
 	// Gentle leaves out all faults; what people and workloads do stays.
 	Gentle bool

@@ -25,7 +25,10 @@ type Bug struct {
 	Incident string
 	// Promises are those, by the simulation's names, any of which may find it.
 	Promises []string
-	Edits    []Edit
+	// Wish is what all Pools wish for where it is looked for, as -wish takes it; "" for
+	// what the tape draws.
+	Wish  string
+	Edits []Edit
 }
 
 // Edit replaces a text that stands in a file exactly once.
@@ -86,6 +89,8 @@ func parse(name string, text []byte) (Bug, error) {
 			b.Title = value
 		case "incident":
 			b.Incident = value
+		case "wish":
+			b.Wish = value
 		case "promise":
 			b.Promises = strings.Split(value, ", ")
 		case "":

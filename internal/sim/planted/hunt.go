@@ -71,7 +71,7 @@ func (d Field) Play(ctx context.Context, b Bug, f Find, n int) (Find, error) {
 			fmt.Fprintf(d.Log, "%s: seed %d breaks %q, which it does not name\n", b.Name, at, promise)
 			continue
 		}
-		innocent, _, _, err := d.first(ctx, Bug{}, at, 1)
+		innocent, _, _, err := d.first(ctx, Bug{Wish: b.Wish}, at, 1)
 		if err != nil {
 			return f, err
 		}
@@ -89,7 +89,7 @@ func (d Field) Play(ctx context.Context, b Bug, f Find, n int) (Find, error) {
 func (d Field) first(ctx context.Context, b Bug, from uint64, n int) (promise string, at uint64, played int, err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	cmd := exec.CommandContext(ctx, d.Binary, "-test.run", "TestSeeds$", "-test.timeout", "0", "-seeds", strconv.Itoa(n), "-from", strconv.FormatUint(from, 10), "-jobs", "1")
+	cmd := exec.CommandContext(ctx, d.Binary, "-test.run", "TestSeeds$", "-test.timeout", "0", "-seeds", strconv.Itoa(n), "-from", strconv.FormatUint(from, 10), "-jobs", "1", "-wish", b.Wish)
 	cmd.Dir = filepath.Join(d.Root, "internal", "sim")
 	cmd.Env = append(os.Environ(), Switch+"="+b.Name, "GODEBUG=asyncpreemptoff=1")
 	out, err := cmd.StdoutPipe()

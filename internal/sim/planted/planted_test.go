@@ -158,11 +158,11 @@ func TestGraftRefuses(t *testing.T) {
 }
 
 func TestParse(t *testing.T) {
-	got, err := parse("b", []byte("title: a b: c\npromise: floor, clean end\n-- old f.go --\n\tx\n-- new --\n-- old g.go --\na\nb\n-- new --\nc\n"))
+	got, err := parse("b", []byte("title: a b: c\npromise: floor, clean end\nwish: d: e\n-- old f.go --\n\tx\n-- new --\n-- old g.go --\na\nb\n-- new --\nc\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Bug{Name: "b", Title: "a b: c", Promises: []string{"floor", "clean end"}, Edits: []Edit{{"f.go", "\tx", ""}, {"g.go", "a\nb", "c"}}}
+	want := Bug{Name: "b", Title: "a b: c", Promises: []string{"floor", "clean end"}, Wish: "d: e", Edits: []Edit{{"f.go", "\tx", ""}, {"g.go", "a\nb", "c"}}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -193,7 +193,7 @@ func TestFindsAndTable(t *testing.T) {
 	if err := os.WriteFile(document, []byte("above\n"+begin+"\nold\n"+end+"\nbelow\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	table := Table([]Bug{{Name: "a", Title: "does a", Incident: "x#1"}, {Name: "b", Title: "does b"}, {Name: "c", Title: "does c"}}, finds)
+	table := Table([]Bug{{Name: "a", Title: "does a", Incident: "x#1"}, {Name: "b", Title: "does b", Wish: "Force, later"}, {Name: "c", Title: "does c"}}, finds)
 	if err := PutTable(document, table); err != nil {
 		t.Fatal(err)
 	}
@@ -202,11 +202,11 @@ func TestFindsAndTable(t *testing.T) {
 
 3 bugs are planted; 1 were found, 1 were looked for and not found yet, 1 have not been looked for.
 
-| bug | what it does | like | found by | seed | seconds |
-|---|---|---|---|---|---|
-| a | does a | x#1 | floor | 7 | 12 |
-| b | does b |  | **not found** | in 40 | 60 |
-| c | does c |  | not looked for |  |  |
+| bug | what it does | like | found by | seed | where all wish for | seconds |
+|---|---|---|---|---|---|---|
+| a | does a | x#1 | floor | 7 |  | 12 |
+| b | does b |  | **not found** | in 40 | Force, later | 60 |
+| c | does c |  | not looked for |  |  |  |
 
 ` + end + "\nbelow\n"
 	if diff := cmp.Diff(want, string(text)); diff != "" {

@@ -28,7 +28,7 @@ func Table(bugs []Bug, finds map[string]Find) string {
 	}
 	fmt.Fprintf(&out, "%d bugs are planted; %d were found, %d were looked for and not found yet, %d have not been looked for.\n\n",
 		len(bugs), found, looked, len(bugs)-found-looked)
-	out.WriteString("| bug | what it does | like | found by | seed | seconds |\n|---|---|---|---|---|---|\n")
+	out.WriteString("| bug | what it does | like | found by | seed | where all wish for | seconds |\n|---|---|---|---|---|---|---|\n")
 	for _, b := range bugs {
 		f, by, at, seconds := finds[b.Name], "", "", ""
 		switch {
@@ -42,7 +42,7 @@ func Table(bugs []Bug, finds map[string]Find) string {
 		if f.Played > 0 {
 			seconds = strconv.Itoa(int(f.Took.Round(time.Second) / time.Second))
 		}
-		fmt.Fprintf(&out, "| %s | %s | %s | %s | %s | %s |\n", b.Name, b.Title, b.Incident, by, at, seconds)
+		fmt.Fprintf(&out, "| %s | %s | %s | %s | %s | %s | %s |\n", b.Name, b.Title, b.Incident, by, at, b.Wish, seconds)
 	}
 	return out.String()
 }
