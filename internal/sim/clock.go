@@ -98,6 +98,7 @@ func (w *World) turn() {
 	w.tickScheduler()
 	w.tickKubelets(now)
 	w.sample(now)
+	w.tickThrift(now)
 	w.tickFoes(now)
 	w.stayPaused(now)
 }

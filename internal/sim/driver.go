@@ -181,6 +181,9 @@ func (w *World) grant(o *op, f *fault) {
 	}
 	w.stats.faults++
 	w.stats.kinds[f.name]++
+	if o.cloud != nil {
+		w.books.thrift.failed = time.Now()
+	}
 	a := f.do(w, o)
 	w.note("op %s FAULT %s = %s", o.key, f.name, a)
 	o.answer <- a

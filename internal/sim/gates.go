@@ -182,9 +182,10 @@ func canaryGone(p *v1alpha1.Pool) bool {
 // a run has beyond the pool's size, wait for nobody.
 func (w *World) throughGate(pool string, n *corev1.Node, mark *kube.Mark) {
 	p := w.poolObject(pool)
-	if p == nil || p.Spec.Cycle == nil || len(p.Spec.Cycle.Gates) == 0 || mark.Reason == string(cycle.Surplus) || mark.Reason == string(cycle.JoinTimeout) || asksRepair(n) {
+	if p == nil || p.Spec.Cycle == nil || mark.Reason == string(cycle.Surplus) || mark.Reason == string(cycle.JoinTimeout) || asksRepair(n) {
 		return
 	}
+	w.promise(keepHuman, !w.shut(p), "node %s was cordoned outside of its pool's window", n.Name)
 	gate := w.closedGate(p, time.Minute+forgiven)
 	w.promise(keepHuman, gate == "", "node %s was cordoned, and gate %s is closed", n.Name, gate)
 }

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"slices"
+	"time"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/internal/okesim"
@@ -51,6 +52,8 @@ const dearer = "one pool is dearer"
 func (w *World) makeDear(id string) {
 	shape := "VM.Standard.E5.Flex"
 	if slices.Index(w.pools, id) == 0 {
-		_, _ = w.cloud.UpdatePool(id, okesim.PoolUpdate{Shape: &shape}, "")
+		_, err := w.cloud.UpdatePool(id, okesim.PoolUpdate{Shape: &shape}, "")
+		w.books.thrift.known = err == nil
+		w.errandIn(65*time.Second, "deploys more pods than there is room for", w.deploy)
 	}
 }

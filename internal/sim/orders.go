@@ -99,6 +99,9 @@ func (w *World) landed(o *op) {
 		if _, sizes := sizeIn(o.body); !sizes {
 			w.books.orders.released[id] = time.Now()
 		}
+		if how := handing(o.body); how != nil {
+			w.handsOver(id, how)
+		}
 		w.promise(keepDrained, o.costs == 0, "%s: a size was accepted with %d machines living beyond it", o.key, o.costs)
 		w.promise(keepHuman, !o.late, "%s: a size that was decided on when the pool had %d was accepted, and somebody had changed it since", o.key, o.from)
 	}

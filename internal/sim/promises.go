@@ -39,11 +39,12 @@ const (
 	keepNews      = "no deed on old news"
 	keepTruth     = "what is told is so"
 	keepOneHand   = "one hand on a pool"
+	keepCheap     = "the cheaper pool grows"
 	dead          = "no panic, no dead end"
 )
 
 // Promises are all that a run checks.
-var Promises = []string{keepFloor, keepCeiling, keepEviction, keepOwnMarks, keepCleanEnd, keepDrained, keepRest, keepEnd, keepLeader, keepHuman, keepBounded, keepUnmanaged, keepPaused, keepReplace, keepReason, keepSecret, keepIll, keepBrake, keepNews, keepTruth, keepOneHand, dead}
+var Promises = []string{keepFloor, keepCeiling, keepEviction, keepOwnMarks, keepCleanEnd, keepDrained, keepRest, keepEnd, keepLeader, keepHuman, keepBounded, keepUnmanaged, keepPaused, keepReplace, keepReason, keepSecret, keepIll, keepBrake, keepNews, keepTruth, keepOneHand, keepCheap, dead}
 
 // books remember what the present truth alone does not show.
 type books struct {
@@ -80,13 +81,15 @@ type books struct {
 	asked map[string]time.Time
 	// heeded is when somebody did what the doctor says of a maintenance, by Node.
 	heeded map[string]time.Time
+	handed map[string]handed // pools, see handed.go
+	thrift thrift
 	// begun is by how much the begin of a run, in seconds, is wrongly dated.
 	begun map[int64]time.Duration
 }
 
 func newBooks() books {
 	return books{available: map[string][]sample{}, drains: map[string]time.Time{}, emptied: map[string]time.Time{}, cordoned: map[string]bool{}, paused: map[string]time.Time{}, aborted: map[string]time.Time{}, kept: map[string]int{}, deletes: map[string]int{},
-		unpaused: map[string]time.Time{}, repairs: map[string]int{}, orders: newOrders(), refusals: newRefusals(), renewals: map[int64]time.Time{}, begun: map[int64]time.Duration{}, asked: map[string]time.Time{}, heeded: map[string]time.Time{}}
+		unpaused: map[string]time.Time{}, repairs: map[string]int{}, orders: newOrders(), refusals: newRefusals(), renewals: map[int64]time.Time{}, begun: map[int64]time.Duration{}, asked: map[string]time.Time{}, heeded: map[string]time.Time{}, handed: map[string]handed{}}
 }
 
 func (w *World) promise(name string, kept bool, format string, args ...any) {
@@ -132,6 +135,7 @@ func (w *World) watchCommit(c model.Commit) {
 			w.countBrake(old, next)
 			w.begins(c.Writer, old, next)
 			w.saysDone(old, next)
+			w.desires(old, next)
 		}
 	case nil:
 		w.promise(keepEviction, false, "%s deleted %T %s", c.Writer, c.Old, c.Old.GetName())
@@ -217,6 +221,9 @@ func (w *World) watchNode(verb string, old, next *corev1.Node) {
 		}
 		w.obeys(pool, next.Name, mark)
 		w.throughGate(pool, next, mark)
+	}
+	if mark.Cause != kube.CauseScaleDown {
+		w.hisTurn(pool, next.Name)
 	}
 	if w.works(old) && mark.Cause != kube.CauseScaleDown && !(mark.Stays() && mark.Cause == kube.CauseRepair) {
 		w.floor(pool, next)
