@@ -68,7 +68,8 @@ func (s *shrinking) ghost(n *world.Node) bool {
 // age is the word of the cloud's clock, and that may have been set since it was made:
 // who has just begun would take one of three minutes for one of a day. A delete cannot
 // be undone, so a machine has its time to join under our eyes, too. [world.Node.Watched]
-// is no less than this: one whose Node somebody has deleted begins anew here.
+// is no less than this: one whose Node somebody has deleted begins anew here. What a leader
+// before this one has put on record counts, see [world.Pool.Awaited].
 func (l *Loop) watchUnjoined(s *world.Snapshot) {
 	if s.CloudErr != nil {
 		return // what is not listed now is not gone
@@ -82,6 +83,9 @@ func (l *Loop) watchUnjoined(s *world.Snapshot) {
 			since, watched := l.unjoined[n.ID()]
 			if !watched {
 				since = s.Now
+			}
+			if at := p.Awaited(n); !at.IsZero() && at.Before(since) {
+				since = at
 			}
 			kept[n.ID()] = since
 		}

@@ -72,6 +72,35 @@ func TestAMachineHasItsTimeUnderOurEyes(t *testing.T) {
 	})
 }
 
+// A process that takes over goes on to wait where the one before has put on record that a
+// machine does not join: else it would never be given up where leaders live shorter.
+func TestAMachineIsWaitedForByLeadersTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlant(t, cloudfake.Latency{})
+		p.pool("silent", 1, "AD-1", 0, 3)
+		took := time.Duration(0)
+		for begun := time.Now(); len(deletions(p)) == 0 && took < 2*time.Hour; took = time.Since(begun) {
+			if took%(5*time.Minute) == 0 {
+				p.restart()
+			}
+			s, err := p.Observer.Observe(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			o := s.Pools[0].Object.DeepCopy()
+			o.Status.Unjoined = s.Pools[0].Unjoined(s.Now) // as the mirror keeps it
+			if err := p.api.Status().Update(t.Context(), o); err != nil {
+				t.Fatal(err)
+			}
+			p.look()
+			time.Sleep(10 * time.Second)
+		}
+		if took < 25*time.Minute || took > 36*time.Minute {
+			t.Errorf("it was deleted after %s", took)
+		}
+	})
+}
+
 // deletions are the machines deleted so far, with their pools.
 func deletions(p *plant) []string {
 	var out []string

@@ -42,6 +42,14 @@ type PoolStatus struct {
 	// +optional
 	Learned []LearnedTemplate `json:"learned,omitempty"`
 
+	// unjoined are machines that have not become Ready nodes when most have, and since
+	// when that is under tidemill's eyes, whoever led: how old a machine is tells the
+	// cloud's clock alone, and that may have been set.
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=10
+	// +optional
+	Unjoined []UnjoinedMachine `json:"unjoined,omitempty"`
+
 	// scale is scaling's record of this pool.
 	// +optional
 	Scale *ScaleStatus `json:"scale,omitempty"`
@@ -66,6 +74,12 @@ type ReleaseStatus struct {
 	Kubernetes string `json:"kubernetes,omitempty"`
 	Image      string `json:"image,omitempty"`
 	ImageName  string `json:"imageName,omitempty"`
+}
+
+// UnjoinedMachine is a machine that is waited for.
+type UnjoinedMachine struct {
+	ID    string      `json:"id"`
+	Since metav1.Time `json:"since"`
 }
 
 // LearnedTemplate is what the nodes of one make have in common.

@@ -58,6 +58,9 @@ func (w *witness) meet(s *Snapshot) {
 			}
 			kept[n.ID()] = a
 			n.met, n.made = a.met, a.made(n)
+			if at := p.Awaited(n); !at.IsZero() && at.Before(n.met) {
+				n.met = at // by a leader before this one
+			}
 		}
 		listed[p.Cloud.ID] = w.listed[p.Cloud.ID]
 		if whole(s, p) {
@@ -81,8 +84,8 @@ func (w *witness) meet(s *Snapshot) {
 
 func whole(s *Snapshot, p *Pool) bool { return s.CloudErr == nil && p.Cloud.Health.Err == nil }
 
-// Watched is how long we have seen the machine: since the first look that had it. Who
-// takes a single look has nothing to doubt its age by, and watches for ever.
+// Watched is how long we have seen the machine: since the first look that had it, or since
+// a leader before this one has put on record that it does not join. Who takes a single look has nothing to doubt its age by, and watches for ever.
 func (n *Node) Watched(now time.Time) time.Duration {
 	if n.met.IsZero() {
 		return time.Duration(1<<63 - 1)

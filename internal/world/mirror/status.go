@@ -27,6 +27,7 @@ type Part struct {
 	Release    *v1alpha1.ReleaseStatus    `json:"release,omitempty"`
 	Activity   string                     `json:"activity,omitempty"`
 	Learned    []v1alpha1.LearnedTemplate `json:"learned,omitempty"`
+	Unjoined   []v1alpha1.UnjoinedMachine `json:"unjoined,omitempty"`
 	Conditions []metav1.Condition         `json:"conditions,omitempty"`
 }
 
@@ -35,7 +36,7 @@ func partOf(p *v1alpha1.Pool) Part {
 	s := p.Status
 	part := Part{
 		NodePoolID: s.NodePoolID, Shape: s.Shape, Size: s.Size, Ready: s.Ready, Outdated: s.Outdated,
-		Draining: s.Draining, Release: s.Release, Activity: s.Activity, Learned: s.Learned,
+		Draining: s.Draining, Release: s.Release, Activity: s.Activity, Learned: s.Learned, Unjoined: s.Unjoined,
 	}
 	for _, t := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionUpToDate} {
 		if c := find(s.Conditions, t); c != nil {
@@ -63,7 +64,7 @@ func poolPart(s *world.Snapshot, p *world.Pool) Part {
 		NodePoolID: string(p.Cloud.ID), Shape: p.Cloud.Shape, Size: int32(p.Cloud.Size),
 		Ready: int32(t.available), Outdated: int32(t.outdated), Draining: int32(t.draining),
 		Release:  &v1alpha1.ReleaseStatus{Kubernetes: p.Cloud.Release.Kubernetes, Image: p.Cloud.Release.Image, ImageName: p.Cloud.Release.ImageName},
-		Activity: activity(p, t), Learned: p.Learned,
+		Activity: activity(p, t), Learned: p.Learned, Unjoined: p.Unjoined(s.Now),
 	}
 	if p.Cloud.Virtual {
 		part.Activity = "virtual, only shown"
@@ -114,6 +115,11 @@ func orphanPart(s *world.Snapshot, o world.Orphan) Part {
 // has perhaps written into it, and what is applied again is said by tidemill.
 func legible(p Part) Part {
 	p.Activity, p.Shape = plain.Line(p.Activity), plain.Line(p.Shape)
+	unjoined := p.Unjoined
+	p.Unjoined = nil
+	for _, m := range unjoined {
+		p.Unjoined = append(p.Unjoined, v1alpha1.UnjoinedMachine{ID: plain.Line(m.ID), Since: m.Since})
+	}
 	if r := p.Release; r != nil {
 		p.Release = &v1alpha1.ReleaseStatus{Kubernetes: plain.Line(r.Kubernetes), Image: plain.Line(r.Image), ImageName: plain.Line(r.ImageName)}
 	}
