@@ -32,6 +32,8 @@ type known struct {
 	// whose answer was lost.
 	slack int
 	since time.Time
+	// ledger is the run's record, for when somebody wipes it.
+	ledger ledger
 }
 
 type refused struct {
@@ -56,8 +58,9 @@ func (l *Loop) knownOf(id cloudprovider.PoolID) *known {
 	return k
 }
 
-// learned puts what is known into the policy.
-func (l *Loop) learned(s *world.Snapshot, p *Policy) {
+// learned puts what is known into the policy. Without its record a pool's size is not
+// compared.
+func (l *Loop) learned(s *world.Snapshot, p *Policy, wiped map[cloudprovider.PoolID]bool) {
 	p.Refusals, p.Sizes, p.Unasked = map[cloudprovider.PoolID][]Refusal{}, map[cloudprovider.PoolID]Sizing{}, map[cloudprovider.PoolID]string{}
 	there := map[cloudprovider.PoolID]bool{}
 	for _, pool := range s.Pools {
@@ -78,7 +81,7 @@ func (l *Loop) learned(s *world.Snapshot, p *Policy) {
 		for len(k.deletes) > 0 && s.Now.Sub(k.deletes[0]) > deleteLag {
 			k.deletes = k.deletes[1:]
 		}
-		if s.CloudErr != nil || pool.Cloud.Health.Err != nil {
+		if s.CloudErr != nil || pool.Cloud.Health.Err != nil || wiped[id] {
 			continue // what somebody does meanwhile shows afterwards
 		}
 		if z, ok := k.compare(pool); ok {

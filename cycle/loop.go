@@ -91,7 +91,8 @@ func (l *Loop) Once(ctx context.Context) (Plan, error) {
 	policy := l.Policy
 	policy.Since = l.since
 	policy.Offers, policy.Drains = l.offers(ctx, snapshot), l.drains
-	l.learned(snapshot, &policy)
+	wiped := l.mend(ctx, snapshot)
+	l.learned(snapshot, &policy, wiped)
 	l.ask(ctx, snapshot)
 	policy.Gates = l.gates
 	plan := Decide(snapshot, policy)
@@ -100,7 +101,9 @@ func (l *Loop) Once(ctx context.Context) (Plan, error) {
 	t := newTurn(l, snapshot, plan)
 	var errs []error
 	for _, r := range plan.Pools {
-		errs = append(errs, t.pool(ctx, r))
+		if p := t.pools[r.Pool]; p == nil || !wiped[p.Cloud.ID] {
+			errs = append(errs, t.pool(ctx, r))
+		}
 	}
 	errs = append(errs, t.act(ctx, t.steps[""]))
 	l.forget(t.draining)
@@ -215,6 +218,11 @@ func (t *turn) record(ctx context.Context, r Report, steps []Step) error {
 	s := statusOf(r)
 	if !must && stands(s, r.object) {
 		return nil
+	}
+	if r.Cycle == nil && r.object.Status.Cycle != nil {
+		if p := t.pools[r.Pool]; p != nil {
+			t.knownOf(p.Cloud.ID).ledger.end(r.object.Status.Cycle)
+		}
 	}
 	// Locked always: scaling may have raised the desired size meanwhile, and it
 	// must not be overwritten with the one that was read.
