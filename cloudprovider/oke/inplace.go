@@ -100,12 +100,23 @@ func (p *Provider) restart(in cloudprovider.InstanceID, send func(ctx context.Co
 			}
 			return func(ctx context.Context) error {
 				inv.expect(node)
-				return unsupported(send(ctx, &node, &token))
+				return unsupported(ours(send(ctx, &node, &token)))
 			}, nil
 		},
 		// A node that somebody else has just taken down answers 409 too.
 		moot: func(err error) bool { return status(err) == http.StatusConflict },
 	}
+}
+
+// ours takes the refusal of a used token for what it says: nobody else has the token, so
+// this very order was carried out before, and the answer to it was lost. As a conflict it
+// would be given anew with another token, and the machine would go down twice.
+func ours(err error) error {
+	var e *apiError
+	if errors.As(err, &e) && e.status == http.StatusConflict && e.code == "InvalidatedRetryToken" {
+		return nil
+	}
+	return err
 }
 
 // stateOf is a machine's state, "" if it is not listed.

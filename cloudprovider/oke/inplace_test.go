@@ -60,6 +60,20 @@ func TestInPlaceLostAnswer(t *testing.T) {
 	}
 }
 
+// A token that the service says is used up was used by this very order: whoever looks
+// sees a machine that is up again, and must not send it down a second time.
+func TestAUsedTokenIsOurOwnOrder(t *testing.T) {
+	for code, mine := range map[string]bool{"InvalidatedRetryToken": true, "IncorrectState": false} {
+		w := newWorld(t, okesim.Options{})
+		id := w.addPool(okesim.Pool{Size: 1})
+		in := w.running(id)[0]
+		w.sim.FailNext("RebootClusterNode", 1, okesim.HTTPFault{Status: http.StatusConflict, Code: code, Message: "no"})
+		if err := w.Reboot(t.Context(), id, in); (err == nil) != mine {
+			t.Errorf("%s: %v", code, err)
+		}
+	}
+}
+
 // Each order is one of its own to the service, also where retries are not spread: it
 // would answer a second order with the first one's token by 409 for a day.
 func TestEachRestartHasItsOwnToken(t *testing.T) {
