@@ -3,6 +3,7 @@ package cycle
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -110,11 +111,14 @@ func (d *decision) stopped(request string) bool {
 	if d.seen(request) {
 		return true
 	}
-	last := d.pool.Object.Status.LastCycle
+	last, auto := d.pool.Object.Status.LastCycle, strings.HasPrefix(request, driftRequest)
+	if auto && last != nil && slices.Contains(last.Seen, d.refusedKey(request)) {
+		return true
+	}
 	if last == nil || last.Request != request {
 		return false
 	}
-	return last.Outcome == Refused || last.Outcome == Aborted && last.AbortSeen != "" && last.AbortSeen == d.annotation(v1alpha1.AnnotationAbort)
+	return last.Outcome == Refused && !auto || last.Outcome == Aborted && last.AbortSeen != "" && last.AbortSeen == d.annotation(v1alpha1.AnnotationAbort)
 }
 
 // Refusal is a step that the cloud will never carry out for a pool, in its own

@@ -2,6 +2,7 @@ package cycle
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
@@ -49,7 +50,11 @@ func (d *decision) renewedInVain(run *v1alpha1.CycleStatus) string {
 	if !certain || strategyOf(nil, run) != v1alpha1.StrategyBootVolume {
 		return ""
 	}
-	return d.notChanged(n) + ". A new boot volume brings what the node had, and not what the pool gives now: choose another strategy and set a new value of annotation " + v1alpha1.AnnotationCycle
+	hint := "choose another strategy"
+	if !strings.HasPrefix(run.Request, driftRequest) { // mode Auto sees that by itself
+		hint += " and set a new value of annotation " + v1alpha1.AnnotationCycle
+	}
+	return d.notChanged(n) + ". A new boot volume brings what the node had, and not what the pool gives now: " + hint
 }
 
 // doubtsVolumes holds a run while it is not clear whether new boot volumes are of any use.

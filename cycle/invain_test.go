@@ -5,10 +5,12 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/cloudprovider"
+	"github.com/tidemill/tidemill/cloudprovider/fake"
 	"github.com/tidemill/tidemill/internal/kube"
 	"github.com/tidemill/tidemill/internal/world"
 )
@@ -35,6 +37,45 @@ func TestBootVolumesInVain(t *testing.T) {
 		s.until(func() bool { return s.ended(v1alpha1.AnnotationCycle + "=as machines") })
 		s.checkEnd(Succeeded, newRelease.Kubernetes)
 	})
+}
+
+// Mode Auto does not begin anew what was in vain because another run has been on
+// meanwhile, and does when it is to be done in another way.
+func TestAutoKeepsItsRefusal(t *testing.T) {
+	for name, other := range map[string]func(*simulation) int{ // and how many boots it brings
+		"a node that was asked for": func(s *simulation) int {
+			n := s.anyNode()
+			s.edit(n, func(o *corev1.Node) { o.Annotations[v1alpha1.AnnotationCycle] = "me" })
+			s.until(func() bool { run := s.town.pool.Status.Cycle; return run != nil && single(run) })
+			return 0 // it is replaced
+		},
+		"a turn-over that is refused": func(s *simulation) int {
+			s.ask(v1alpha1.AnnotationUpgradeTo, "v9.9.9")
+			s.until(func() bool { return s.ended(v1alpha1.AnnotationUpgradeTo + "=v9.9.9") })
+			return 0
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pass(t, with(v1alpha1.StrategyBootVolume, func(s *v1alpha1.CycleSpec) { s.Mode = v1alpha1.CycleAuto }), func(t *testing.T, s *simulation) {
+				s.town.keeps = true
+				s.cloud.Configure(s.id, func(p *fake.Pool) { p.Release = newRelease })
+				s.until(func() bool { last := s.town.pool.Status.LastCycle; return last != nil && last.Outcome == Refused })
+				s.minutes(10)
+				boots := s.boots + other(s)
+				s.minutes(60)
+				if s.boots != boots || s.town.pool.Status.Cycle != nil {
+					t.Fatalf("%d boots, want %d; the run is %+v", s.boots, boots, s.town.pool.Status.Cycle)
+				}
+				s.ask(v1alpha1.AnnotationUpgradeTo, "")
+				before := s.town.pool.Status.LastCycle.FinishedAt
+				s.change(func(p *v1alpha1.Pool) { p.Spec.Cycle.Strategy = "" })
+				s.until(func() bool {
+					return s.town.pool.Status.LastCycle.FinishedAt != before && s.town.pool.Status.Cycle == nil
+				})
+				s.checkEnd(Succeeded, newRelease.Kubernetes)
+			})
+		})
+	}
 }
 
 // A run that only falls back on new boot volumes does without them then, and waits for

@@ -1,6 +1,7 @@
 package cycle
 
 import (
+	"encoding/json"
 	"fmt"
 	"hash/fnv"
 	"slices"
@@ -37,6 +38,14 @@ func (d *decision) seen(request string) bool {
 	return slices.Contains(last.Seen, seenKey("", request)) || abort != "" && slices.Contains(last.Seen, seenKey(abort, request))
 }
 
+// refusedKey is how the record knows a request of mode Auto that was refused. Nobody takes
+// such a request back or makes it anew, so it stays refused for what it was about: what
+// the pool gives new nodes, which is in the request, and how it is to be turned over.
+func (d *decision) refusedKey(request string) string {
+	spec, _ := json.Marshal(d.pool.CycleSpec()) // of an object that was read as JSON
+	return seenKey("refused with "+string(spec), request)
+}
+
 // standing are the requests that the pool makes at the moment, answered or not.
 func (d *decision) standing() []string {
 	var out []string
@@ -48,11 +57,15 @@ func (d *decision) standing() []string {
 	return append(out, driftRequest+target(d.pool.Cloud))
 }
 
-// keepSeen carries over what was answered and stands still. A turn-over and a rollback
-// are for once; a version that was refused is looked at again after the next run, for
-// the pool may be another by then; what was aborted stays so with its abort.
+// keepSeen carries over what was answered and stands still. What mode Auto was refused
+// outlasts all other runs: it would empty a node for nothing after each. A turn-over and
+// a rollback are for once; a version that was refused is looked at again after the next
+// run, for the pool may be another by then; what was aborted stays so with its abort.
 func (d *decision) keepSeen(last *v1alpha1.LastCycleStatus) {
-	before := d.report.Last
+	before, auto := d.report.Last, driftRequest+target(d.pool.Cloud)
+	if key := d.refusedKey(auto); last.Outcome == Refused && last.Request == auto || before != nil && slices.Contains(before.Seen, key) {
+		last.Seen = append(last.Seen, key)
+	}
 	if before == nil {
 		return
 	}
@@ -62,7 +75,7 @@ func (d *decision) keepSeen(last *v1alpha1.LastCycleStatus) {
 		}
 		once := strings.HasPrefix(request, v1alpha1.AnnotationRollback+"=") || strings.HasPrefix(request, v1alpha1.AnnotationCycle+"=")
 		known, on := slices.Contains(before.Seen, seenKey("", request)), before.Request == request
-		refused := last.Outcome == Refused && (known || before.Outcome == Refused)
+		refused := request != auto && last.Outcome == Refused && (known || before.Outcome == Refused)
 		if (known || on && before.Outcome != Aborted) && (once || refused) {
 			last.Seen = append(last.Seen, seenKey("", request))
 		}
