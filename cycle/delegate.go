@@ -98,6 +98,9 @@ func (d *decision) delegate(run *v1alpha1.CycleStatus, theirs []stale, hold *Wai
 		d.pool.Cloud.Size < int(run.Desired): // OKE's floor would be too low
 		d.wait(Delegated, "OKE is asked to cycle the node pool when what tidemill does in it is done: "+several(len(left), "node", "differs", "differ"))
 	default:
+		if run.DelegatedAt == nil || d.unasked() == "" {
+			run.Delegations++
+		}
 		run.DelegatedAt = timestamp(d.s.Now)
 		b, _ := d.budget(run)
 		how := cloudprovider.Cycling{MaxSurge: b.Surge, MaxUnavailable: b.Unavailable, Grace: min(d.drainTimeout(), time.Hour)}
@@ -115,16 +118,16 @@ const (
 
 func (d *decision) unasked() string { return d.policy.Unasked[d.pool.Cloud.ID] }
 
-// askedAgain is when the cloud is asked once more: after as long as the run had lasted
-// when it was asked last, so that the pauses double. That it could not be asked says
-// nothing of its work.
+// askedAgain is when the cloud is asked once more: after pauses that double with each
+// asking, whatever the run had waited for before. That it could not be asked says nothing
+// of its work.
 func (d *decision) askedAgain(run *v1alpha1.CycleStatus) time.Time {
 	if run.DelegatedAt == nil {
 		return time.Time{}
 	}
-	pause := run.DelegatedAt.Sub(run.StartedAt.Time)
+	pause := delegateRetry << min(max(run.Delegations-1, 0), 4) // 80 minutes, cut below
 	if d.unasked() != "" {
-		pause = 0
+		pause = delegateRetry
 	}
-	return run.DelegatedAt.Add(min(max(pause, delegateRetry), delegatePause))
+	return run.DelegatedAt.Add(min(pause, delegatePause))
 }

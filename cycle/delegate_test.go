@@ -60,6 +60,33 @@ node n2 age=1h`)
 	}
 }
 
+// The pauses double from five minutes to an hour, and how long the run had waited before
+// OKE was asked at all is none of them.
+func TestDelegatePausesBeginAtFiveMinutes(t *testing.T) {
+	s, policy := tell(t, `pool workers release=v1.34.1 cycle=now
+run cycle=now desired=2 stale=1 strategy=Delegate started=-10h
+node n1 age=240h version=v1.33.1
+node n2 age=1h`)
+	asked := func() bool {
+		plan := Decide(s, policy)
+		s.Pools[0].Object.Status.Cycle = plan.Pools[0].Cycle
+		return slices.ContainsFunc(plan.Steps, func(s Step) bool { return s.Kind == Delegate })
+	}
+	if !asked() {
+		t.Fatal("OKE is not asked")
+	}
+	for _, want := range []int{5, 10, 20, 40, 60, 60} {
+		minutes := 0
+		for first := true; first || !asked(); first = false {
+			s.Now = s.Now.Add(time.Minute)
+			minutes++
+		}
+		if minutes != want {
+			t.Errorf("asked again after %d minutes, want %d", minutes, want)
+		}
+	}
+}
+
 // A question that did not reach OKE is put again soon, however long the run has lasted,
 // and the Pool says what happened to it.
 func TestDelegateIsAskedAgainSoon(t *testing.T) {

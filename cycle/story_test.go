@@ -179,6 +179,8 @@ func (tl *teller) addRun(w []string) {
 			run.Strategy = v1alpha1.CycleStrategy(v)
 		case "delegated":
 			run.DelegatedAt = &metav1.Time{Time: tl.time(v)}
+		case "delegations":
+			run.Delegations = int32(number(v))
 		case "stale":
 			run.Stale = int32(number(v))
 		case "retry":

@@ -71,6 +71,9 @@ type CycleStatus struct {
 	// delegatedAt is when OKE was asked last to cycle the pool itself.
 	// +optional
 	DelegatedAt *metav1.Time `json:"delegatedAt,omitempty"`
+	// delegations is how often OKE was asked in this run, and could be.
+	// +optional
+	Delegations int32 `json:"delegations,omitempty"`
 	// rebalanced is how often the run, with nothing left to replace, has asked
 	// for one more node to even out the zones; at most once for each zone.
 	// +optional
