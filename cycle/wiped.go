@@ -53,7 +53,8 @@ func (b *ledger) read(p *v1alpha1.Pool) (wiped bool) {
 	case run != nil:
 		b.run = nil
 	case b.run != nil:
-		ended := last != nil && last.Request == b.run.Request && last.StartedAt.Equal(&b.run.StartedAt)
+		// By another leader, be it this run or one that came after it.
+		ended := last != nil && !last.StartedAt.Before(&b.run.StartedAt)
 		if ended {
 			b.run = nil
 		}

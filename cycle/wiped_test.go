@@ -2,6 +2,7 @@ package cycle
 
 import (
 	"testing"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -39,6 +40,7 @@ func TestWhatIsNoWipe(t *testing.T) {
 		return &v1alpha1.Pool{ObjectMeta: metav1.ObjectMeta{UID: "1"}, Status: v1alpha1.PoolStatus{Cycle: run, LastCycle: last}}
 	}
 	over := &v1alpha1.LastCycleStatus{Request: run.Request, StartedAt: run.StartedAt}
+	later := &v1alpha1.LastCycleStatus{Request: "b=1", StartedAt: metav1.NewTime(run.StartedAt.Add(time.Hour))}
 	other := with(nil, nil)
 	other.UID = "2"
 	for name, c := range map[string]struct {
@@ -49,6 +51,7 @@ func TestWhatIsNoWipe(t *testing.T) {
 		"it is gone":                  {false, []*v1alpha1.Pool{with(nil, nil)}, true},
 		"it is gone still":            {false, []*v1alpha1.Pool{with(nil, nil), with(nil, nil)}, true},
 		"another run has ended":       {false, []*v1alpha1.Pool{with(nil, &v1alpha1.LastCycleStatus{Request: "b=1"})}, true},
+		"a later one has ended":       {false, []*v1alpha1.Pool{with(nil, later)}, false},
 		"it was ended here":           {true, []*v1alpha1.Pool{with(nil, nil)}, false},
 		"it was, and an old copy":     {true, []*v1alpha1.Pool{with(run, nil), with(nil, nil)}, false},
 		"it is over, by the record":   {false, []*v1alpha1.Pool{with(nil, over)}, false},

@@ -185,6 +185,9 @@ func (w *World) givenBack(n *corev1.Node, now time.Time) {
 	if run := p.Status.Cycle; run != nil && !w.runBegan(run).Before(at) {
 		return // another run, which may want it
 	}
+	if v, err := w.cloud.Pool(pool); err == nil && p.Status.Cycle != nil && v.Size > int(p.Status.Cycle.Desired) && !w.works(n) {
+		return // of what the run has beyond the pool's size, what does not work goes first
+	}
 	since := latest(at, w.healed, w.led)
 	w.promise(keepHuman, now.Sub(since) < belated || w.leaving(n), "node %s is still cordoned %s after its run was aborted", n.Name, now.Sub(at))
 }
