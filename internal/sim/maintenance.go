@@ -169,5 +169,8 @@ func (w *World) heededAll(n *corev1.Node) {
 	if at, ok := w.books.aborted[pool]; ok && at.After(w.books.heeded[string(n.UID)]) {
 		return
 	}
+	if last := p.Status.LastCycle; last != nil && len(last.AbortedNodes) > 0 && p.Annotations[v1alpha1.AnnotationAbort] != "" {
+		return // by whoever has mended the cause: what was asked for on nodes ended with the run
+	}
 	w.promise(keepEnd, false, "node %s is to be replaced before its maintenance, and is still there: %s", n.Name, conditions(p))
 }
