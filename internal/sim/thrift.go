@@ -19,7 +19,7 @@ import (
 
 // thrift is what speaks against the cheaper pool.
 type thrift struct {
-	known  bool      // the first pool is the dearer one
+	known  bool      // the first pool is the dearer one, the second the cheaper
 	odd    time.Time // when something last did
 	failed time.Time // when the cloud last did not answer
 }
@@ -99,15 +99,14 @@ func (w *World) speaksAgainst(id string, by int) bool {
 // thrifty checks, when scaling is about to give a pool more nodes, that it is not the
 // dearer one with nothing to be said against the cheaper one.
 func (w *World) thrifty(o *op, p *v1alpha1.Pool, from, to int) {
-	if !w.books.thrift.known || o == nil || p.Spec.NodePoolID != w.pools[0] || o.loop() != "scale" || to <= from || w.mix.parts.hostile > 0 || w.strayed > 0 || w.withheld(o.p) {
+	if !w.books.thrift.known || o == nil || o.loop() != "scale" || to <= from || w.mix.parts.hostile > 0 || w.strayed > 0 || w.withheld(o.p) {
 		return
 	}
 	w.tickThrift(time.Now())
 	if time.Since(w.books.thrift.odd) < settled || time.Since(w.books.thrift.failed) < answered || !time.Now().After(w.silent.Add(answered)) {
 		return
 	}
-	cheap, err := w.cloud.Pool(w.pools[1])
-	w.promise(keepCheap, err != nil, "pool %s is asked to grow from %d to %d, and pool %s with %d nodes costs less and has room", p.Name, from, to, cheap.Name, cheap.Size)
+	w.promise(keepCheap, p.Spec.NodePoolID != w.pools[0], "pool %s is asked to grow from %d to %d, and pool %s costs less and has room", p.Name, from, to, w.pools[1])
 }
 
 // withheld is whether a watch of the process keeps something back.
