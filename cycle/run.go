@@ -44,7 +44,7 @@ func (d *decision) run(w wanted) {
 	}
 	extra := d.extra(run, all)
 	d.report.Floor, d.report.Ceiling, d.report.Stale = budget.Floor(), budget.Ceiling(), len(all)
-	d.progress(run, len(all), end != nil)
+	d.progress(run, all, end != nil)
 	shrinks := d.lost(run)
 	if delegates(run, end) && d.turnedOver(run, theirs) {
 		d.goOn(run, slices.Concat(todo, extra))
@@ -101,15 +101,6 @@ func (d *decision) supersede(run *v1alpha1.CycleStatus, w wanted) {
 		d.report.Last.CycleSeen = value // the newer run answers it too
 	}
 	d.start(w.request, reached{int(run.Desired), int(run.Greatest), int(run.Least)}, w)
-}
-
-// progress brings the record's counts up to date. What was replaced is the
-// difference to what there was, not a counter that a crash could miss.
-func (d *decision) progress(run *v1alpha1.CycleStatus, left int, aborted bool) {
-	if !aborted {
-		run.Replaced = max(run.Replaced, run.Stale+run.Replaced-int32(left))
-	}
-	run.Stale = int32(left)
 }
 
 // joins counts new instances that did not become available in time, deletes

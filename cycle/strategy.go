@@ -152,7 +152,8 @@ func (d *decision) canary(run *v1alpha1.CycleStatus, spec *v1alpha1.CycleSpec, p
 	if int(run.Replaced+run.Stale) <= count {
 		return true // the whole pool is no larger than its canary
 	}
-	if run.CanaryDoneAt == nil && int(run.Replaced) < count {
+	if int(run.Replaced) < count {
+		run.CanaryDoneAt = nil // a node of it was out of sight and is there again
 		p.limit = count - int(run.Replaced)
 		return false
 	}
