@@ -108,7 +108,7 @@ func (d *decision) annotation(key string) string { return d.pool.Object.Annotati
 // stopped is whether the request was ended by an abort that still stands, or
 // refused: only a new one is looked at.
 func (d *decision) stopped(request string) bool {
-	if d.seen(request) {
+	if d.pool.Seen(request) {
 		return true
 	}
 	last, auto := d.pool.Object.Status.LastCycle, strings.HasPrefix(request, driftRequest)
@@ -154,7 +154,7 @@ func (d *decision) refusedStep(run *v1alpha1.CycleStatus) string {
 func (d *decision) rollback() (request string, pending bool) {
 	value, ok := d.pool.Object.Annotations[v1alpha1.AnnotationRollback]
 	request = v1alpha1.AnnotationRollback + "=" + value
-	if !ok || d.answered(v1alpha1.AnnotationRollback, value) || d.stopped(request) {
+	if !ok || d.pool.Answered(v1alpha1.AnnotationRollback, value) || d.stopped(request) {
 		return "", false
 	}
 	run, last := d.pool.Run(), d.pool.Object.Status.LastCycle

@@ -12,7 +12,7 @@ import (
 // Outcomes of a run, as status.lastCycle has them.
 const (
 	Succeeded = "Succeeded"
-	Aborted   = "Aborted"
+	Aborted   = world.Aborted
 	Refused   = "Refused"
 )
 
@@ -36,7 +36,7 @@ func (d *decision) requests() wanted {
 		w.request = request
 		return w
 	}
-	if upgrade, ok := d.pool.Object.Annotations[v1alpha1.AnnotationUpgradeTo]; ok && !d.answered(v1alpha1.AnnotationUpgradeTo, upgrade) {
+	if upgrade, ok := d.pool.Object.Annotations[v1alpha1.AnnotationUpgradeTo]; ok && !d.pool.Answered(v1alpha1.AnnotationUpgradeTo, upgrade) {
 		ready, pending := d.upgrade(upgrade)
 		if ready {
 			w.request = v1alpha1.AnnotationUpgradeTo + "=" + upgrade
@@ -45,32 +45,13 @@ func (d *decision) requests() wanted {
 			return w
 		}
 	}
-	if cycle, ok := d.pool.Object.Annotations[v1alpha1.AnnotationCycle]; ok && !d.answered(v1alpha1.AnnotationCycle, cycle) {
+	if cycle, ok := d.pool.Object.Annotations[v1alpha1.AnnotationCycle]; ok && !d.pool.Answered(v1alpha1.AnnotationCycle, cycle) {
 		w.request = d.checked(v1alpha1.AnnotationCycle + "=" + cycle)
 	}
 	if w.request == "" {
 		w.request = d.drifting()
 	}
 	return w
-}
-
-// answered is whether the pool's request was met or refused before. One that
-// was aborted may be made again.
-func (d *decision) answered(key, value string) bool {
-	last := d.pool.Object.Status.LastCycle
-	if last == nil {
-		return false
-	}
-	if d.seen(key + "=" + value) {
-		return true
-	}
-	if key == v1alpha1.AnnotationCycle && last.CycleSeen == value && value != "" {
-		return true
-	}
-	if key == v1alpha1.AnnotationUpgradeTo && last.RolledBack == value && value != "" {
-		return true
-	}
-	return last.Request == key+"="+value && (last.Outcome != Aborted || d.stopped(last.Request))
 }
 
 // nodeRequest is the value of a node's own request, if it is honoured.
@@ -185,7 +166,7 @@ func WantsOffer(p *world.Pool) bool {
 	}
 	to, ok := p.Object.Annotations[v1alpha1.AnnotationUpgradeTo]
 	return ok && versionShape.MatchString(to) && p.Cloud.Release.Kubernetes != to && p.CycleSpec() != nil &&
-		!(&decision{pool: p}).answered(v1alpha1.AnnotationUpgradeTo, to)
+		!p.Answered(v1alpha1.AnnotationUpgradeTo, to)
 }
 
 // mayBegin is whether a window is open. A pool's release is not changed outside:

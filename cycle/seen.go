@@ -2,12 +2,11 @@ package cycle
 
 import (
 	"encoding/json"
-	"fmt"
-	"hash/fnv"
 	"slices"
 	"strings"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/internal/world"
 )
 
 // A pool's annotations stay when they have been answered, and the record has room for
@@ -20,30 +19,12 @@ import (
 // that cannot be met would be refused in turn at every look. What is kept of each is a
 // hash: a request may be as long as an annotation.
 
-// seenKey is how the record knows a request that was answered, or one that was ended
-// by an abort, which asks anew when the abort is taken off.
-func seenKey(abort, request string) string {
-	h := fnv.New64a()
-	fmt.Fprintf(h, "%s\x00%s", abort, request)
-	return fmt.Sprintf("%016x", h.Sum64())
-}
-
-// seen is whether the request was answered before the one on record.
-func (d *decision) seen(request string) bool {
-	last := d.pool.Object.Status.LastCycle
-	if last == nil {
-		return false
-	}
-	abort := d.annotation(v1alpha1.AnnotationAbort)
-	return slices.Contains(last.Seen, seenKey("", request)) || abort != "" && slices.Contains(last.Seen, seenKey(abort, request))
-}
-
 // refusedKey is how the record knows a request of mode Auto that was refused. Nobody takes
 // such a request back or makes it anew, so it stays refused for what it was about: what
 // the pool gives new nodes, which is in the request, and how it is to be turned over.
 func (d *decision) refusedKey(request string) string {
 	spec, _ := json.Marshal(d.pool.CycleSpec()) // of an object that was read as JSON
-	return seenKey("refused with "+string(spec), request)
+	return world.SeenKey("refused with "+string(spec), request)
 }
 
 // standing are the requests that the pool makes at the moment, answered or not.
@@ -74,14 +55,14 @@ func (d *decision) keepSeen(last *v1alpha1.LastCycleStatus) {
 			continue
 		}
 		once := strings.HasPrefix(request, v1alpha1.AnnotationRollback+"=") || strings.HasPrefix(request, v1alpha1.AnnotationCycle+"=")
-		known, on := slices.Contains(before.Seen, seenKey("", request)), before.Request == request
+		known, on := slices.Contains(before.Seen, world.SeenKey("", request)), before.Request == request
 		refused := request != auto && last.Outcome == Refused && (known || before.Outcome == Refused)
 		if (known || on && before.Outcome != Aborted) && (once || refused) {
-			last.Seen = append(last.Seen, seenKey("", request))
+			last.Seen = append(last.Seen, world.SeenKey("", request))
 		}
 		abort := d.annotation(v1alpha1.AnnotationAbort)
-		if abort != "" && (slices.Contains(before.Seen, seenKey(abort, request)) || on && before.Outcome == Aborted && before.AbortSeen == abort) {
-			last.Seen = append(last.Seen, seenKey(abort, request))
+		if abort != "" && (slices.Contains(before.Seen, world.SeenKey(abort, request)) || on && before.Outcome == Aborted && before.AbortSeen == abort) {
+			last.Seen = append(last.Seen, world.SeenKey(abort, request))
 		}
 	}
 }

@@ -129,9 +129,9 @@ func placeholderIDs(pool cloudprovider.PoolID, nodes []containerengine.Node) map
 	return ids
 }
 
-// state maps the life of a node. FAILING is deliberately StateUnknown: nobody
-// says whether such a machine comes back, and an unknown one is neither trusted
-// nor deleted.
+// state maps the life of a node. A FAILING one that has a machine runs; why OKE has given
+// up on it is its fault, see faultOf. What OKE may say beside is StateUnknown: such a
+// machine is neither trusted nor deleted.
 func state(n containerengine.Node) cloudprovider.State {
 	machine := str(n.Id) != ""
 	switch n.LifecycleState {

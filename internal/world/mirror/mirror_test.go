@@ -176,6 +176,22 @@ func TestStatus(t *testing.T) {
 			object.Annotations = map[string]string{v1alpha1.AnnotationUpgradeTo: "v9", v1alpha1.AnnotationCycle: "1"}
 			object.Status.LastCycle = &v1alpha1.LastCycleStatus{Request: v1alpha1.AnnotationUpgradeTo + "=v9", CycleSeen: "1", Outcome: "Refused"}
 		}, "1 1 0 0 idle | UpToDate"},
+		{"a request that was rolled back", func(w *worldtest.World, object *v1alpha1.Pool) {
+			w.AddNode("workers", "n1")
+			object.Annotations = map[string]string{v1alpha1.AnnotationUpgradeTo: "v9", v1alpha1.AnnotationRollback: "1"}
+			object.Status.LastCycle = &v1alpha1.LastCycleStatus{Request: v1alpha1.AnnotationRollback + "=1", RolledBack: "v9", Outcome: "Aborted"}
+		}, "1 1 0 0 idle | UpToDate"},
+		{"a request that was answered before the last", func(w *worldtest.World, object *v1alpha1.Pool) {
+			w.AddNode("workers", "n1")
+			object.Annotations = map[string]string{v1alpha1.AnnotationCycle: "1"}
+			object.Status.LastCycle = &v1alpha1.LastCycleStatus{Request: "node/n1:tidemill.dev/cycle=x", Outcome: "Succeeded",
+				Seen: []string{world.SeenKey("", v1alpha1.AnnotationCycle+"=1")}}
+		}, "1 1 0 0 idle | UpToDate"},
+		{"a request whose abort was taken off", func(w *worldtest.World, object *v1alpha1.Pool) {
+			w.AddNode("workers", "n1")
+			object.Annotations = map[string]string{v1alpha1.AnnotationUpgradeTo: "v9"}
+			object.Status.LastCycle = &v1alpha1.LastCycleStatus{Request: v1alpha1.AnnotationUpgradeTo + "=v9", AbortSeen: "stop", Outcome: "Aborted"}
+		}, "1 1 0 0 idle | Requested"},
 		{"a paused run", func(w *worldtest.World, object *v1alpha1.Pool) {
 			w.AddNode("workers", "n1")
 			object.Annotations = map[string]string{v1alpha1.AnnotationPause: "lunch"}

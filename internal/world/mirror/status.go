@@ -176,17 +176,12 @@ func upToDate(p *world.Pool, t numbers, now time.Time) metav1.Condition {
 // none. Whoever annotates a pool and waits for UpToDate must not find the
 // condition of before.
 func asked(p *world.Pool) string {
-	last := p.Object.Status.LastCycle
-	if last == nil {
-		last = &v1alpha1.LastCycleStatus{}
-	}
-	to, ok := p.Object.Annotations[v1alpha1.AnnotationUpgradeTo]
-	if request := v1alpha1.AnnotationUpgradeTo + "=" + to; ok && to != p.Cloud.Release.Kubernetes && last.Request != request {
-		return request
-	}
-	value, ok := p.Object.Annotations[v1alpha1.AnnotationCycle]
-	if request := v1alpha1.AnnotationCycle + "=" + value; ok && value != last.CycleSeen && last.Request != request {
-		return request
+	for _, key := range []string{v1alpha1.AnnotationUpgradeTo, v1alpha1.AnnotationCycle} {
+		value, ok := p.Object.Annotations[key]
+		met := key == v1alpha1.AnnotationUpgradeTo && value == p.Cloud.Release.Kubernetes
+		if ok && !met && !p.Answered(key, value) {
+			return key + "=" + value
+		}
 	}
 	return ""
 }
