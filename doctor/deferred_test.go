@@ -31,9 +31,9 @@ func TestWhatWaitsSaysForWhat(t *testing.T) {
 			return n
 		}, []string{problem, "Normal RepairDeferred"}},
 		"somebody has asked already": {v1alpha1.RepairOn, func(_ *practice, n *corev1.Node) client.Object {
-			n.Annotations[v1alpha1.AnnotationCycle] = "please"
+			n.Annotations[v1alpha1.AnnotationCycle] = "please" // and a gate may hold that for ever
 			return n
-		}, []string{problem}},
+		}, []string{problem, "Normal RepairDeferred"}},
 		"nothing is repaired here": {v1alpha1.RepairDryRun, func(_ *practice, n *corev1.Node) client.Object {
 			n.Annotations[v1alpha1.AnnotationDoNotDisrupt] = "true"
 			return n

@@ -85,7 +85,8 @@ func (r RepairReason) asksHuman() bool {
 
 // deferred is whether a repair that would be asked for waits, for something that
 // nobody else tells of: a node that has just broken or was just repaired has its time,
-// and a brake, a mark, a request and a person who is asked have events of their own.
+// and a brake, a mark, a request of the doctor's and a person who is asked have events of
+// their own.
 func (r Repair) deferred() bool {
 	if spec := r.Pool.RepairSpec(); spec == nil || spec.Mode != v1alpha1.RepairOn || r.Act != ActNone {
 		return false
@@ -94,6 +95,11 @@ func (r Repair) deferred() bool {
 	case ReasonNotAllowed, ReasonTooYoung, ReasonDoNotDisrupt, ReasonOtherController, ReasonPaused, ReasonNotProven,
 		ReasonTakenOff, ReasonCooldown, ReasonParallel, ReasonInVain, ReasonSpreading:
 		return true
+	case ReasonRequested:
+		// A gate may hold a person's request for as long as it likes, and the node with it.
+		value := r.Node.Object.Annotations[v1alpha1.AnnotationCycle]
+		_, ours, err := kube.ParseRepairRequest(value)
+		return value != "" && !ours && err == nil
 	}
 	return false
 }
@@ -158,7 +164,7 @@ func forbidden(s *world.Snapshot, p Patient) (RepairReason, string) {
 	case p.Pool.Aborted(n):
 		return ReasonAborted, "a person has aborted what it was asked for, and nothing is done while its annotation " + v1alpha1.AnnotationCycle + " stands: take it off, and repair goes on"
 	case n.Object.Annotations[v1alpha1.AnnotationCycle] != "":
-		return ReasonRequested, "it is asked for: " + n.Object.Annotations[v1alpha1.AnnotationCycle]
+		return ReasonRequested, "it is asked for by annotation " + v1alpha1.AnnotationCycle + "=" + n.Object.Annotations[v1alpha1.AnnotationCycle] + ", and that comes first: the pool's condition " + v1alpha1.ConditionCycling + " says what the run for it waits for"
 	case foreign:
 		return ReasonOtherController, "another controller works on it: " + key
 	case protected:
