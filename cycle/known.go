@@ -20,7 +20,8 @@ type known struct {
 	// expected is the size that own writes have led to, and sure whether it is known.
 	expected int
 	sure     bool
-	// before is what it was until the last order of a size, given at ordered.
+	// before is what it was until the last order of a size, given at ordered; also of one
+	// that failed, unless another was carried out a moment before.
 	before  int
 	ordered time.Time
 	// desired is the run's desired size at the last look, and raised by how much
@@ -109,6 +110,9 @@ func (k *known) compare(pool *world.Pool) (Sizing, bool) {
 	if run := pool.Run(); run != nil && !k.sure && run.Least > 0 && size < int(run.Least) {
 		return Sizing{Expected: int(run.Least), More: int(run.Greatest), AtLeast: true}, true
 	}
+	if pool.Run() != nil && !k.sure && k.lags(size) {
+		return Sizing{}, false // what became of the order shows later
+	}
 	if run := pool.Run(); run == nil || !k.sure {
 		k.expected, k.sure, k.desired, k.raised = size, true, pool.Desired(), 0
 		k.slack, k.since = 0, time.Now()
@@ -127,7 +131,7 @@ func (k *known) compare(pool *world.Pool) (Sizing, bool) {
 			leaving++ // by tidemill's order, perhaps by that of a process before this one
 		}
 	}
-	if size == k.before && size != k.expected && time.Since(k.ordered) < sizeLag {
+	if size != k.expected && k.lags(size) {
 		// Somebody may have set it back, or a replica that lags has answered. The one
 		// shows in two minutes as well; the other, taken for an edit, would be undone
 		// by the next, and the pool would keep what the run has ordered for itself.
@@ -139,13 +143,21 @@ func (k *known) compare(pool *world.Pool) (Sizing, bool) {
 	return Sizing{Expected: k.expected, More: len(k.deletes), Fewer: max(leaving-len(k.deletes), 0), Slack: k.slack}, true
 }
 
+// lags is whether the size may be what a replica of the cloud tells that has not heard of
+// an order.
+func (k *known) lags(size int) bool {
+	return size == k.before && time.Since(k.ordered) < sizeLag
+}
+
 // learn notes how a step ended.
 func (l *Loop) learn(s Step, err error) {
 	k := l.knownOf(s.PoolID)
 	switch s.Kind {
 	case Surge, TakeBack:
-		if err == nil {
+		if err == nil || time.Since(k.ordered) >= sizeLag {
 			k.before, k.ordered = k.expected, time.Now()
+		}
+		if err == nil {
 			k.expected, k.raised = s.To, 0
 		}
 	case AdoptSize:

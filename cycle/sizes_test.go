@@ -1,6 +1,7 @@
 package cycle
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -138,6 +139,40 @@ func TestASizeFromBeforeAnOrderIsNobodysEdit(t *testing.T) {
 			d := newDecision(&world.Snapshot{Now: time.Now()}, pool, Policy{Sizes: sizes})
 			if d.adopt(d.report.Cycle); len(d.steps) > 0 != c.adopted {
 				t.Errorf("steps %v, want adopted %v", d.steps, c.adopted)
+			}
+		})
+	}
+}
+
+// An order that failed leaves in doubt what the size is: a lagging answer is not what
+// clears it, or the next one, of the size that was ordered before, would be an edit.
+func TestALaggingSizeSettlesNoDoubt(t *testing.T) {
+	for name, before := range map[string][]error{
+		"the order was carried out, and another failed on what lags": {nil, cloudprovider.ErrConflict},
+		"the order was carried out, and its answer lost":             {errors.New("connection reset")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pool := &world.Pool{Object: &v1alpha1.Pool{}}
+			pool.Object.Status.Cycle = &v1alpha1.CycleStatus{Desired: 10, Greatest: 12, Least: 10}
+			pool.Cloud.Size = 10
+			l := &Loop{known: map[cloudprovider.PoolID]*known{}}
+			k := l.knownOf("")
+			k.compare(pool)
+			for _, err := range before {
+				l.learn(Step{Kind: Surge, To: 12}, err)
+			}
+			if _, known := k.compare(pool); known {
+				t.Error("a size that may lag is taken for known")
+			}
+			pool.Cloud.Size = 12
+			z, known := k.compare(pool)
+			sizes := map[cloudprovider.PoolID]Sizing{}
+			if known {
+				sizes[""] = z
+			}
+			d := newDecision(&world.Snapshot{Now: time.Now()}, pool, Policy{Sizes: sizes})
+			if d.adopt(d.report.Cycle); len(d.steps) > 0 {
+				t.Errorf("the run's own order was taken for somebody's edit: %v", d.steps)
 			}
 		})
 	}
