@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/tidemill/tidemill/internal/kube"
+	"github.com/tidemill/tidemill/internal/okesim"
 )
 
 // Between a decision and its deed is a moment in which somebody else may act. It is
@@ -94,6 +95,64 @@ var writing = []func(*op) bool{cordons, resizesPool, deletesMachine}
 // busy is OKE's answer while something else is done to a pool.
 var busy = fault{"busy", func(w *World, o *op) answer { return o.refusal(409, "the node pool is being updated") }}
 
+// throttled is OKE's answer to whoever asks too much of it: to come back in a while.
+var throttled = fault{"429", func(w *World, o *op) answer {
+	a := o.refusal(429, "too many requests, please try again later")
+	a.r.Header.Set("Retry-After", "9")
+	return a
+}}
+
+// wantMeanwhile is what happens while a deletion waits for the cloud: a person wants the
+// node back, or a controller puts a pod on it.
+func (w *World) wantMeanwhile(o *op) {
+	w.grant(o, &throttled)
+	parts := strings.Split(o.cloud.URL.Path, "/")
+	k := w.kubelets[parts[len(parts)-1]]
+	if k == nil {
+		return
+	}
+	byName := w.tape.Pick(2) == 1
+	w.errandIn(6*time.Second, "wants the machine that is about to be deleted", func() {
+		n := w.nodeOf(k)
+		switch {
+		case n == nil || !n.Spec.Unschedulable:
+		case byName:
+			w.bindTo(n)
+		default:
+			w.cordon(n, false)
+		}
+	})
+}
+
+// lagBehind has the cloud carry out a new size, and answer for some seconds as it did
+// before: from replicas that have not heard of it.
+func (w *World) lagBehind(o *op) {
+	w.grant(o, nil)
+	w.lagUntil(time.Now().Add(20 * time.Second))
+}
+
+func (w *World) lagUntil(end time.Time) {
+	w.await(readsPools, func(o *op) {
+		if time.Now().Before(end) {
+			w.grant(o, &lags)
+			w.lagUntil(end)
+		} else {
+			w.grant(o, nil)
+		}
+	})
+}
+
+// readsPools is a look at node pools.
+func readsPools(o *op) bool {
+	return o.cloud != nil && o.cloud.Method == "GET" && strings.Contains(o.cloud.URL.Path, "/nodePools")
+}
+
+// lags is a replica of the cloud that answers as it did the last time.
+var lags = fault{"stale", func(w *World, o *op) answer {
+	w.cloud.FailNext("*", 1, okesim.HTTPFault{Stale: true})
+	return w.serve(o)
+}}
+
 // nodeIn is the Node that a request is about.
 func (w *World) nodeIn(o *op) *corev1.Node {
 	n, _ := w.api.Find("nodes", "", strings.TrimPrefix(o.kube.Path, nodesPath)).(*corev1.Node)
@@ -135,9 +194,15 @@ func (w *World) resizeFirst(o *op) { w.enlarge(poolIn(o.cloud), 1) }
 // bindByName is a controller that names the node of its pods itself, past the
 // scheduler and so past every cordon: the node is looked at for the last time.
 func (w *World) bindByName(o *op) {
-	n, _ := w.api.Find("nodes", "", podsLookedAt(o)).(*corev1.Node)
+	if n, _ := w.api.Find("nodes", "", podsLookedAt(o)).(*corev1.Node); n != nil {
+		w.bindTo(n)
+	}
+}
+
+// bindTo puts a pod on a node that was emptied.
+func (w *World) bindTo(n *corev1.Node) {
 	a := w.apps[1]
-	if n == nil || a.replicas >= 24 {
+	if a.replicas >= 24 {
 		return
 	}
 	if m, err := kube.MarkOf(n); err != nil || m == nil || m.Drained == nil {

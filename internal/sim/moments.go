@@ -71,6 +71,8 @@ var moments = []struct {
 	}},
 	{"a node that is emptied is taken back, and that is not seen", func(w *World) { w.await(evicts, w.takeBackUnseen) }},
 	{"a maintenance is announced", func(w *World) { w.announce() }},
+	{"a machine is wanted that the cloud is too busy to delete", func(w *World) { w.await(deletesMachine, w.wantMeanwhile) }},
+	{"a replica of the cloud has not heard of a new size", func(w *World) { w.await(resizesPool, w.lagBehind) }},
 }
 
 func (w *World) moment() {

@@ -164,18 +164,28 @@ func (w *World) intoWall(o *op, v okesim.PoolView, to int) {
 // cameAfterTheLook is whether a pod was put on its node by name, after the last look
 // at the node's pods: between that look and the deletion is nothing but the request,
 // and the cloud has no condition to send it under.
-func (w *World) cameAfterTheLook(p *corev1.Pod) bool {
+func (w *World) cameAfterTheLook(o *op, p *corev1.Pod) bool {
 	at, ok := w.books.orders.bound[string(p.UID)]
-	looked := w.books.orders.looked[p.Spec.NodeName]
-	return ok && !looked.IsZero() && at.After(looked) && time.Since(looked) < time.Minute
+	return ok && w.sentAtOnce(o, p.Spec.NodeName) && at.After(w.books.orders.looked[p.Spec.NodeName])
 }
 
 // freedAfterTheLook is the same of a node that a person has made schedulable: whoever
 // stands still with the request in hand has seen it cordoned.
-func (w *World) freedAfterTheLook(n *corev1.Node) bool {
+func (w *World) freedAfterTheLook(o *op, n *corev1.Node) bool {
 	at, ok := w.books.orders.freed[string(n.UID)]
-	looked := w.books.orders.looked[n.Name]
-	return ok && !looked.IsZero() && at.After(looked) && time.Since(looked) < time.Minute
+	return ok && w.sentAtOnce(o, n.Name) && at.After(w.books.orders.looked[n.Name])
+}
+
+// fresh is how old a look may be when the request is sent that was decided on it. However
+// long that one then takes on its way is nobody's fault; but who has waited before, since
+// the cloud was busy, has had the time to look again.
+const fresh = 5 * time.Second
+
+// sentAtOnce is whether a node's pods were looked at, for the last time, right before the
+// request was sent.
+func (w *World) sentAtOnce(o *op, node string) bool {
+	looked := w.books.orders.looked[node]
+	return !looked.IsZero() && o.at.Sub(looked) < fresh && time.Since(looked) < time.Minute
 }
 
 // looks notes a look at the pods of one node, or at the node itself.

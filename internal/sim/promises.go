@@ -309,13 +309,13 @@ func (w *World) deletes(o *op, pool, instance string) {
 	// the cloud knows no condition to ask under, and what joins in those seconds has no
 	// pod to lose. A request is held up for ten of them at most and still a leader's.
 	if nodeReady(n) || time.Since(w.api.Born(n)) > 15*time.Second {
-		w.promise(keepDrained, n.Spec.Unschedulable || undone || w.freedAfterTheLook(n), "instance of node %s is deleted, and the node is not cordoned", n.Name)
+		w.promise(keepDrained, n.Spec.Unschedulable || undone || w.freedAfterTheLook(o, n), "instance of node %s is deleted, and the node is not cordoned", n.Name)
 		w.promise(keepDrained, err == nil && mark != nil || undone, "instance of node %s is deleted without a mark", n.Name)
 	}
-	w.api.Each("pods", func(o client.Object) {
-		p := o.(*corev1.Pod)
+	w.api.Each("pods", func(each client.Object) {
+		p := each.(*corev1.Pod)
 		left := p.DeletionTimestamp != nil && !time.Now().Before(w.api.Due(p)) // it had its grace
-		if p.Spec.NodeName == n.Name && !daemon(p) && !ended(p) && !left && k.up && !k.sick && !w.lateGuest(p, drained) && !w.cameAfterTheLook(p) {
+		if p.Spec.NodeName == n.Name && !daemon(p) && !ended(p) && !left && k.up && !k.sick && !w.lateGuest(p, drained) && !w.cameAfterTheLook(o, p) {
 			w.promise(keepDrained, false, "instance of node %s is deleted with pod %s on it", n.Name, p.Name)
 		}
 	})

@@ -34,6 +34,7 @@ type op struct {
 	ctx    context.Context
 	answer chan answer   // capacity 1
 	gone   chan struct{} // closed when whoever has given it up may go on
+	at     time.Time     // when it was sent
 	from   int           // the size of the pool that it updates, when it was sent
 	late   bool          // that size was another when it was served
 	costs  int           // how many living machines the size that it asks for would end
@@ -161,6 +162,7 @@ func (w *World) ops() []*op {
 func (w *World) post(o *op) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	o.at = time.Now()
 	w.pending = append(w.pending, o)
 	w.wakeDriver()
 }
