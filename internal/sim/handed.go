@@ -50,6 +50,7 @@ func (w *World) handsOver(id string, how *okesim.Cycling) {
 		return
 	}
 	w.stats.kinds["delegated"]++
+	w.meddle(id)
 	w.undisturbed(id, "OKE is asked to cycle pool "+p.Name)
 	run := p.Status.Cycle
 	if run == nil || run.Strategy != v1alpha1.StrategyDelegate {

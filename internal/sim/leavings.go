@@ -64,6 +64,7 @@ func (w *World) leave() {
 			}
 		}
 	}
+	w.leaveOccasions()
 }
 
 // later on somebody does something.

@@ -156,6 +156,7 @@ func (w *World) renewImages() error {
 			return fmt.Errorf("give pool %s a newer image: %w", p.Name, err)
 		}
 		w.note("pool %s gets image %s", p.Name, image.Name)
+		w.meddlers[id] = !w.opt.Gentle && w.tape.Chance(500)
 	}
 	return nil
 }

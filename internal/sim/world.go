@@ -155,6 +155,7 @@ type World struct {
 	// longer to come up; walls are the pools that get no machine.
 	silent, slow time.Time
 	walls        map[string]wall
+	meddlers     map[string]bool // pools, see occasions.go
 	ambushes     []ambush
 	skews        skewed
 	gates        gatekeeper
@@ -191,7 +192,7 @@ func newWorld(opt Options) (*World, error) {
 	if err := checkWish(opt.Wish); err != nil {
 		return nil, err
 	}
-	w := &World{opt: opt, tape: opt.Tape, kubelets: map[string]*kubelet{}, walls: map[string]wall{}, began: time.Now(), hash: 14695981039346656037, stir: make(chan struct{}, 1), moved: true}
+	w := &World{opt: opt, tape: opt.Tape, kubelets: map[string]*kubelet{}, walls: map[string]wall{}, meddlers: map[string]bool{}, began: time.Now(), hash: 14695981039346656037, stir: make(chan struct{}, 1), moved: true}
 	if w.tape == nil {
 		w.tape = NewTape(opt.Seed)
 	}
