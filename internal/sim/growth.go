@@ -28,6 +28,7 @@ func (w *World) resizes(o *op, pool string) {
 	to, limit := asked, v.Size
 	w.intoWall(o, v, to)
 	w.thrifty(o, p, v.Size, to)
+	w.madeAgain(o, p, v, to)
 	if run := p.Status.Cycle; run != nil {
 		limit = int(run.Desired)
 	}

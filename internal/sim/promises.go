@@ -83,6 +83,7 @@ type books struct {
 	heeded map[string]time.Time
 	handed map[string]handed // pools, see handed.go
 	thrift thrift
+	seesaw seesaw
 	// begun is by how much the begin of a run, in seconds, is wrongly dated.
 	begun map[int64]time.Duration
 }
@@ -215,6 +216,7 @@ func (w *World) watchNode(verb string, old, next *corev1.Node) {
 	w.undisturbed(pool, "node "+next.Name+" was cordoned")
 	w.informed(next.Name)
 	w.oneHand(pool, next.Name, mark)
+	w.letsGo(pool, next, mark)
 	if mark.Cause == kube.CauseCycle {
 		if at, ok := w.harm.gone[pool]; ok {
 			w.promise(keepHuman, time.Since(at) < forgiven, "node %s was cordoned %s after its Pool was deleted", next.Name, time.Since(at))
