@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/cloudprovider"
 	"github.com/tidemill/tidemill/internal/world"
 )
@@ -137,10 +138,20 @@ func (k *known) compare(pool *world.Pool) (Sizing, bool) {
 		// by the next, and the pool would keep what the run has ordered for itself.
 		return Sizing{Expected: k.expected, More: max(size-k.expected, 0), Fewer: max(k.expected-size, 0), Slack: k.slack}, true
 	}
+	k.follow(pool.Run(), size)
+	return Sizing{Expected: k.expected, More: len(k.deletes), Fewer: max(leaving-len(k.deletes), 0), Slack: k.slack}, true
+}
+
+// follow moves what is expected by what others have ordered for the run: scaling, which
+// has raised what is desired, and the leader before, if what it has ordered shows only
+// after the first look of this one.
+func (k *known) follow(run *v1alpha1.CycleStatus, size int) {
+	if size == int(run.Greatest) && size > k.expected && k.ordered.Before(k.since) && time.Since(k.since) < sizeLag {
+		k.expected = size
+	}
 	if by := min(size-k.expected, k.raised); by > 0 {
 		k.expected, k.raised = k.expected+by, k.raised-by
 	}
-	return Sizing{Expected: k.expected, More: len(k.deletes), Fewer: max(leaving-len(k.deletes), 0), Slack: k.slack}, true
 }
 
 // lags is whether the size may be what a replica of the cloud tells that has not heard of

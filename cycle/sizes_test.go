@@ -178,6 +178,34 @@ func TestALaggingSizeSettlesNoDoubt(t *testing.T) {
 	}
 }
 
+// What the leader before has ordered may show only after the first look of this one.
+func TestAnOrderOfTheLeaderBeforeIsNobodysEdit(t *testing.T) {
+	for name, c := range map[string]struct {
+		ago     time.Duration // since the first look, at 10
+		size    int
+		adopted bool
+	}{
+		"as ordered":             {size: 12, ago: 15 * time.Second},
+		"as ordered, much later": {size: 12, ago: 3 * time.Minute, adopted: true},
+		"more than that":         {size: 13, ago: 15 * time.Second, adopted: true},
+		"less than that":         {size: 11, ago: 15 * time.Second, adopted: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pool := &world.Pool{Object: &v1alpha1.Pool{}}
+			pool.Object.Status.Cycle = &v1alpha1.CycleStatus{Desired: 10, Greatest: 12, Least: 10}
+			pool.Cloud.Size = 10
+			k := &known{refused: map[Kind]refused{}}
+			k.compare(pool)
+			k.since, pool.Cloud.Size = k.since.Add(-c.ago), c.size
+			z, known := k.compare(pool)
+			d := newDecision(&world.Snapshot{Now: time.Now()}, pool, Policy{Sizes: map[cloudprovider.PoolID]Sizing{"": z}})
+			if d.adopt(d.report.Cycle); !known || len(d.steps) > 0 != c.adopted {
+				t.Errorf("known %v, %+v: steps %v, want adopted %v", known, z, d.steps, c.adopted)
+			}
+		})
+	}
+}
+
 // What a process may expect of the size, and what it may not wonder at.
 func TestSizeExpected(t *testing.T) {
 	for name, c := range map[string]struct {
