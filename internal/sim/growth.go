@@ -26,7 +26,7 @@ func (w *World) resizes(o *op, pool string) {
 		return
 	}
 	to, limit := asked, v.Size
-	w.intoWall(o, v, to)
+	o.vain = w.intoWall(v, to)
 	w.thrifty(o, p, v.Size, to)
 	w.madeAgain(o, p, v, to)
 	if run := p.Status.Cycle; run != nil {

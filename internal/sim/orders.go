@@ -102,6 +102,9 @@ func (w *World) landed(o *op) {
 		if how := handing(o.body); how != nil {
 			w.handsOver(id, how)
 		}
+		if o.vain {
+			w.walks(o, id)
+		}
 		w.promise(keepDrained, o.costs == 0, "%s: a size was accepted with %d machines living beyond it", o.key, o.costs)
 		w.promise(keepHuman, !o.late, "%s: a size that was decided on when the pool had %d was accepted, and somebody had changed it since", o.key, o.from)
 	}
@@ -149,16 +152,20 @@ func (w *World) hadItsTime(o *op, k *kubelet) {
 // tries are how often each loop may ask a pool to grow of which nothing comes.
 var tries = map[string]int{"scale": 4, "cycle": 12}
 
-// intoWall counts the orders for a pool of which nobody has got a machine for a while.
-func (w *World) intoWall(o *op, v okesim.PoolView, to int) {
+// intoWall is whether somebody is to have more machines of a pool of which nobody has got
+// one for a while.
+func (w *World) intoWall(v okesim.PoolView, to int) bool {
 	at, ok := w.books.orders.walls[v.ID]
-	if !ok || to <= v.Size || time.Since(at) < 30*time.Second {
-		return
-	}
-	key := o.loop() + " " + v.ID
+	return ok && to > v.Size && time.Since(at) >= 30*time.Second
+}
+
+// walks counts such orders, of those that the cloud has accepted: who is refused, since
+// what he knows of the pool is old, has asked for no launch.
+func (w *World) walks(o *op, pool string) {
+	key := o.loop() + " " + pool
 	w.books.orders.walked[key]++
 	n, limit := w.books.orders.walked[key], tries[o.loop()]
-	w.promise(keepBounded, n <= limit, "pool %s is asked to grow by %s for the %d. time, and no launch has succeeded for %s", v.Name, o.loop(), n, time.Since(at))
+	w.promise(keepBounded, n <= limit, "pool %s is asked to grow by %s for the %d. time, and no launch has succeeded for %s", pool, o.loop(), n, time.Since(w.books.orders.walls[pool]))
 }
 
 // cameAfterTheLook is whether a pod was put on its node by name, after the last look

@@ -37,6 +37,7 @@ type op struct {
 	at     time.Time     // when it was sent
 	from   int           // the size of the pool that it updates, when it was sent
 	late   bool          // that size was another when it was served
+	vain   bool          // it asks a pool to grow that gets no machine
 	costs  int           // how many living machines the size that it asks for would end
 }
 
