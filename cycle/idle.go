@@ -75,7 +75,7 @@ func (d *decision) start(request string, sizes reached, w wanted) {
 		theirs, ours := d.share(run, todo)
 		todo = slices.Concat(theirs, ours) // what is left alone was never to be replaced
 	}
-	run.Stale, run.Previous = int32(len(todo)), previous(todo)
+	run.Stale, run.Machines, run.Previous = int32(len(todo)), d.older(run, todo), previous(todo)
 	d.report.Cycle = run
 	d.report.Desired, d.report.Stale = desired, int(run.Stale)
 	d.do(Step{Kind: StartRun, Request: request, To: desired, Message: several(run.Stale, "node", "is", "are") + " to be replaced"})

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
@@ -30,7 +31,7 @@ func newCounting(t *testing.T) *counting {
 		c.machines()[i].Created = w.Now.Add(-24 * time.Hour)
 	}
 	c.resize(4)
-	p.Status.Cycle.Desired, p.Status.Cycle.Stale = 4, 4
+	p.Status.Cycle.Desired, p.Status.Cycle.Stale, p.Status.Cycle.Machines = 4, 4, 4
 	return c
 }
 
@@ -153,7 +154,114 @@ func TestCanaryOutOfSight(t *testing.T) {
 	}
 	c.replace("n1", "n5")
 	c.look("it has gone", 1, 3)
+	c.look("and stays gone", 1, 3)
 	if run := c.pool.Status.Cycle; run.CanaryDoneAt == nil || !run.CanaryDoneAt.Time.Equal(c.w.Now) {
 		t.Errorf("the canary has gone and soaks since %v", run.CanaryDoneAt)
 	}
+}
+
+// Where scaling grows the pool beside the run, its new machines stand for nobody.
+func TestGrowthReplacesNobody(t *testing.T) {
+	c := newCounting(t)
+	c.replace("n1", "n5")
+	c.look("one replaced", 1, 3)
+	for _, name := range []string{"g1", "g2"} {
+		c.w.AddNode("workers", name)
+		c.machines()[len(c.machines())-1].Created = c.w.Now
+	}
+	c.resize(6)
+	c.pool.Status.Cycle.Desired = 6
+	show := c.hide("n4")
+	c.look("out of sight", 2, 2)
+	show()
+	c.look("back", 1, 3)
+}
+
+// A list from before a deletion shows what is gone once more, beside its successor.
+func TestAnOldListReplacesNobody(t *testing.T) {
+	c := newCounting(t)
+	id, all := worldtest.PoolID("workers"), slices.Clone(c.machines())
+	node := c.w.Objects.Nodes[c.nodeAt("n1")]
+	c.replace("n1", "n5")
+	c.resize(4)
+	c.look("one replaced", 1, 3)
+	now := c.machines()
+	c.w.Cloud.Instances[id] = append(slices.Clone(now), all[0])
+	c.w.Objects.Nodes = append(c.w.Objects.Nodes, node)
+	c.look("the list is old", 0, 4)
+	c.w.Cloud.Instances[id] = now
+	c.w.Objects.Nodes = c.w.Objects.Nodes[:len(c.w.Objects.Nodes)-1]
+	c.look("the list is new", 1, 3)
+}
+
+// What one look alone misses lets nothing go on: neither the rest after a canary, nor
+// one more of a ramp, nor the end of the run.
+func TestOneLookProvesNothing(t *testing.T) {
+	t.Run("canary", func(t *testing.T) {
+		c := newCounting(t)
+		c.pool.Spec.Cycle.Canary = &v1alpha1.CanarySpec{Count: ptr.To[int32](1), Soak: &metav1.Duration{}}
+		show := c.hide("n4")
+		c.look("out of sight", 1, 3)
+		if at := c.pool.Status.Cycle.CanaryDoneAt; at != nil {
+			t.Errorf("the canary has gone at %s, by one look", at)
+		}
+		show()
+		c.look("back", 0, 4)
+		c.replace("n1", "n5")
+		c.look("it has gone", 1, 3)
+		c.look("and stays gone", 1, 3)
+		if c.pool.Status.Cycle.CanaryDoneAt == nil {
+			t.Error("the canary has gone, by two looks, and does not soak")
+		}
+	})
+	t.Run("ramp", func(t *testing.T) {
+		c := newCounting(t)
+		c.pool.Spec.Cycle.Ramp = &v1alpha1.RampSpec{}
+		limit := func() int {
+			d := newDecision(c.w.Snapshot(), c.w.Snapshot().Pools[0], Policy{})
+			p := pace{limit: -1}
+			d.ramp(c.pool.Status.Cycle, c.pool.Spec.Cycle, nil, &p)
+			return p.limit
+		}
+		c.hide("n4")
+		c.look("out of sight", 1, 3)
+		if got := limit(); got != 1 {
+			t.Errorf("%d may be in work after one look, want 1", got)
+		}
+		c.look("still", 1, 3)
+		if got := limit(); got != 2 {
+			t.Errorf("%d may be in work after two looks, want 2", got)
+		}
+	})
+	t.Run("end", func(t *testing.T) {
+		c := newCounting(t)
+		for i, name := range []string{"n1", "n2", "n3"} {
+			c.replace(name, "new"+string(rune('1'+i)))
+		}
+		c.resize(4)
+		c.look("three replaced", 3, 1)
+		show := c.hide("n4")
+		c.look("out of sight", 4, 0)
+		show()
+		c.look("back", 3, 1)
+		c.replace("n4", "new4")
+		c.resize(4)
+		c.look("replaced", 4, 0)
+		c.w.Now = c.w.Now.Add(10 * time.Second)
+		if plan := Decide(c.w.Snapshot(), Policy{}); plan.Pools[0].Cycle != nil {
+			t.Errorf("two looks agree, and the run goes on: %v", plan)
+		}
+	})
+}
+
+// hide takes a node's machine out of the list, until it is shown again.
+func (c *counting) hide(name string) (show func()) {
+	c.Helper()
+	id, all, i := worldtest.PoolID("workers"), c.machines(), c.at(name)
+	c.w.Cloud.Instances[id] = slices.Delete(slices.Clone(all), i, i+1)
+	return func() { c.w.Cloud.Instances[id] = all }
+}
+
+func (c *counting) nodeAt(name string) int {
+	return slices.IndexFunc(c.w.Objects.Nodes, func(n corev1.Node) bool { return n.Name == name })
 }

@@ -329,6 +329,10 @@ func (d *decision) finish(run *v1alpha1.CycleStatus, todo []stale, end *ending) 
 	if len(todo) > 0 || len(d.steps) > 0 || d.pool.Cloud.Size != int(run.Desired) {
 		return
 	}
+	if end == nil && run.Unconfirmed > 0 {
+		d.wait(Finishing, "the last node was seen replaced by one look: the next one decides")
+		return
+	}
 	for _, n := range d.pool.Nodes {
 		switch {
 		case n.Mark != nil || n.MarkErr != nil:

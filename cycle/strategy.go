@@ -157,6 +157,10 @@ func (d *decision) canary(run *v1alpha1.CycleStatus, spec *v1alpha1.CycleSpec, p
 		p.limit = count - int(run.Replaced)
 		return false
 	}
+	if confirmed(run) < count {
+		p.hold = &Wait{CanarySoak, "the canary has gone, by what one look has seen: the next one decides"}
+		return false
+	}
 	soaked := run.CanaryDoneAt != nil && d.s.Now.Sub(run.CanaryDoneAt.Time) >= soak
 	if soaked {
 		return true
@@ -200,7 +204,7 @@ func (d *decision) ramp(run *v1alpha1.CycleStatus, spec *v1alpha1.CycleSpec, tod
 	if i := spec.Ramp.Initial; i != nil {
 		limit = int(*i)
 	}
-	limit = max((limit+int(run.Replaced))>>min(len(run.FailedJoins)+givenUp(todo), 16), 1)
+	limit = max((limit+confirmed(run))>>min(len(run.FailedJoins)+givenUp(todo), 16), 1)
 	if p.limit < 0 || limit < p.limit {
 		p.limit = limit
 	}

@@ -31,6 +31,16 @@ type CycleStatus struct {
 	// replaced is the number of nodes replaced so far.
 	// +optional
 	Replaced int32 `json:"replaced"`
+	// unconfirmed is how many of those replaced only the last look has found replaced.
+	// What it saw may have been out of date, so neither the rest after a canary nor the
+	// end of the run goes by them before another look agrees.
+	// +optional
+	Unconfirmed int32 `json:"unconfirmed,omitempty"`
+	// machines is the number of machines that the pool had when the run began. Of
+	// them as many are gone as are not there any more, whatever has come since. Runs
+	// that older versions began do not have it.
+	// +optional
+	Machines int32 `json:"machines,omitempty"`
 	// surgeRetryAt is when the pool may be grown again after the cloud had no
 	// room for surge nodes; surgeFailures counts such failures in a row.
 	// +optional
