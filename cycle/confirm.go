@@ -86,6 +86,24 @@ func (t *turn) stillTaken(ctx context.Context, n *world.Node) error {
 	return nil
 }
 
+// asSeen is an error unless a machine that is to be counted as a failed join is so in a
+// live look too. A watch that is silent for minutes shows none of what has joined
+// meanwhile, and three failures stop a run until a person comes.
+func (t *turn) asSeen(ctx context.Context, s Step) error {
+	if s.NodeUID == "" {
+		return t.neverRegistered(ctx, s)
+	}
+	var live corev1.Node
+	err := t.Live.Get(ctx, client.ObjectKey{Name: s.Node}, &live)
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("read node %s: %w", s.Node, err)
+	}
+	if seen := t.nodes[s.NodeUID]; err != nil || seen == nil || live.UID != s.NodeUID || live.ResourceVersion != seen.Object.ResourceVersion {
+		return fmt.Errorf("node %s is not as it was seen: %w", s.Node, cloudprovider.ErrConflict)
+	}
+	return nil
+}
+
 // sameRun compares what identifies a run, and its size.
 func sameRun(a, b *v1alpha1.CycleStatus) bool {
 	if a == nil || b == nil {

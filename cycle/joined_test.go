@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/cloudprovider"
 	"github.com/tidemill/tidemill/internal/world/worldtest"
 )
 
@@ -131,5 +132,52 @@ func TestAStoppedRunSaysTheSameUntilSomebodyComes(t *testing.T) {
 	}
 	if len(said) != 1 {
 		t.Errorf("it says %v", said)
+	}
+}
+
+// TestNoFailureIsCountedByAnOldView: what a silent watch shows as not joined may have
+// joined long ago. A live look decides, and nobody has examined what it finds, so that
+// the doctor has his time for it.
+func TestNoFailureIsCountedByAnOldView(t *testing.T) {
+	for name, c := range map[string]struct {
+		change  func(s *simulation, node string)
+		noNode  bool
+		counted bool
+	}{
+		"as it was":           {change: func(*simulation, string) {}, counted: true},
+		"it has become Ready": {change: func(s *simulation, node string) { s.edit(node, func(n *corev1.Node) { n.Labels["ready"] = "now" }) }},
+		"a namesake": {change: func(s *simulation, node string) {
+			delete(s.town.nodes, node)
+			s.town.nodes[node] = &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: node, UID: "another", ResourceVersion: "1"}}
+		}},
+		"it is gone":           {change: func(s *simulation, node string) { delete(s.town.nodes, node) }},
+		"no node, as it was":   {noNode: true, change: func(s *simulation, node string) { delete(s.town.nodes, node) }, counted: true},
+		"it has become a node": {noNode: true, change: func(*simulation, string) {}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pass(t, small, func(t *testing.T, s *simulation) {
+				s.town.watch = nil
+				s.ask(v1alpha1.AnnotationCycle, "now")
+				s.until(func() bool { return s.town.pool.Status.Cycle != nil })
+				node := s.anyNode()
+				turn := s.turn(t)
+				step := Step{Kind: CountJoinFailure, Pool: "workers", PoolID: s.id, Node: node, NodeUID: s.town.nodes[node].UID, Instance: cloudprovider.InstanceID(node)}
+				if c.noNode {
+					step.NodeUID = ""
+				}
+				began := turn.since
+				time.Sleep(time.Second)
+				c.change(s, node)
+				report := Report{Pool: "workers", Cycle: s.town.pool.Status.Cycle.DeepCopy(), object: s.town.pool.DeepCopy()}
+				report.Cycle.FailedJoins = []string{node}
+				turn.steps["workers"] = []Step{step}
+				if err := turn.pool(t.Context(), report); err != nil {
+					t.Fatal(err)
+				}
+				if got := len(s.town.pool.Status.Cycle.FailedJoins) == 1; got != c.counted || turn.since.Equal(began) != c.counted {
+					t.Errorf("counted: %v, want %v; examined since %s", got, c.counted, turn.since.Sub(began))
+				}
+			})
+		})
 	}
 }

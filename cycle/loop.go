@@ -195,6 +195,19 @@ func newTurn(l *Loop, s *world.Snapshot, plan Plan) *turn {
 // pool records and acts for one pool; what goes wrong in it stays in it.
 func (t *turn) pool(ctx context.Context, r Report) error {
 	steps := t.steps[r.Pool]
+	for _, s := range steps {
+		if s.Kind != CountJoinFailure {
+			continue
+		}
+		switch err := t.asSeen(ctx, s); {
+		case errors.Is(err, errStayed) || changedMeanwhile(err):
+			t.since = time.Now() // nobody has looked at what joined until now
+			t.log().Info("cycle: not counted as a failed join, for what was seen of it is old", "instance", s.Instance, "err", err)
+			return nil
+		case err != nil:
+			return err
+		}
+	}
 	err := t.record(ctx, r, steps)
 	if errors.Is(err, errLookAgain) {
 		return nil
