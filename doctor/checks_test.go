@@ -9,7 +9,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/cloudprovider"
+	"github.com/tidemill/tidemill/internal/kube"
 	"github.com/tidemill/tidemill/internal/world/worldtest"
 )
 
@@ -179,6 +181,25 @@ func TestLeavingNodesAreSkipped(t *testing.T) {
 	}
 	if x.Verdict.Status != "" {
 		t.Errorf("verdict %+v on a node that is being deleted", x.Verdict)
+	}
+}
+
+// TestADrainedNodeOfAPausedPoolIsExamined: it is not on its way out for as long as
+// somebody wants that, and what was wrong with it when it was emptied may be over.
+func TestADrainedNodeOfAPausedPoolIsExamined(t *testing.T) {
+	for name, x := range map[string]struct {
+		pause, examined bool
+	}{"paused": {true, true}, "not paused": {false, false}} {
+		c := newClinic()
+		n := c.addNode("n1")
+		now := c.Now
+		kube.SetMark(n, kube.Cordon(n, kube.Mark{Cause: kube.CauseCycle, Since: now, DrainStarted: &now, Drained: &now}))
+		if x.pause {
+			c.Objects.Pools[0].Annotations = map[string]string{v1alpha1.AnnotationPause: "true"}
+		}
+		if v := c.caseOf(t, "n1").Verdict; (v.Status == corev1.ConditionFalse) != x.examined {
+			t.Errorf("%s: the verdict is %+v", name, v)
+		}
 	}
 }
 

@@ -110,10 +110,17 @@ func (p Patient) Leaving() bool {
 	case n.Object.DeletionTimestamp != nil:
 		return true
 	}
+	if n.Mark == nil || n.Mark.Drained == nil {
+		return false
+	}
 	// A drained node's machine is on its way out whether or not the cloud shows
-	// it already. One that is restarted where it stands is away and comes back: the
-	// executor waits for a verdict on it then.
-	return n.Mark != nil && n.Mark.Drained != nil && (!n.Mark.Stays() || !n.Ready())
+	// it already, unless somebody has paused the pool: then it stands for as long
+	// as they like, and may recover. One that is restarted where it stands is away and
+	// comes back: the executor waits for a verdict on it then.
+	if n.Mark.Stays() {
+		return !n.Ready()
+	}
+	return p.Pool == nil || !p.Pool.Paused()
 }
 
 // grace is how long a node of the pool may take: bare metal checks its memory
