@@ -48,7 +48,7 @@ func (w *World) resizes(o *op, pool string) {
 		w.promise(keepCeiling, stands || w.wants(v, run.StartedAt.Add(-o.p.wall)), "pool %s: size %d is asked for, %d are desired and nothing is left to be replaced", p.Name, to, limit)
 	}
 	if s := p.Spec.Scale; s != nil && o.loop() == "scale" {
-		w.promise(keepCeiling, to <= max(most(s), v.Size), "pool %s: size %d is asked for by scaling, its limits allow %d", p.Name, to, most(s))
+		w.promise(keepCeiling, to <= max(most(s, nodePrice), v.Size), "pool %s: size %d is asked for by scaling, its limits allow %d", p.Name, to, most(s, nodePrice))
 	}
 	live := 0
 	for _, n := range v.Nodes {

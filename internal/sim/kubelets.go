@@ -67,6 +67,7 @@ func (w *World) takeEvents() {
 				k.restarted()
 			}
 		case okesim.InstanceStopped, okesim.InstanceTerminating:
+			w.beat(k)
 			k.up = false
 		case okesim.InstanceTerminated:
 			k.up = false
@@ -234,20 +235,25 @@ func (w *World) setReady(p *corev1.Pod, status corev1.ConditionStatus) {
 // heartbeat renews the kubelets' leases, when somebody looks.
 func (w *World) heartbeat() {
 	for _, id := range w.order {
-		k := w.kubelets[id]
-		now := metav1.NewMicroTime(time.Now().Truncate(10 * time.Second).Add(k.clock))
-		if n := w.nodeOf(k); n == nil || !k.up || k.sick {
-			continue
-		}
-		l := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: "kube-node-lease", Name: k.node}}
-		switch there, _ := w.api.Find("leases", l.Namespace, l.Name).(*coordinationv1.Lease); {
-		case there == nil:
-			w.api.Create(l.DeepCopy())
-		case there.Spec.RenewTime.Equal(&now): // an edit that changes nothing costs a copy
-			continue
-		}
-		w.api.Edit(l, func(o client.Object) { o.(*coordinationv1.Lease).Spec.RenewTime = &now })
+		w.beat(w.kubelets[id])
 	}
+}
+
+// beat renews one kubelet's lease, as it has done every ten seconds until now: before it
+// falls silent that is asked for too, or its lease would be as old as the last look.
+func (w *World) beat(k *kubelet) {
+	now := metav1.NewMicroTime(time.Now().Truncate(10 * time.Second).Add(k.clock))
+	if n := w.nodeOf(k); n == nil || !k.up || k.sick {
+		return
+	}
+	l := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: "kube-node-lease", Name: k.node}}
+	switch there, _ := w.api.Find("leases", l.Namespace, l.Name).(*coordinationv1.Lease); {
+	case there == nil:
+		w.api.Create(l.DeepCopy())
+	case there.Spec.RenewTime.Equal(&now): // an edit that changes nothing costs a copy
+		return
+	}
+	w.api.Edit(l, func(o client.Object) { o.(*coordinationv1.Lease).Spec.RenewTime = &now })
 }
 
 func bootID(n int) string { return "boot-" + string(rune('a'+n%26)) }

@@ -217,6 +217,7 @@ func (w *World) fallIll(pool string, ill illness) {
 	for _, id := range w.order {
 		k := w.kubelets[id]
 		if k.ill == well && k.up && !k.removed && k.inst.PoolID == pool && w.nodeOf(k) != nil {
+			w.beat(k)
 			k.ill, k.fell, k.sick, k.dead = ill, time.Now(), true, true
 			w.stats.kinds["ill"]++
 			return

@@ -15,6 +15,7 @@ const (
 	nodeCores  = 4
 	nodeMemory = 16<<30 - 834<<20 // as it reports it
 	nodePrice  = 74               // thousandths of a US dollar an hour
+	dearPrice  = 92               // the same of the newer shape
 )
 
 // limited is a wish for a limit that leaves room for one node more than there are in the
@@ -28,8 +29,8 @@ func limited(wish func(l *v1alpha1.ScaleLimits, nodes int64)) func(*v1alpha1.Poo
 	})
 }
 
-// most is how many nodes scaling may give a pool.
-func most(s *v1alpha1.ScaleSpec) int {
+// most is how many nodes scaling may give a pool, of those that cost so much.
+func most(s *v1alpha1.ScaleSpec, price int64) int {
 	n := int64(s.MaxSize)
 	if l := s.Limits; l != nil && l.Cores != nil {
 		n = min(n, *l.Cores/nodeCores)
@@ -38,9 +39,17 @@ func most(s *v1alpha1.ScaleSpec) int {
 		n = min(n, l.Memory.Value()/nodeMemory)
 	}
 	if l := s.Limits; l != nil && l.SpendPerHour != nil {
-		n = min(n, l.SpendPerHour.MilliValue()/nodePrice)
+		n = min(n, l.SpendPerHour.MilliValue()/price)
 	}
 	return int(n)
+}
+
+// price is what a new node of the pool costs.
+func (w *World) price(id string) int64 {
+	if w.books.thrift.known && id == w.pools[0] {
+		return dearPrice
+	}
+	return nodePrice
 }
 
 // dearer is a wish of which the cloud has a part: what is new in the first of the pools

@@ -117,6 +117,7 @@ var deeds = []struct {
 	{"uncordon", func(w *World) { w.personCordons(false) }},
 	{"kubelet dies", func(w *World) {
 		if k := w.anyKubelet(); k != nil {
+			w.beat(k)
 			k.sick = true
 		}
 	}},
@@ -287,6 +288,7 @@ func (w *World) loseZone() {
 func (w *World) silenceZone(ad string) {
 	for _, id := range w.order {
 		if k := w.kubelets[id]; k.inst.AvailabilityDomain == ad {
+			w.beat(k)
 			k.sick = true
 		}
 	}

@@ -174,7 +174,7 @@ func (w *World) full() bool {
 	for _, id := range w.pools {
 		p := w.poolObject(id)
 		v, err := w.cloud.Pool(id)
-		if err == nil && p != nil && p.Spec.Scale != nil && v.Size < most(p.Spec.Scale) {
+		if err == nil && p != nil && p.Spec.Scale != nil && v.Size < most(p.Spec.Scale, w.price(id)) {
 			return false
 		}
 	}

@@ -43,6 +43,7 @@ func (w *World) ail() {
 	w.note("person: machine %s falls ill: %d", k.node, ill)
 	w.stats.kinds["ill"]++
 	w.moved = true
+	w.beat(k)
 	k.ill, k.fell = ill, time.Now()
 	k.sick, k.dead = ill != faulty, ill != faulty
 }
@@ -75,6 +76,7 @@ func (k *kubelet) restarted() {
 func (w *World) tickIll(k *kubelet, n *corev1.Node, now time.Time) {
 	if k.ill == relapses && !k.again.IsZero() {
 		if w.later(k.again, now); !now.Before(k.again) {
+			w.beat(k)
 			k.ill, k.sick, k.dead, k.again = hangs, true, true, time.Time{}
 		}
 	}

@@ -28,6 +28,7 @@ type thrift struct {
 const (
 	settled  = 2 * time.Minute
 	answered = time.Minute
+	waits    = 2 * time.Minute // for a machine to join; the ordinary one needs one
 )
 
 // deploy has somebody add pods, two more than there is room for: most histories have room
@@ -91,9 +92,14 @@ func (w *World) speaksAgainst(id string, by int) bool {
 	if run := p.Status.Cycle; run != nil {
 		size = int(run.Desired)
 	}
+	for _, e := range v.Nodes { // who has waited for one in vain takes another pool
+		if k := w.kubelets[e.ID]; k != nil && w.nodeOf(k) == nil && time.Since(k.inst.Created) > waits {
+			return true
+		}
+	}
 	_, walled := w.walls[id]
 	_, paused := p.Annotations[v1alpha1.AnnotationPause]
-	return walled || paused || stuck(p) || unlaunched(v) > 0 || v.Size < size || size < int(p.Spec.Scale.MinSize) || by > 0 && size+by > most(p.Spec.Scale)
+	return walled || paused || stuck(p) || unlaunched(v) > 0 || v.Size < size || size < int(p.Spec.Scale.MinSize) || by > 0 && size+by > most(p.Spec.Scale, w.price(id))
 }
 
 // thrifty checks, when scaling is about to give a pool more nodes, that it is not the
