@@ -17,9 +17,10 @@ import (
 )
 
 // confirm asks the API server, past the cache, whether the pool is as it was
-// decided on: the same run, not paused, and no mark on a Node that the snapshot
-// did not have. A cache a second behind has taken six nodes instead of five
-// elsewhere. Only annotations are listed, so that 2,000 Nodes cost little.
+// decided on: the same run, not paused, no mark on a Node that the snapshot
+// did not have, and all that can be counted on. A cache a second behind has taken six
+// nodes instead of five elsewhere. Only annotations are listed, so that 2,000 Nodes cost
+// little.
 func (t *turn) confirm(ctx context.Context, pool string) error {
 	live, err := t.asAsked(ctx, pool)
 	if err != nil {
@@ -34,16 +35,55 @@ func (t *turn) confirm(ctx context.Context, pool string) error {
 	if err := t.Live.List(ctx, &nodes); err != nil {
 		return fmt.Errorf("confirm nodes of pool %s: %w", pool, err)
 	}
-	marks := map[types.UID]string{}
-	for _, n := range nodes.Items {
-		marks[n.UID] = n.Annotations[v1alpha1.AnnotationDisruption]
+	now := map[types.UID]*metav1.PartialObjectMetadata{}
+	for i, n := range nodes.Items {
+		now[n.UID] = &nodes.Items[i]
 	}
+	var changed []*world.Node
 	for _, n := range p.Nodes {
 		if n.Object == nil {
 			continue
 		}
-		if mark, ok := marks[n.Object.UID]; !ok || mark != n.Object.Annotations[v1alpha1.AnnotationDisruption] {
+		is, ok := now[n.Object.UID]
+		if !ok || is.Annotations[v1alpha1.AnnotationDisruption] != n.Object.Annotations[v1alpha1.AnnotationDisruption] {
 			return fmt.Errorf("confirm node %s: %w", n.Name(), cloudprovider.ErrConflict)
+		}
+		if is.ResourceVersion != n.Object.ResourceVersion && n.Available() {
+			changed = append(changed, n)
+		}
+	}
+	return t.stillAvailable(ctx, changed)
+}
+
+// singly is how many Nodes are read one by one; all at once are cheaper than more.
+const singly = 8
+
+// stillAvailable is an error unless the live Nodes can be counted on as these could when
+// they were seen. A kubelet writes its Node every few minutes, so that of a large pool
+// one or two have changed at any time; after a watch that was silent all have, and a
+// zone may be down of which the snapshot knows nothing.
+func (t *turn) stillAvailable(ctx context.Context, seen []*world.Node) error {
+	live := map[string]*corev1.Node{}
+	if len(seen) > singly {
+		var all corev1.NodeList
+		if err := t.Live.List(ctx, &all); err != nil {
+			return fmt.Errorf("confirm nodes: %w", err)
+		}
+		for i := range all.Items {
+			live[all.Items[i].Name] = &all.Items[i]
+		}
+	}
+	for _, n := range seen {
+		is := live[n.Name()]
+		if len(seen) <= singly {
+			is = &corev1.Node{}
+			if err := t.Live.Get(ctx, client.ObjectKeyFromObject(n.Object), is); err != nil && !apierrors.IsNotFound(err) {
+				return fmt.Errorf("confirm node %s: %w", n.Name(), err)
+			}
+		}
+		now := *n
+		if now.Object = is; is == nil || is.UID != n.Object.UID || !now.Available() {
+			return fmt.Errorf("confirm node %s, which is not available any more: %w", n.Name(), cloudprovider.ErrConflict)
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package cycle
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -233,9 +234,25 @@ func TestALiveLookBeforeANodeIsTaken(t *testing.T) {
 		kube.SetMark(n, kube.Cordon(n, kube.Mark{Cause: kube.CauseScaleDown, Since: time.Now()}))
 	}
 	for name, change := range map[string]func(s *simulation, other string){
-		"as it was":                     func(*simulation, string) {},
-		"another is marked":             func(s *simulation, other string) { s.edit(other, mark) },
-		"another is gone":               func(s *simulation, other string) { delete(s.town.nodes, other) },
+		"as it was":         func(*simulation, string) {},
+		"another is marked": func(s *simulation, other string) { s.edit(other, mark) },
+		"another is gone":   func(s *simulation, other string) { delete(s.town.nodes, other) },
+		"another has fallen ill": func(s *simulation, other string) {
+			s.edit(other, func(n *corev1.Node) { n.Status.Conditions = nil })
+		},
+		"all others have fallen ill": func(s *simulation, _ string) {
+			for _, n := range s.look().Nodes[1:] {
+				s.edit(n.Name(), func(n *corev1.Node) { n.Status.Conditions = nil })
+			}
+		},
+		"another is cordoned": func(s *simulation, other string) {
+			s.edit(other, func(n *corev1.Node) { n.Spec.Unschedulable = true })
+		},
+		"all others have a label more": func(s *simulation, _ string) {
+			for _, n := range s.look().Nodes[1:] {
+				s.edit(n.Name(), func(n *corev1.Node) { n.Labels["another"] = "" })
+			}
+		},
 		"another has become a namesake": func(s *simulation, other string) { s.edit(other, func(n *corev1.Node) { n.UID = "another" }) },
 		"paused":                        func(s *simulation, _ string) { s.ask(v1alpha1.AnnotationPause, "true") },
 		"called off":                    func(s *simulation, _ string) { s.ask(v1alpha1.AnnotationCycle, "") },
@@ -247,22 +264,26 @@ func TestALiveLookBeforeANodeIsTaken(t *testing.T) {
 		},
 		"another pool of the name": func(s *simulation, _ string) { s.change(func(p *v1alpha1.Pool) { p.UID = "another" }) },
 	} {
-		t.Run(name, func(t *testing.T) {
-			pass(t, small, func(t *testing.T, s *simulation) {
-				s.town.watch = nil
-				s.ask(v1alpha1.AnnotationCycle, "now")
-				s.until(func() bool { return s.town.pool.Status.Cycle != nil })
-				turn := s.turn(t)
-				nodes := s.look().Nodes
-				victim, other := nodes[0].Object, nodes[1].Name()
-				change(s, other)
-				step := Step{Kind: Mark, Pool: "workers", PoolID: s.id, Node: victim.Name, NodeUID: victim.UID, Cause: kube.CauseCycle, Reason: Outdated}
-				_ = turn.act(t.Context(), []Step{step})
-				if taken := s.town.nodes[victim.Name].Spec.Unschedulable; taken != (name == "as it was") {
-					t.Errorf("the node was taken: %v", taken)
-				}
+		for _, size := range []int{small.size, 2 * singly} {
+			set := small
+			set.size = size
+			t.Run(fmt.Sprint(name, "/", size), func(t *testing.T) {
+				pass(t, set, func(t *testing.T, s *simulation) {
+					s.town.watch = nil
+					s.ask(v1alpha1.AnnotationCycle, "now")
+					s.until(func() bool { return s.town.pool.Status.Cycle != nil })
+					turn := s.turn(t)
+					nodes := s.look().Nodes
+					victim, other := nodes[0].Object, nodes[1].Name()
+					change(s, other)
+					step := Step{Kind: Mark, Pool: "workers", PoolID: s.id, Node: victim.Name, NodeUID: victim.UID, Cause: kube.CauseCycle, Reason: Outdated}
+					_ = turn.act(t.Context(), []Step{step})
+					if taken := s.town.nodes[victim.Name].Spec.Unschedulable; taken != (name == "as it was" || name == "all others have a label more") {
+						t.Errorf("the node was taken: %v", taken)
+					}
+				})
 			})
-		})
+		}
 	}
 }
 

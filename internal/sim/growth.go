@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -45,7 +46,9 @@ func (w *World) resizes(o *op, pool string) {
 	w.promise(keepCeiling, to <= max(limit+max(surge, 1), v.Size), "pool %s: size %d is asked for, at most %d and a surge of %d", p.Name, to, limit, surge)
 	if run := p.Status.Cycle; run != nil && to > max(limit, v.Size) {
 		stands := run.Strategy == v1alpha1.StrategyBlueGreen && to <= limit+w.emptied(v)
-		w.promise(keepCeiling, stands || w.wants(v, run.StartedAt.Add(-o.p.wall)), "pool %s: size %d is asked for, %d are desired and nothing is left to be replaced", p.Name, to, limit)
+		if !stands && !w.wants(v, run.StartedAt.Add(-o.p.wall)) {
+			o.needless = fmt.Sprintf("pool %s: size %d is asked for, %d are desired and nothing is left to be replaced", p.Name, to, limit)
+		}
 	}
 	if s := p.Spec.Scale; s != nil && o.loop() == "scale" {
 		w.promise(keepCeiling, to <= max(most(s, nodePrice), v.Size), "pool %s: size %d is asked for by scaling, its limits allow %d", p.Name, to, most(s, nodePrice))

@@ -102,6 +102,7 @@ func (w *World) landed(o *op) {
 		if how := handing(o.body); how != nil {
 			w.handsOver(id, how)
 		}
+		w.promise(keepCeiling, o.needless == "", "%s", o.needless)
 		if o.vain {
 			w.walks(o, id)
 		}

@@ -25,20 +25,21 @@ var errReset = errors.New("connection reset by peer")
 // op is something that a process wants and the driver has not granted yet: a
 // call of the API server, a call of the cloud, or a look into its own cache.
 type op struct {
-	key    string // stable: the same in each run of a seed
-	p      *process
-	kube   *model.Request
-	cloud  *http.Request
-	server *http.Request // of a server that a gate asks
-	body   []byte
-	ctx    context.Context
-	answer chan answer   // capacity 1
-	gone   chan struct{} // closed when whoever has given it up may go on
-	at     time.Time     // when it was sent
-	from   int           // the size of the pool that it updates, when it was sent
-	late   bool          // that size was another when it was served
-	vain   bool          // it asks a pool to grow that gets no machine
-	costs  int           // how many living machines the size that it asks for would end
+	key      string // stable: the same in each run of a seed
+	p        *process
+	kube     *model.Request
+	cloud    *http.Request
+	server   *http.Request // of a server that a gate asks
+	body     []byte
+	ctx      context.Context
+	answer   chan answer   // capacity 1
+	gone     chan struct{} // closed when whoever has given it up may go on
+	at       time.Time     // when it was sent
+	from     int           // the size of the pool that it updates, when it was sent
+	late     bool          // that size was another when it was served
+	vain     bool          // it asks a pool to grow that gets no machine
+	needless string        // what it asks for more, with nothing left to be replaced
+	costs    int           // how many living machines the size that it asks for would end
 }
 
 type answer struct {
