@@ -7,8 +7,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
@@ -18,9 +16,8 @@ import (
 
 // confirm asks the API server, past the cache, whether the pool is as it was
 // decided on: the same run, not paused, no mark on a Node that the snapshot
-// did not have, and all that can be counted on. A cache a second behind has taken six
-// nodes instead of five elsewhere. Only annotations are listed, so that 2,000 Nodes cost
-// little.
+// did not have, and all there that can be counted on. A cache a second behind has taken
+// six nodes instead of five elsewhere.
 func (t *turn) confirm(ctx context.Context, pool string) error {
 	live, err := t.asAsked(ctx, pool)
 	if err != nil {
@@ -30,61 +27,20 @@ func (t *turn) confirm(ctx context.Context, pool string) error {
 	if !sameRun(live.Status.Cycle, p.Run()) {
 		return fmt.Errorf("confirm pool %s: %w", pool, cloudprovider.ErrConflict)
 	}
-	var nodes metav1.PartialObjectMetadataList
-	nodes.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("NodeList"))
-	if err := t.Live.List(ctx, &nodes); err != nil {
+	now, err := world.Now(ctx, t.Live)
+	if err != nil {
 		return fmt.Errorf("confirm nodes of pool %s: %w", pool, err)
 	}
-	now := map[types.UID]*metav1.PartialObjectMetadata{}
-	for i, n := range nodes.Items {
-		now[n.UID] = &nodes.Items[i]
-	}
-	var changed []*world.Node
 	for _, n := range p.Nodes {
 		if n.Object == nil {
 			continue
 		}
-		is, ok := now[n.Object.UID]
-		if !ok || is.Annotations[v1alpha1.AnnotationDisruption] != n.Object.Annotations[v1alpha1.AnnotationDisruption] {
+		if is, ok := now[n.Object.UID]; !ok || is.Annotations[v1alpha1.AnnotationDisruption] != n.Object.Annotations[v1alpha1.AnnotationDisruption] {
 			return fmt.Errorf("confirm node %s: %w", n.Name(), cloudprovider.ErrConflict)
 		}
-		if is.ResourceVersion != n.Object.ResourceVersion && n.Available() {
-			changed = append(changed, n)
-		}
 	}
-	return t.stillAvailable(ctx, changed)
-}
-
-// singly is how many Nodes are read one by one; all at once are cheaper than more.
-const singly = 8
-
-// stillAvailable is an error unless the live Nodes can be counted on as these could when
-// they were seen. A kubelet writes its Node every few minutes, so that of a large pool
-// one or two have changed at any time; after a watch that was silent all have, and a
-// zone may be down of which the snapshot knows nothing.
-func (t *turn) stillAvailable(ctx context.Context, seen []*world.Node) error {
-	live := map[string]*corev1.Node{}
-	if len(seen) > singly {
-		var all corev1.NodeList
-		if err := t.Live.List(ctx, &all); err != nil {
-			return fmt.Errorf("confirm nodes: %w", err)
-		}
-		for i := range all.Items {
-			live[all.Items[i].Name] = &all.Items[i]
-		}
-	}
-	for _, n := range seen {
-		is := live[n.Name()]
-		if len(seen) <= singly {
-			is = &corev1.Node{}
-			if err := t.Live.Get(ctx, client.ObjectKeyFromObject(n.Object), is); err != nil && !apierrors.IsNotFound(err) {
-				return fmt.Errorf("confirm node %s: %w", n.Name(), err)
-			}
-		}
-		now := *n
-		if now.Object = is; is == nil || is.UID != n.Object.UID || !now.Available() {
-			return fmt.Errorf("confirm node %s, which is not available any more: %w", n.Name(), cloudprovider.ErrConflict)
-		}
+	if err := world.StillAvailable(ctx, t.Live, p.Nodes, now); err != nil {
+		return fmt.Errorf("confirm pool %s: %w", pool, err)
 	}
 	return nil
 }

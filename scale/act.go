@@ -50,7 +50,7 @@ func (l *Loop) act(ctx context.Context, plan *Plan) []error {
 	for _, t := range plan.Timers {
 		failed("timer", l.patch(ctx, t.node.Object, t.set))
 	}
-	asked := confirmed{}
+	asked := l.confirming(ctx, plan)
 	for _, r := range plan.Removals {
 		err := l.remove(ctx, plan, asked, r)
 		if failed("remove", err) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -20,7 +21,9 @@ import (
 // person may have paused the pool, or a run of this very process have begun. A
 // Node is written under the version it was decided on, so that one that has changed
 // refuses; nothing of the kind keeps an old Pool from being obeyed. So before the
-// first deed in a pool the API server itself is asked for it.
+// first deed in a pool the API server itself is asked for it. And before the first node
+// goes, for those that have changed of the nodes that stay: where a zone is down of which
+// nobody has heard, there is no place for its pods.
 
 // unconfirmed is why a deed that was planned is not done.
 type unconfirmed struct {
@@ -74,15 +77,45 @@ func (l *Loop) reader() client.Reader {
 }
 
 // confirmed are the answers for the pools that nodes are let go of in one look: a
-// pool is asked for once, whatever the number of its nodes.
-type confirmed map[string]error
+// pool is asked for once, whatever the number of its nodes, and so are the nodes.
+type confirmed struct {
+	pools map[string]error
+	nodes func() error
+}
 
-// remove marks the node to leave, if its Pool still is what was decided on.
+func (l *Loop) confirming(ctx context.Context, plan *Plan) confirmed {
+	return confirmed{map[string]error{}, sync.OnceValue(func() error { return l.confirmNodes(ctx, plan) })}
+}
+
+// confirmNodes is an error, an *unconfirmed, unless the nodes of all pools can be counted
+// on as they could when this was decided.
+func (l *Loop) confirmNodes(ctx context.Context, plan *Plan) error {
+	var nodes []*world.Node
+	for _, v := range plan.Pools {
+		if v.pool != nil {
+			nodes = append(nodes, v.pool.Nodes...)
+		}
+	}
+	now, err := world.Now(ctx, l.reader())
+	if err == nil {
+		err = world.StillAvailable(ctx, l.reader(), nodes, now)
+	}
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("confirm: %w", err)
+	return &unconfirmed{Unconfirmed, oneLine(err.Error()), err}
+}
+
+// remove marks the node to leave, if its Pool still is what was decided on, and so are
+// the nodes that stay.
 func (l *Loop) remove(ctx context.Context, plan *Plan, asked confirmed, r Removal) error {
-	no, ok := asked[r.Pool]
+	no, ok := asked.pools[r.Pool]
 	if v := plan.poolVerdict(r.Pool); !ok && v != nil {
-		no = l.confirm(ctx, v.pool, true)
-		asked[r.Pool] = no
+		if no = l.confirm(ctx, v.pool, true); no == nil {
+			no = asked.nodes()
+		}
+		asked.pools[r.Pool] = no
 	}
 	if no != nil {
 		return no
@@ -96,7 +129,7 @@ func (p *Plan) hold(asked confirmed) {
 	var left []Removal
 	for _, r := range p.Removals {
 		var no *unconfirmed
-		if !errors.As(asked[r.Pool], &no) {
+		if !errors.As(asked.pools[r.Pool], &no) {
 			left = append(left, r)
 			continue
 		}

@@ -20,15 +20,20 @@ import (
 	"github.com/tidemill/tidemill/internal/world"
 )
 
-// silent is a cache whose watch of Pools says nothing any more.
+// silent is a cache whose watches of Pools and Nodes say nothing any more.
 type silent struct {
 	client.Reader
 	pools *v1alpha1.PoolList // nil while it speaks
+	nodes *corev1.NodeList
 }
 
 func (s *silent) List(ctx context.Context, l client.ObjectList, opts ...client.ListOption) error {
 	if pools, ok := l.(*v1alpha1.PoolList); ok && s.pools != nil {
 		s.pools.DeepCopyInto(pools)
+		return nil
+	}
+	if nodes, ok := l.(*corev1.NodeList); ok && s.nodes != nil {
+		s.nodes.DeepCopyInto(nodes)
 		return nil
 	}
 	return s.Reader.List(ctx, l, opts...)
@@ -163,6 +168,45 @@ func TestNoNodeGoesByAnOldPool(t *testing.T) {
 				}
 				if len(p.cordoned()) != 0 || len(plan.Removals) != 0 || !slices.Equal(kept, []Reason{c.want, c.want}) {
 					t.Errorf("cordoned %q, reasons %q:\n%s", p.cordoned(), kept, plan)
+				}
+			})
+		})
+	}
+}
+
+// TestNoNodeGoesByOldNodes: the watch of Nodes has been silent, and one that stays is
+// down. What has changed otherwise keeps nobody.
+func TestNoNodeGoesByOldNodes(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(n *corev1.Node)
+		stays  bool
+	}{
+		"it is down":     {func(n *corev1.Node) { n.Status.Conditions[0].Status = corev1.ConditionUnknown }, true},
+		"it is cordoned": {func(n *corev1.Node) { n.Spec.Unschedulable = true }, true},
+		"a label":        {func(n *corev1.Node) { n.Labels["another"] = "" }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := idlePlant(t)
+				cache, _ := p.deafen()
+				cache.nodes = &corev1.NodeList{}
+				if err := p.api.List(t.Context(), cache.nodes); err != nil {
+					t.Fatal(err)
+				}
+				n := cache.nodes.Items[2].DeepCopy() // the one that stays
+				c.change(n)
+				status := n.DeepCopy()
+				if err := p.api.Update(t.Context(), n); err != nil {
+					t.Fatal(err)
+				}
+				status.ResourceVersion = n.ResourceVersion
+				if err := p.api.Status().Update(t.Context(), status); err != nil {
+					t.Fatal(err)
+				}
+				before := len(p.cordoned())
+				plan := p.look()
+				if went := len(p.cordoned()) - before; went > 0 == c.stays || c.stays && !slices.ContainsFunc(plan.Nodes, func(v NodeVerdict) bool { return v.Reason == Unconfirmed }) {
+					t.Errorf("%d went:\n%s", went, plan)
 				}
 			})
 		})
