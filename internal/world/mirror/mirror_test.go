@@ -152,6 +152,9 @@ func TestStatus(t *testing.T) {
 		{"a machine that is gone with its Node", func(w *worldtest.World, _ *v1alpha1.Pool) {
 			w.AddInstance("workers", "n1", cloudprovider.Stopped)
 		}, "1 0 0 0 1 broken | NotJoined"},
+		{"a machine that is gone and of whose birth nobody knows any more", func(w *worldtest.World, _ *v1alpha1.Pool) {
+			w.AddInstance("workers", "n1", cloudprovider.Stopped).Created = time.Time{}
+		}, "1 0 0 0 1 broken | NotJoined"},
 		{"a machine that never became a node beside an old kubelet", func(w *worldtest.World, _ *v1alpha1.Pool) {
 			w.AddNode("workers", "n1").Status.NodeInfo.KubeletVersion = "v1.35.0"
 			w.AddInstance("workers", "n2", cloudprovider.Running).Created = w.Now.Add(-25 * time.Minute)

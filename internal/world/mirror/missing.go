@@ -23,7 +23,11 @@ func missing(p *world.Pool, now time.Time) []*world.Node {
 	}
 	var out []*world.Node
 	for _, n := range p.Nodes {
-		if n.Object != nil || n.Created().IsZero() || now.Sub(n.Created()) < limit {
+		age := now.Sub(n.Created())
+		if n.Created().IsZero() { // Compute forgets a machine that was ended, and with it its birth
+			age = n.Watched(now)
+		}
+		if n.Object != nil || age < limit {
 			continue
 		}
 		switch n.Stage() {
