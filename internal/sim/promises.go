@@ -139,7 +139,8 @@ func (w *World) watchCommit(c model.Commit) {
 			w.desires(old, next)
 		}
 	case nil:
-		w.promise(keepEviction, false, "%s deleted %T %s", c.Writer, c.Old, c.Old.GetName())
+		// A pod that has ended meanwhile is gone with its eviction.
+		w.promise(keepEviction, c.Verb == "POST pods/eviction", "%s deleted %T %s", c.Writer, c.Old, c.Old.GetName())
 	}
 	if _, pod := o.(*corev1.Pod); pod {
 		w.promise(keepEviction, c.Verb == "POST pods/eviction" || c.Verb == "DELETE pods", "%s: pod %s was written by %q", c.Writer, o.GetName(), c.Verb)
