@@ -73,6 +73,7 @@ var moments = []struct {
 	{"a maintenance is announced", func(w *World) { w.announce() }},
 	{"a machine is wanted that the cloud is too busy to delete", func(w *World) { w.await(deletesMachine, w.wantMeanwhile) }},
 	{"a replica of the cloud has not heard of a new size", func(w *World) { w.await(resizesPool, w.lagBehind) }},
+	{"an outage that is not seen", func(w *World) { w.outageUnseen() }},
 }
 
 func (w *World) moment() {
@@ -97,6 +98,22 @@ func (w *World) silence() {
 	})
 	w.errandIn(100*time.Second, "the load falls while the cloud is silent", func() { w.load(-1) })
 	w.errandIn(4*time.Minute, "the cloud answers again", func() { w.silent = time.Time{} })
+}
+
+// outageUnseen has a zone go silent while nobody hears of Nodes. Somebody asks for a
+// turn-over of a pool that is there as well, and the load falls: neither is worth the
+// nodes that are left.
+func (w *World) outageUnseen() {
+	k := w.anyKubelet()
+	if k == nil || w.nodeOf(k) == nil {
+		return
+	}
+	pool, value := k.inst.PoolID, fmt.Sprint("unseen-", w.step)
+	w.blind("/nodes?")
+	w.silenceZone(k.inst.AvailabilityDomain)
+	w.errandIn(100*time.Second, "asks for a turn-over in an outage", func() { w.askFor(pool, value) })
+	w.errandIn(100*time.Second, "the load falls in an outage", func() { w.load(-1) })
+	w.errandIn(6*time.Minute, "the outage is over", w.recover)
 }
 
 // A wall is a pool no launch of which succeeds, until somebody has mended the cause.

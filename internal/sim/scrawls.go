@@ -138,7 +138,9 @@ func (w *World) scrawlPool() {
 			w.books.paused[id] = time.Now()
 		}
 	case v1alpha1.AnnotationAbort:
-		w.books.aborted[id] = time.Now()
+		if w.books.aborted[id] = time.Now(); value == "" { // it was taken off, perhaps unseen
+			delete(w.books.aborted, id)
+		}
 	}
 }
 
