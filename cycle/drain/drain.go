@@ -136,9 +136,7 @@ func (d *Drainer) Empty(ctx context.Context, t Target) (bool, error) {
 // ask evicts one pod if it is its turn and the rate allows, and says why it
 // stays otherwise; nil when it goes.
 func (d *Drainer) ask(ctx context.Context, pod *corev1.Pod, s *session, asked map[Reason]int) *Block {
-	d.mu.Lock()
-	was := s.turns[pod.UID]
-	d.mu.Unlock()
+	was := d.turnOf(s, pod)
 	if !was.due(s.t.PDBs, s.now) {
 		return was.block
 	}
@@ -149,9 +147,7 @@ func (d *Drainer) ask(ctx context.Context, pod *corev1.Pod, s *session, asked ma
 	answer := classifyAnswer(pod, s.t.Around, err)
 	asked[answer.Reason]++
 	next := was.after(answer, s.t.PDBs, s.now)
-	d.mu.Lock()
-	s.turns[pod.UID] = next
-	d.mu.Unlock()
+	d.setTurn(s, pod, next)
 	return next.block
 }
 

@@ -28,6 +28,21 @@ type turn struct {
 	wait  time.Duration
 	block *Block // why it is still there; nil after a granted eviction
 	seen  string // the version of the budget that refused
+
+	tried     time.Time // when its deletion was asked for last, see force
+	undeleted string    // what came of that, to be added to why it is there
+}
+
+func (d *Drainer) turnOf(s *session, pod *corev1.Pod) turn {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return s.turns[pod.UID]
+}
+
+func (d *Drainer) setTurn(s *session, pod *corev1.Pod, t turn) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s.turns[pod.UID] = t
 }
 
 // due is whether the pod may be asked now: its wait is over, or the budget that
@@ -51,7 +66,7 @@ func (t turn) after(a Answer, pdbs []*policyv1.PodDisruptionBudget, now time.Tim
 		// The list that still shows it is older than the answer.
 		return turn{next: now.Add(firstWait)}
 	}
-	next := turn{next: now.Add(max(wait, a.RetryAfter)), wait: wait, block: &a.Block}
+	next := turn{next: now.Add(max(wait, a.RetryAfter)), wait: wait, block: &a.Block, tried: t.tried, undeleted: t.undeleted}
 	if b := named(a.PDB, pdbs); b != nil {
 		next.seen = b.ResourceVersion
 	}

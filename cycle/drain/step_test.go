@@ -162,6 +162,42 @@ func TestAStepAsksFirst(t *testing.T) {
 	}
 }
 
+// A pod that may not be deleted holds up neither its neighbours nor other nodes: a
+// webhook protects it, or the right is there for some namespaces only.
+func TestForceGoesOnBesideARefusal(t *testing.T) {
+	for name, refusal := range map[string]error{
+		"no right":               apierrors.NewForbidden(pods, "a", errors.New("no")),
+		"a webhook":              apierrors.NewForbidden(pods, "a", errors.New(`admission webhook "x" denied the request`)),
+		"a webhook that is down": apierrors.NewInternalError(errors.New(`failed calling webhook "x"`)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				elsewhere := pod("c", func(p *corev1.Pod) { p.Spec.NodeName = "n2" })
+				set, _ := evictions(func(string) error { return refused(0, noMore) }, pod("a"), pod("b"), elsewhere)
+				set.PrependReactor("delete", "pods", func(a clienttesting.Action) (bool, runtime.Object, error) {
+					return a.(clienttesting.DeleteAction).GetName() == "a", nil, refusal
+				})
+				d := New(set)
+				other := node(corev1.ConditionTrue)
+				other.Name, other.UID = "n2", "node-2"
+				gone := map[string]bool{}
+				for range 120 {
+					for _, n := range []*corev1.Node{node(corev1.ConditionTrue), other} {
+						target := Target{Node: n, Cordoned: time.Now(), Terms: Terms{Force: true}}
+						for _, b := range d.Step(t.Context(), seen(t, set, target)).Forced {
+							gone[b.Pod] = true
+						}
+					}
+					time.Sleep(time.Second)
+				}
+				if !gone["shop/b"] || !gone["shop/c"] {
+					t.Errorf("deleted in two minutes: %v, want shop/b and shop/c", gone)
+				}
+			})
+		})
+	}
+}
+
 // A pod that was refused before is not deleted from a node that was taken back since.
 func TestForceAsksFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
