@@ -174,7 +174,7 @@ func serve(ctx context.Context, c *cluster, fleet *cloudprovider.Fleet, f runFla
 	if err != nil {
 		return err
 	}
-	observer := &world.Observer{Clock: c.clock, Reader: mgr.GetCache(), Fleet: fleet, ControlPlane: func() string { return c.version }, Informer: podsOf(ctx, mgr.GetCache())}
+	observer := &world.Observer{Clock: c.clock, Reader: mgr.GetCache(), Fleet: fleet, ControlPlane: c.controlPlane().version, Informer: podsOf(ctx, mgr.GetCache())}
 	observer.Devices = (&watchedDevices{live: c.client, cache: mgr.GetCache()}).read
 	loops, err := newLoops(mgr, observer, fleet, w, f, log)
 	if err != nil {
