@@ -111,6 +111,7 @@ func (d *decision) decide() {
 	if run := d.report.Cycle; run != nil {
 		d.adopt(run)
 	}
+	d.takenOff()
 	if d.pool.Paused() {
 		d.wait(Paused, "annotation tidemill.dev/pause is set"+d.abortedInPause())
 		return

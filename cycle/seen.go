@@ -27,6 +27,25 @@ func (d *decision) refusedKey(request string) string {
 	return world.SeenKey("refused with "+string(spec), request)
 }
 
+// takenOff notes that a version is not asked for any more, so that it may be asked for
+// again: what it was refused for may be mended, and what was rolled back may be tried
+// once more. A turn-over and a rollback are asked for anew by another value.
+func (d *decision) takenOff() {
+	last := d.report.Last
+	if last == nil {
+		return
+	}
+	to, there := d.pool.Object.Annotations[v1alpha1.AnnotationUpgradeTo]
+	if !there || to != last.RolledBack {
+		last.RolledBack = ""
+	}
+	key, value, _ := strings.Cut(last.Request, "=")
+	mark := world.TakenOffKey(last.Request)
+	if key == v1alpha1.AnnotationUpgradeTo && (!there || to != value) && !slices.Contains(last.Seen, mark) {
+		last.Seen = append(last.Seen, mark)
+	}
+}
+
 // standing are the requests that the pool makes at the moment, answered or not.
 func (d *decision) standing() []string {
 	var out []string

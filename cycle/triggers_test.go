@@ -199,6 +199,32 @@ func TestReleaseIsRefused(t *testing.T) {
 	}
 }
 
+// A version cannot be given another value: what was refused, or rolled back, is asked for
+// again by taking the annotation off and setting it again. Until then it stays answered.
+func TestAVersionIsAskedForAgain(t *testing.T) {
+	pass(t, small, func(t *testing.T, s *simulation) {
+		again := func() {
+			before := s.town.pool.Status.LastCycle.FinishedAt
+			s.ask(v1alpha1.AnnotationUpgradeTo, "")
+			s.minutes(2)
+			s.ask(v1alpha1.AnnotationUpgradeTo, "v1.34.1")
+			s.until(func() bool { return s.ended(upgradeRequest) && !s.town.pool.Status.LastCycle.FinishedAt.Equal(&before) })
+			s.checkEnd(Succeeded, newRelease.Kubernetes)
+		}
+		s.cloud.FailNext("SetRelease", fmt.Errorf("%w: the image was deleted", cloudprovider.ErrNotFound))
+		s.ask(v1alpha1.AnnotationUpgradeTo, "v1.34.1")
+		s.until(func() bool { return s.ended(upgradeRequest) })
+		s.minutes(20)
+		s.checkEnd(Refused, oldRelease.Kubernetes)
+		again()
+		s.ask(v1alpha1.AnnotationRollback, "1")
+		s.until(func() bool { return s.ended(v1alpha1.AnnotationRollback + "=1") })
+		s.minutes(20)
+		s.checkEnd(Succeeded, oldRelease.Kubernetes)
+		again()
+	})
+}
+
 // Where the machines stay, what runs on them is as old as their boot volumes: neither a
 // field that never comes out equal nor an age is a reason to renew them for ever.
 func TestAutoRenewsOnce(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/internal/kube"
 	"github.com/tidemill/tidemill/internal/plain"
+	"github.com/tidemill/tidemill/internal/world"
 )
 
 // outlook is how far a request is.
@@ -97,7 +99,7 @@ func poolWatch(c client.Reader, name, key, value, to string) watcher {
 func poolOutlook(p *v1alpha1.Pool, key, value, to string) outlook {
 	request := key + "=" + value
 	s := p.Status
-	if last := s.LastCycle; last != nil && (last.Request == request || key == v1alpha1.AnnotationCycle && last.CycleSeen == value) {
+	if last := s.LastCycle; last != nil && !slices.Contains(last.Seen, world.TakenOffKey(request)) && (last.Request == request || key == v1alpha1.AnnotationCycle && last.CycleSeen == value) {
 		text := fmt.Sprintf("%s, %d replaced", last.Outcome, last.Replaced)
 		if last.Message != "" {
 			text = last.Outcome + ": " + last.Message

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/internal/kube"
+	"github.com/tidemill/tidemill/internal/world"
 )
 
 func TestPoolOutlook(t *testing.T) {
@@ -35,6 +36,7 @@ func TestPoolOutlook(t *testing.T) {
 		{"under way", v1alpha1.PoolStatus{Cycle: run, Ready: 3, Draining: 1}, "1 of 3 replaced, 3 of 3 ready, 1 draining", false, false},
 		{"succeeded", v1alpha1.PoolStatus{LastCycle: last(request, "Succeeded", "")}, "Succeeded, 3 replaced", true, true},
 		{"refused", v1alpha1.PoolStatus{LastCycle: last(request, "Refused", "too new")}, "Refused: too new", true, false},
+		{"refused before, and asked for anew", v1alpha1.PoolStatus{LastCycle: &v1alpha1.LastCycleStatus{Request: request, Outcome: "Refused", Seen: []string{world.TakenOffKey(request)}}}, "asked; waiting", false, false},
 		{"aborted", v1alpha1.PoolStatus{LastCycle: last(request, "Aborted", "no surge")}, "Aborted: no surge", true, false},
 		{"aborted before, tried again", v1alpha1.PoolStatus{LastCycle: last(request, "Aborted", ""), Cycle: run}, "1 of 3 replaced", false, false},
 		{"nothing to do", v1alpha1.PoolStatus{Release: release, Conditions: upToDate}, "every node runs v1.35.0", true, true},

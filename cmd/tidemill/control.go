@@ -76,8 +76,9 @@ func (g *globals) control(ctx context.Context, c client.Client, target client.Ob
 		key, value = v1alpha1.AnnotationApprove, run.StartedAt.UTC().Format(time.RFC3339)
 	}
 	if value == "" {
-		err = unask(ctx, c, target, key)
-		fmt.Fprintf(g.stderr, "taken off: %s on %s\n", key, pool.Name)
+		if err = unask(ctx, c, target, key); err == nil {
+			fmt.Fprintf(g.stderr, "taken off: %s on %s\n", key, pool.Name)
+		}
 	} else if err = ask(ctx, c, target, key, value); err == nil {
 		fmt.Fprintf(g.stderr, "asked: %s=%s on %s\n", key, value, pool.Name)
 	}

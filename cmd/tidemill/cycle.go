@@ -103,6 +103,9 @@ func (g *globals) cycle(ctx context.Context, name string, f cycleFlags) error {
 	if err := allowed(ctx, c.client, target); err != nil {
 		return err
 	}
+	if err := g.reopen(ctx, c.client, target, key, value); err != nil {
+		return err
+	}
 	if err := ask(ctx, c.client, target, key, value); err != nil {
 		return err
 	}

@@ -28,6 +28,9 @@ func (p *Pool) Answered(key, value string) bool {
 	case key == v1alpha1.AnnotationUpgradeTo && last.RolledBack == value && value != "":
 		return true
 	}
+	if slices.Contains(last.Seen, TakenOffKey(request)) {
+		return false
+	}
 	return last.Request == request && (last.Outcome != Aborted || last.AbortSeen != "" && last.AbortSeen == p.Object.Annotations[v1alpha1.AnnotationAbort])
 }
 
@@ -40,6 +43,10 @@ func (p *Pool) Seen(request string) bool {
 	abort := p.Object.Annotations[v1alpha1.AnnotationAbort]
 	return slices.Contains(last.Seen, SeenKey("", request)) || abort != "" && slices.Contains(last.Seen, SeenKey(abort, request))
 }
+
+// TakenOffKey is how status.lastCycle.seen knows that the request on record is not made
+// any more: made once more it is a new one. A version has no other value to ask anew with.
+func TakenOffKey(request string) string { return SeenKey("taken off", request) }
 
 // SeenKey is how status.lastCycle.seen knows a request that was answered, or one that was
 // ended by an abort, which asks anew when the abort is taken off. It is a hash: a request
