@@ -2,6 +2,7 @@ package drain
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -56,6 +57,9 @@ func (t Target) add(c *Classes, pod *corev1.Pod, now time.Time) {
 		return
 	}
 	evictable, why := filter(pod, t.DaemonSets)
+	if foreignDaemon(pod) {
+		evictable, why = false, ""
+	}
 	stays := !evictable && why == ""
 	if stays && !t.daemonToEvict(pod) {
 		return
@@ -107,6 +111,17 @@ func (t Target) daemonToEvict(pod *corev1.Pod) bool {
 func controlledByDaemonSet(pod *corev1.Pod) bool {
 	ref := metav1.GetControllerOf(pod)
 	return ref != nil && ref.Kind == "DaemonSet"
+}
+
+// foreignDaemon is whether the pod is of a DaemonSet that is not Kubernetes' own, such as
+// OpenKruise's: nobody here knows whether that is there, and its pods are made again on
+// this node all the same.
+func foreignDaemon(pod *corev1.Pod) bool {
+	if !controlledByDaemonSet(pod) {
+		return false
+	}
+	group, _, named := strings.Cut(metav1.GetControllerOf(pod).APIVersion, "/")
+	return named && group != appsv1.GroupName
 }
 
 func ready(n *corev1.Node) bool {

@@ -81,9 +81,12 @@ func TestClassify(t *testing.T) {
 		"with emptyDir": {pod("a", func(p *corev1.Pod) {
 			p.Spec.Volumes = []corev1.Volume{{VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
 		}), corev1.ConditionTrue, evictable},
-		"bound and not started":            {pod("a", func(p *corev1.Pod) { p.Status.Phase = corev1.PodPending }), corev1.ConditionTrue, evictable},
-		"daemon":                           {pod("a", daemon), corev1.ConditionTrue, stays},
-		"daemon whose set is gone":         {pod("a", daemon, func(p *corev1.Pod) { p.OwnerReferences[0].Name = "other" }), corev1.ConditionTrue, string(DaemonSetGone)},
+		"bound and not started":    {pod("a", func(p *corev1.Pod) { p.Status.Phase = corev1.PodPending }), corev1.ConditionTrue, evictable},
+		"daemon":                   {pod("a", daemon), corev1.ConditionTrue, stays},
+		"daemon whose set is gone": {pod("a", daemon, func(p *corev1.Pod) { p.OwnerReferences[0].Name = "other" }), corev1.ConditionTrue, string(DaemonSetGone)},
+		"daemon of another API group": {pod("a", daemon, func(p *corev1.Pod) {
+			p.OwnerReferences[0].APIVersion, p.OwnerReferences[0].Name = "apps.kruise.io/v1alpha1", "other"
+		}), corev1.ConditionTrue, stays},
 		"mirror":                           {pod("a", annotated(corev1.MirrorPodAnnotationKey, "x")), corev1.ConditionTrue, stays},
 		"finished":                         {pod("a", func(p *corev1.Pod) { p.Status.Phase = corev1.PodSucceeded }), corev1.ConditionTrue, stays},
 		"no controller":                    {pod("a", func(p *corev1.Pod) { p.OwnerReferences = nil }), corev1.ConditionTrue, string(Unmanaged)},
