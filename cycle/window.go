@@ -66,6 +66,10 @@ func parseWindow(w v1alpha1.CycleWindow) (window, error) {
 	if err != nil {
 		return window{}, fmt.Errorf("read window %q: %w", w.Schedule, err)
 	}
+	if _, interval := schedule.(cron.ConstantDelaySchedule); interval {
+		// It counts from whenever it is asked: the next opening would never come nearer.
+		return window{}, fmt.Errorf("read window %q: an interval has no time of day; write minute, hour, day of month, month and day of week", w.Schedule)
+	}
 	if d := w.Duration.Duration; d <= 0 || d > longestWindow {
 		return window{}, fmt.Errorf("read window %q: its duration is %s, and must be more than 0 and at most %s", w.Schedule, d, longestWindow)
 	}

@@ -50,6 +50,7 @@ func TestWindowsThatNeverOpen(t *testing.T) {
 	for _, w := range []v1alpha1.CycleWindow{
 		windowOf("0 0 30 2 *", "1h", ""), windowOf("0 25 * * *", "1h", ""), windowOf("whenever", "1h", ""),
 		windowOf("0 0 * * *", "0s", ""), windowOf("0 0 * * *", "1h", "Europe/Atlantis"), windowOf("0 0 * * *", "-1h", ""),
+		windowOf("@every 24h", "1h", ""),
 	} {
 		if open, change, err := windowsAt([]v1alpha1.CycleWindow{w}, time.Now()); err == nil {
 			t.Errorf("%+v: open %v until %v", w, open, change)
