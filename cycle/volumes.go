@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
 
+	"github.com/tidemill/tidemill/cycle/drain"
 	"github.com/tidemill/tidemill/internal/world"
 )
 
@@ -28,7 +29,7 @@ import (
 // volumes are what is known of those that are bound to places.
 type volumes struct {
 	selectors map[string]*nodeaffinity.NodeSelector // by namespace/claim
-	names     map[string]string                     // of the volumes, by the same
+	claimed   map[string]*corev1.PersistentVolume   // by the same
 	places    []*world.Node                         // nodes that may take pods, in order
 }
 
@@ -37,19 +38,18 @@ func (d *decision) volumes() *volumes {
 	if d.bound != nil {
 		return d.bound
 	}
-	v := &volumes{selectors: map[string]*nodeaffinity.NodeSelector{}, names: map[string]string{}}
+	v := &volumes{selectors: map[string]*nodeaffinity.NodeSelector{}, claimed: map[string]*corev1.PersistentVolume{}}
 	d.bound = v
 	pvs := map[string]*corev1.PersistentVolume{}
 	for _, pv := range d.s.PVs {
-		// What is on the node's own disk goes with it, and is package drain's affair.
-		if a := pv.Spec.NodeAffinity; a != nil && a.Required != nil && pv.Spec.Local == nil && pv.Spec.HostPath == nil {
+		if a := pv.Spec.NodeAffinity; a != nil && a.Required != nil {
 			pvs[pv.Name] = pv
 		}
 	}
 	for _, c := range d.s.PVCs {
 		if pv := pvs[c.Spec.VolumeName]; pv != nil {
 			if s, err := nodeaffinity.NewNodeSelector(pv.Spec.NodeAffinity.Required); err == nil {
-				v.selectors[c.Namespace+"/"+c.Name], v.names[c.Namespace+"/"+c.Name] = s, pv.Name
+				v.selectors[c.Namespace+"/"+c.Name], v.claimed[c.Namespace+"/"+c.Name] = s, pv
 			}
 		}
 	}
@@ -145,13 +145,14 @@ func (d *decision) noPlaceForVolumes(n *world.Node, gone map[*world.Node]bool) W
 	}
 	not := func(other *world.Node) bool { return gone[other] || d.lacks[other] != "" }
 	for _, p := range n.Pods {
-		claims := d.bound.of(p)
+		// What is on the node's own disk goes with it, and is package drain's affair.
+		claims := slices.DeleteFunc(d.bound.of(p), func(c string) bool { return drain.Local(d.bound.claimed[c], n.Object) })
 		if len(claims) == 0 || d.bound.place(p, claims, not) {
 			continue
 		}
 		var names []string
 		for _, c := range claims {
-			names = append(names, d.bound.names[c])
+			names = append(names, d.bound.claimed[c].Name)
 		}
 		return Wait{NoPlaceForVolume, fmt.Sprintf(
 			"pod %s/%s has volume %s, which it could follow to no other node now: waiting for a new node in zone %s; maxUnavailable or spec.cycle.fallback.unavailable lets it wait without one",

@@ -131,6 +131,12 @@ func TestWhoseTurnItIs(t *testing.T) {
 // What a pod says of itself, and where its data is, decides before any budget.
 func TestWhatMustNotBeAsked(t *testing.T) {
 	onDisk := func(pv *corev1.PersistentVolume) { pv.Spec.Local = &corev1.LocalVolumeSource{Path: "/data"} }
+	bound := func(key string, values ...string) func(*corev1.PersistentVolume) {
+		return func(pv *corev1.PersistentVolume) {
+			term := corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{{Key: key, Operator: corev1.NodeSelectorOpIn, Values: values}}}
+			pv.Spec.NodeAffinity = &corev1.VolumeNodeAffinity{Required: &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{term}}}
+		}
+	}
 	tolerant := func(p *corev1.Pod) {
 		p.Spec.Tolerations = []corev1.Toleration{{Operator: corev1.TolerationOpExists}}
 	}
@@ -140,17 +146,20 @@ func TestWhatMustNotBeAsked(t *testing.T) {
 		around Around
 		want   Reason // "" for one that may be asked, "stays" for one that is not looked at
 	}{
-		"not safe to evict":              {pod("a", annotated("cluster-autoscaler.kubernetes.io/safe-to-evict", "false")), Around{}, NotSafeToEvict},
-		"safe to evict, no controller":   {pod("a", bare, annotated("cluster-autoscaler.kubernetes.io/safe-to-evict", "true")), Around{}, ""},
-		"a wish that means nothing":      {pod("a", annotated("tidemill.dev/drain", "later")), Around{}, BadAnnotation},
-		"ends with its node":             {pod("a", annotated("tidemill.dev/drain", "skip")), Around{}, "stays"},
-		"data on the node":               {pod("a", withVolume), storage([]string{"a"}, nil, onDisk), LocalVolume},
-		"data on the node, safe":         {pod("a", withVolume, annotated("cluster-autoscaler.kubernetes.io/safe-to-evict", "true")), storage([]string{"a"}, nil, onDisk), ""},
-		"data elsewhere":                 {pod("a", withVolume), storage([]string{"a"}, nil), ""},
-		"tolerates all and was here":     {pod("a", tolerant, made(noon.Add(-time.Hour))), Around{}, ""},
-		"tolerates all and came back":    {pod("a", tolerant, made(noon.Add(time.Minute))), Around{}, ComesBack},
-		"bound before the cordon took":   {pod("a", made(noon.Add(time.Second))), Around{}, ""},
-		"came back and tolerates nought": {pod("a", made(noon.Add(time.Minute))), Around{}, ""},
+		"not safe to evict":                 {pod("a", annotated("cluster-autoscaler.kubernetes.io/safe-to-evict", "false")), Around{}, NotSafeToEvict},
+		"safe to evict, no controller":      {pod("a", bare, annotated("cluster-autoscaler.kubernetes.io/safe-to-evict", "true")), Around{}, ""},
+		"a wish that means nothing":         {pod("a", annotated("tidemill.dev/drain", "later")), Around{}, BadAnnotation},
+		"ends with its node":                {pod("a", annotated("tidemill.dev/drain", "skip")), Around{}, "stays"},
+		"data on the node":                  {pod("a", withVolume), storage([]string{"a"}, nil, onDisk), LocalVolume},
+		"data on the node, safe":            {pod("a", withVolume, annotated("cluster-autoscaler.kubernetes.io/safe-to-evict", "true")), storage([]string{"a"}, nil, onDisk), ""},
+		"data on the node, of a CSI driver": {pod("a", withVolume), storage([]string{"a"}, nil, bound("topology.topolvm.io/node", "n1")), LocalVolume},
+		"data in the node's zone":           {pod("a", withVolume), storage([]string{"a"}, nil, bound("topology.kubernetes.io/zone", "AD-1")), ""},
+		"data on this node and another":     {pod("a", withVolume), storage([]string{"a"}, nil, bound("node", "n1", "n2")), ""},
+		"data elsewhere":                    {pod("a", withVolume), storage([]string{"a"}, nil), ""},
+		"tolerates all and was here":        {pod("a", tolerant, made(noon.Add(-time.Hour))), Around{}, ""},
+		"tolerates all and came back":       {pod("a", tolerant, made(noon.Add(time.Minute))), Around{}, ComesBack},
+		"bound before the cordon took":      {pod("a", made(noon.Add(time.Second))), Around{}, ""},
+		"came back and tolerates nought":    {pod("a", made(noon.Add(time.Minute))), Around{}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := Target{Node: node(corev1.ConditionTrue), Pods: []*corev1.Pod{c.pod}, Cordoned: noon, Around: c.around}.Classify(noon.Add(time.Hour))

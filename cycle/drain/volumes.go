@@ -1,6 +1,8 @@
 package drain
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
@@ -66,13 +68,34 @@ func (t Target) detaching() map[types.UID]string {
 
 // local is the name of a volume of the pod that is on this very node, "" if there
 // is none. Its pod could run nowhere else.
-func (a Around) local(pod *corev1.Pod) string {
-	for _, name := range a.volumes(pod) {
-		for _, pv := range a.PVs {
-			if pv.Name == name && (pv.Spec.Local != nil || pv.Spec.HostPath != nil) {
+func (t Target) local(pod *corev1.Pod) string {
+	for _, name := range t.volumes(pod) {
+		for _, pv := range t.PVs {
+			if pv.Name == name && Local(pv, t.Node) {
 				return name
 			}
 		}
 	}
 	return ""
+}
+
+// Local is whether the volume is on the node's own disk: by its kind or, for a CSI
+// driver's (LVM, TopoLVM), since it can be reached from the node of this name alone.
+func Local(pv *corev1.PersistentVolume, n *corev1.Node) bool {
+	if pv.Spec.Local != nil || pv.Spec.HostPath != nil {
+		return true
+	}
+	a := pv.Spec.NodeAffinity
+	if a == nil || a.Required == nil || len(a.Required.NodeSelectorTerms) == 0 {
+		return false
+	}
+	return !slices.ContainsFunc(a.Required.NodeSelectorTerms, func(t corev1.NodeSelectorTerm) bool {
+		return !slices.ContainsFunc(t.MatchExpressions, func(e corev1.NodeSelectorRequirement) bool { return isNamed(e, n) })
+	})
+}
+
+// isNamed is whether the requirement is met by nodes of this one's name only.
+func isNamed(e corev1.NodeSelectorRequirement, n *corev1.Node) bool {
+	return e.Operator == corev1.NodeSelectorOpIn && len(e.Values) == 1 && e.Values[0] != "" &&
+		(e.Values[0] == n.Name || e.Values[0] == n.Labels[corev1.LabelHostname])
 }
