@@ -165,7 +165,19 @@ func (c cancelling) Close() error {
 // reviews of access and tokens. A process that does not lead makes them too.
 func harmless(path string) bool {
 	return strings.HasPrefix(path, "/apis/authentication.k8s.io/") || strings.HasPrefix(path, "/apis/authorization.k8s.io/") ||
-		strings.HasPrefix(path, "/apis/events.k8s.io/") || strings.HasPrefix(path, "/api/v1/") && strings.Contains(path, "/events")
+		strings.HasPrefix(path, "/apis/events.k8s.io/") || coreEvents(path)
+}
+
+// coreEvents is whether the path is of events: of pods or a namespace whose names begin
+// so it is not.
+func coreEvents(path string) bool {
+	in, ok := strings.CutPrefix(path, "/api/v1/namespaces/")
+	if !ok {
+		return path == "/api/v1/events"
+	}
+	_, resource, _ := strings.Cut(in, "/")
+	resource, _, _ = strings.Cut(resource, "/")
+	return resource == "events"
 }
 
 // election is whether the request acquires, renews or gives back the Lease.

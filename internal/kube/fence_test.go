@@ -75,6 +75,15 @@ func TestFence(t *testing.T) {
 		passes("GET", "/api/v1/nodes")
 		passes("POST", "/apis/events.k8s.io/v1/namespaces/default/events")
 		passes("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews")
+		passes("PATCH", "/api/v1/namespaces/default/events/web.17")
+		for _, path := range []string{ // of pods and namespaces whose names begin as events do
+			"/api/v1/namespaces/shop/pods/events-processor-0/eviction", "/api/v1/namespaces/events/pods/web-0/eviction",
+			"/api/v1/namespaces/eventstore/pods/web-0",
+		} {
+			if err := send(t, f, "POST", path, "{}"); !errors.Is(err, kube.ErrDeposed) {
+				t.Errorf("POST %s: %v", path, err)
+			}
+		}
 
 		if err := send(t, f, "PUT", leases+"/tidemill", lease("me")); err != nil {
 			t.Fatal(err)
