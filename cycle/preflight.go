@@ -102,7 +102,7 @@ func WithRequest(p *world.Pool, to string) *world.Pool {
 		return &c
 	}
 	c.Object = p.Object.DeepCopy()
-	c.Object.Status.Cycle = nil
+	c.Object.Status.Cycle, c.Object.Status.LastCycle = nil, nil // else what was answered once is not looked at
 	annotations := map[string]string{v1alpha1.AnnotationCycle: "preflight"}
 	if to != "" {
 		annotations = map[string]string{v1alpha1.AnnotationUpgradeTo: to}

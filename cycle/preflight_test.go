@@ -79,7 +79,10 @@ func TestPrefly(t *testing.T) {
 		}, want: Fine, check: "volumes", verdict: Fine},
 		"cycling is off":               {edit: func(_ *worldtest.World, p *v1alpha1.Pool) { p.Spec.Cycle.Mode = v1alpha1.CycleOff }, want: Never, check: "request", verdict: Never},
 		"newer than the control plane": {to: "v9.9.9", asked: Asked{Offer: Offer{Releases: []cloudprovider.Release{{Kubernetes: "v9.9.9"}}}}, want: Never, check: "request", verdict: Never},
-		"a version that is not there":  {to: "v1.34.9", asked: Asked{Offer: Offer{Err: errors.New("away")}}, want: Mind, check: "request", verdict: Mind},
+		"newer than the control plane, and refused before": {to: "v9.9.9", edit: func(_ *worldtest.World, p *v1alpha1.Pool) {
+			p.Status.LastCycle = &v1alpha1.LastCycleStatus{Request: v1alpha1.AnnotationUpgradeTo + "=v9.9.9", Outcome: Refused}
+		}, want: Never, check: "request", verdict: Never},
+		"a version that is not there": {to: "v1.34.9", asked: Asked{Offer: Offer{Err: errors.New("away")}}, want: Mind, check: "request", verdict: Mind},
 		"a window that never opens": {edit: func(_ *worldtest.World, p *v1alpha1.Pool) {
 			p.Spec.Cycle.Windows = []v1alpha1.CycleWindow{{Schedule: "0 0 30 2 *"}}
 		}, want: Never, check: "request", verdict: Never},
