@@ -124,6 +124,9 @@ func poolOutlook(p *v1alpha1.Pool, key, value, to string) outlook {
 	if _, ok := p.Annotations[key]; !ok {
 		return outlook{text: "the request was taken back", done: true}
 	}
+	if c := cyclingNote(p); c != nil {
+		return outlook{text: "asked; it has not begun", waits: []string{c.Reason + ": " + c.Message}}
+	}
 	return outlook{text: "asked; waiting for the daemon"}
 }
 

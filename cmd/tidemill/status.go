@@ -4,15 +4,18 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/cycle"
 )
 
 const statusLong = `Status shows how the pools are and why things wait: nodes that cannot be
@@ -187,12 +190,10 @@ func waitsOf(p *v1alpha1.Pool) []waitRow {
 			}
 		}
 	}
+	if c := cyclingNote(p); c != nil {
+		out = append(out, waitRow{What: "pool", Name: p.Name, Reason: c.Reason, Message: c.Message})
+	}
 	if run := p.Status.Cycle; run != nil {
-		for _, c := range p.Status.Conditions {
-			if c.Type == v1alpha1.ConditionCycling && c.Status == metav1.ConditionTrue && c.Message != "" {
-				out = append(out, waitRow{What: "pool", Name: p.Name, Reason: c.Reason, Message: c.Message})
-			}
-		}
 		for _, b := range run.Blocked {
 			out = append(out, waitRow{What: "node", Name: b.Node, Reason: b.Reason, Message: b.Message})
 		}
@@ -201,6 +202,20 @@ func waitsOf(p *v1alpha1.Pool) []waitRow {
 		out = append(out, waitRow{What: "pool", Name: p.Name, Reason: last.Outcome, Message: "the last request, " + last.Request + ": " + last.Message})
 	}
 	return out
+}
+
+// cyclingNote is the condition that says how the run is, also one that has stopped, or
+// why none begins that is asked for; nil if there is neither.
+func cyclingNote(p *v1alpha1.Pool) *metav1.Condition {
+	c := meta.FindStatusCondition(p.Status.Conditions, v1alpha1.ConditionCycling)
+	if c == nil || c.Message == "" {
+		return nil
+	}
+	if p.Status.Cycle == nil && (slices.Contains([]string{"Idle", cycle.Succeeded, cycle.Aborted, cycle.Refused}, c.Reason) ||
+		p.Status.LastCycle != nil && p.Status.LastCycle.Message == c.Message) {
+		return nil // how the last one went is said by the record
+	}
+	return c
 }
 
 // strangers are nodes that no pool can have for want of a provider ID.
