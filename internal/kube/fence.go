@@ -113,7 +113,7 @@ func (f fenced) RoundTrip(r *http.Request) (*http.Response, error) {
 	switch {
 	case f.election(r):
 		return f.renewal(r)
-	case r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions || harmless(r.URL.Path):
+	case r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions || harmless(apiPath(r)):
 		return f.next.RoundTrip(r)
 	}
 	return f.Send(r, func(r *http.Request) (*http.Response, error) {
@@ -183,7 +183,20 @@ func coreEvents(path string) bool {
 // election is whether the request acquires, renews or gives back the Lease.
 func (f fenced) election(r *http.Request) bool {
 	dir := "/apis/coordination.k8s.io/v1/namespaces/" + f.o.Namespace + "/leases"
-	return r.Method == http.MethodPost && r.URL.Path == dir || r.Method == http.MethodPut && r.URL.Path == dir+"/"+f.o.Lease
+	path := apiPath(r)
+	return r.Method == http.MethodPost && path == dir || r.Method == http.MethodPut && path == dir+"/"+f.o.Lease
+}
+
+// apiPath is the request's path as the API server knows it: where many clusters stand
+// behind one address each has a path of its own before that.
+func apiPath(r *http.Request) string {
+	path, first := r.URL.Path, len(r.URL.Path)
+	for _, root := range []string{"/api/v1/", "/apis/"} {
+		if i := strings.Index(path, root); i >= 0 {
+			first = min(first, i)
+		}
+	}
+	return path[first:]
 }
 
 // renewal lets it pass and learns from it. The time that counts is when the

@@ -257,3 +257,21 @@ func TestFenceReadsAndPassesOn(t *testing.T) {
 		}
 	}
 }
+
+// Behind an address that many clusters share the API has a path before its own.
+func TestFenceBehindAPath(t *testing.T) {
+	w := &wire{}
+	f := kube.NewFence(kube.FenceOptions{Namespace: "tidemill-system", Lease: "tidemill", Valid: 10 * time.Second}).Wrap(w)
+	const base = "/k8s/clusters/c-1"
+	if err := send(t, f, "PATCH", base+"/api/v1/nodes/n", "{}"); !errors.Is(err, kube.ErrDeposed) {
+		t.Errorf("before the lease is held: %v", err)
+	}
+	for _, path := range []string{"/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", leases} {
+		if err := send(t, f, "POST", base+path, lease("me")); err != nil {
+			t.Errorf("POST %s: %v", path, err)
+		}
+	}
+	if err := send(t, f, "PATCH", base+"/api/v1/nodes/n", "{}"); err != nil {
+		t.Errorf("with the lease: %v", err)
+	}
+}
