@@ -197,3 +197,21 @@ func yielded(t *rapid.T, pool *world.Pool, b Budget, got map[string]bool) {
 		}
 	}
 }
+
+// A pool that is scaled to nothing has nothing that could not be replaced: a percentage
+// that comes to 0 there is no reason to refuse it a version.
+func TestAnEmptyPoolIsUpgraded(t *testing.T) {
+	for _, surge := range []string{"10%", "0%"} {
+		w := worldtest.New()
+		w.AddPool("workers", "4", "16Gi", worldtest.Annotations[*v1alpha1.Pool](v1alpha1.AnnotationUpgradeTo, "v1.34.1"))
+		percent := intstr.FromString(surge)
+		w.Objects.Pools[0].Spec.Cycle = &v1alpha1.CycleSpec{Mode: v1alpha1.CycleOnDemand, MaxSurge: &percent, MaxUnavailable: &percent}
+		s := w.Snapshot()
+		s.ControlPlane = "v1.34.1"
+		offer := Offer{Releases: []cloudprovider.Release{{Kubernetes: "v1.34.1", Image: "new"}}}
+		plan := Decide(s, Policy{Offers: map[cloudprovider.PoolID]Offer{worldtest.PoolID("workers"): offer}})
+		if len(plan.Steps) != 1 || plan.Steps[0].Kind != SetRelease {
+			t.Errorf("maxSurge %s: %v", surge, plan.Steps)
+		}
+	}
+}

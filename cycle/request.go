@@ -109,7 +109,7 @@ func (d *decision) checked(request string) string {
 		d.refuse(request, BadWindow, err.Error())
 		return ""
 	}
-	if b.Surge == 0 && b.Unavailable == 0 {
+	if b.Surge == 0 && b.Unavailable == 0 && b.Desired > 0 { // an empty pool has nothing to replace
 		d.refuse(request, BudgetZero, fmt.Sprintf(
 			"maxSurge and maxUnavailable both come to 0 at a size of %d: raise one of them, nothing could ever be replaced", b.Desired))
 		return ""
