@@ -209,7 +209,9 @@ func TestAnEmptyPoolIsUpgraded(t *testing.T) {
 		s := w.Snapshot()
 		s.ControlPlane = "v1.34.1"
 		offer := Offer{Releases: []cloudprovider.Release{{Kubernetes: "v1.34.1", Image: "new"}}}
-		plan := Decide(s, Policy{Offers: map[cloudprovider.PoolID]Offer{worldtest.PoolID("workers"): offer}})
+		policy := Policy{Offers: map[cloudprovider.PoolID]Offer{worldtest.PoolID("workers"): offer}}
+		policy.Refusals = map[cloudprovider.PoolID][]Refusal{worldtest.PoolID("workers"): {{SetRelease, "of another version", v1alpha1.AnnotationUpgradeTo + "=v1.33.9"}}}
+		plan := Decide(s, policy)
 		if len(plan.Steps) != 1 || plan.Steps[0].Kind != SetRelease {
 			t.Errorf("maxSurge %s: %v", surge, plan.Steps)
 		}

@@ -126,12 +126,25 @@ func (d *decision) stopped(request string) bool {
 type Refusal struct {
 	Kind    Kind
 	Message string
+	// Request is what the step was for; "" where the step has none.
+	Request string
 }
 
 // refusal is the cloud's answer to a kind of step, "" if it never refused one.
 func (d *decision) refusal(k Kind) string {
 	for _, r := range d.policy.Refusals[d.pool.Cloud.ID] {
 		if r.Kind == k {
+			return r.Message
+		}
+	}
+	return ""
+}
+
+// releaseRefused is why the cloud does not give the pool the release that the request is
+// about, "" if it has not said so. What it said of another request's counts for that.
+func (d *decision) releaseRefused(request string) string {
+	for _, r := range d.policy.Refusals[d.pool.Cloud.ID] {
+		if r.Kind == SetRelease && (r.Request == request || r.Request == "") {
 			return r.Message
 		}
 	}
@@ -183,7 +196,7 @@ func (d *decision) turnTo(request string, to cloudprovider.Release) (string, boo
 	if have := d.pool.Cloud.Release; have.Kubernetes == to.Kubernetes && (to.Image == "" || have.Image == to.Image) {
 		return request, false
 	}
-	if message := d.refusal(SetRelease); message != "" {
+	if message := d.releaseRefused(request); message != "" {
 		d.refuse(request, ReleaseRefused, message)
 		return "", false
 	}

@@ -39,8 +39,8 @@ type known struct {
 }
 
 type refused struct {
-	message string
-	at      time.Time
+	message, request string
+	at               time.Time
 }
 
 // A refusal is believed for so long, and the cloud's size may lag behind a
@@ -77,9 +77,12 @@ func (l *Loop) learned(s *world.Snapshot, p *Policy, wiped map[cloudprovider.Poo
 				delete(k.refused, kind)
 				continue
 			}
-			p.Refusals[id] = append(p.Refusals[id], Refusal{kind, r.message})
+			p.Refusals[id] = append(p.Refusals[id], Refusal{kind, r.message, r.request})
 		}
-		delete(k.refused, Surge) // counts once: it is no refusal for good
+		// These count once: no room is no refusal for good, and of a release the record
+		// says it from now on, until it is asked for anew.
+		delete(k.refused, Surge)
+		delete(k.refused, SetRelease)
 		for len(k.deletes) > 0 && s.Now.Sub(k.deletes[0]) > deleteLag {
 			k.deletes = k.deletes[1:]
 		}
@@ -188,7 +191,7 @@ func (l *Loop) learn(s Step, err error) {
 	}
 	k.sure = k.sure && s.Kind != Surge && s.Kind != TakeBack && s.Kind != DeleteInstance
 	if final(s.Kind, err) {
-		k.refused[s.Kind] = refused{err.Error(), time.Now()}
+		k.refused[s.Kind] = refused{err.Error(), s.Request, time.Now()}
 	}
 }
 

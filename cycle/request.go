@@ -147,8 +147,8 @@ func (d *decision) upgrade(to string) (ready, pending bool) {
 		return false, false
 	case why != nil:
 		d.wait(why.Reason, why.Message)
-	case d.refusal(SetRelease) != "":
-		d.refuse(request, ReleaseRefused, d.refusal(SetRelease))
+	case d.releaseRefused(request) != "":
+		d.refuse(request, ReleaseRefused, d.releaseRefused(request))
 		return false, false
 	case !d.mayBegin():
 		return false, true

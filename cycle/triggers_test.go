@@ -214,7 +214,7 @@ func TestAVersionIsAskedForAgain(t *testing.T) {
 		s.cloud.FailNext("SetRelease", fmt.Errorf("%w: the image was deleted", cloudprovider.ErrNotFound))
 		s.ask(v1alpha1.AnnotationUpgradeTo, "v1.34.1")
 		s.until(func() bool { return s.ended(upgradeRequest) })
-		s.minutes(20)
+		s.minutes(1)
 		s.checkEnd(Refused, oldRelease.Kubernetes)
 		again()
 		s.ask(v1alpha1.AnnotationRollback, "1")
