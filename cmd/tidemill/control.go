@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/cycle"
 )
 
 // controlFlags steer a run under way. Each is an annotation on the Pool.
@@ -112,5 +113,19 @@ func (g *globals) steer(ctx context.Context, c client.Client, target client.Obje
 	if err != nil || !f.wait {
 		return err
 	}
-	return g.await(ctx, f.timeout, target.GetName(), poolWatch(c, target.GetName(), key, value, ""))
+	watch := poolWatch(c, target.GetName(), key, value, "")
+	if f.abort {
+		watch = untilAborted(watch)
+	}
+	return g.await(ctx, f.timeout, target.GetName(), watch)
+}
+
+// untilAborted is a watch of whoever wants the run to end: that it was aborted is what
+// was asked for.
+func untilAborted(look watcher) watcher {
+	return func(ctx context.Context) (outlook, error) {
+		o, err := look(ctx)
+		o.ok = o.ok || o.done && strings.HasPrefix(o.text, cycle.Aborted)
+		return o, err
+	}
 }

@@ -89,3 +89,21 @@ func TestETA(t *testing.T) {
 		t.Errorf("eta before the first node: %q", got)
 	}
 }
+
+// Whoever aborts a run and waits for that has what he wanted when it was aborted.
+func TestAbortIsWaitedFor(t *testing.T) {
+	scheme, err := kube.NewScheme()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := &v1alpha1.Pool{ObjectMeta: metav1.ObjectMeta{Name: "workers"}}
+	pool.Status.Cycle = &v1alpha1.CycleStatus{Request: "tidemill.dev/upgrade-to=v1.35.0"}
+	ended := pool.DeepCopy()
+	ended.Status.Cycle, ended.Status.LastCycle = nil, &v1alpha1.LastCycleStatus{Request: pool.Status.Cycle.Request, Outcome: "Aborted", Message: "aborted by annotation"}
+	cl := fake.NewClientBuilder().WithScheme(scheme).WithObjects(ended).Build()
+	var out, talk bytes.Buffer
+	g := &globals{stdout: &out, stderr: &talk}
+	if err := g.steer(t.Context(), cl, pool, cycleFlags{wait: true, controlFlags: controlFlags{abort: true}}); err != nil || !strings.Contains(out.String(), "Aborted") {
+		t.Errorf("%v; %q", err, out.String())
+	}
+}
