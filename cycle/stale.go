@@ -123,7 +123,9 @@ func broken(n *world.Node) bool {
 	case world.StageBroken:
 		return true
 	case world.StageLost:
-		return n.Instance != nil
+		// What the cloud says of a machine that has just come back is older than that its
+		// kubelet does; one that has stopped is not Ready in less than a minute.
+		return n.Instance != nil && !n.Ready()
 	}
 	c := n.Condition(v1alpha1.NodeConditionProblem)
 	return c != nil && c.Status == corev1.ConditionTrue && !recovered(n, c)
