@@ -3,6 +3,8 @@ package cycle
 import (
 	"context"
 	"fmt"
+	"maps"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -46,7 +48,7 @@ func (t *turn) confirm(ctx context.Context, pool string) error {
 }
 
 // asAsked is the live Pool, if people ask of it what they did when it was decided on:
-// the same spec and the same annotations, a pause and an abort among them. For who
+// the same spec and the same annotations of ours, a pause and an abort among them. For who
 // goes on with a node that was taken before, that is enough: a watch that is silent
 // for minutes has had pods evicted and machines ended in a paused pool.
 func (t *turn) asAsked(ctx context.Context, pool string) (*v1alpha1.Pool, error) {
@@ -59,11 +61,19 @@ func (t *turn) asAsked(ctx context.Context, pool string) (*v1alpha1.Pool, error)
 	if err != nil && !apierrors.IsNotFound(err) {
 		return nil, fmt.Errorf("confirm pool %s: %w", pool, err)
 	}
-	if err != nil || live.UID != p.Object.UID || !equality.Semantic.DeepEqual(live.Annotations, p.Object.Annotations) ||
+	if err != nil || live.UID != p.Object.UID || !maps.Equal(asked(&live), asked(p.Object)) ||
 		!equality.Semantic.DeepEqual(live.Spec, p.Object.Spec) {
 		return nil, fmt.Errorf("confirm pool %s: %w", pool, cloudprovider.ErrConflict)
 	}
 	return &live, nil
+}
+
+// asked are a Pool's annotations that are addressed to us. Other tools keep their books
+// in annotations too, and one that writes at every moment must not hold up a run.
+func asked(p *v1alpha1.Pool) map[string]string {
+	ours := maps.Clone(p.Annotations)
+	maps.DeleteFunc(ours, func(key, _ string) bool { return !strings.HasPrefix(key, v1alpha1.GroupVersion.Group+"/") })
+	return ours
 }
 
 // stillTaken is an error unless the live Node is the one that was taken, cordoned and

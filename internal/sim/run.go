@@ -66,7 +66,9 @@ func Prepare() {
 // Run plays one history to its end.
 func Run(t *testing.T, opt Options) (result Result) {
 	if opt.Calm == 0 {
-		opt.Calm = 2 * time.Hour
+		// An aborted run is tidied for an hour, a node whose drain failed thrice is left
+		// alone for forty minutes more, and stillness takes half an hour to be seen.
+		opt.Calm = 150 * time.Minute
 	}
 	synctest.Test(t, func(t *testing.T) {
 		w, err := newWorld(opt)

@@ -25,7 +25,7 @@ type Options struct {
 	Seed uint64
 	Tape *Tape // instead of Seed
 	// Faults is how long the first phase lasts, in the world's time; 0 lets the tape
-	// choose, see span.go. Calm bounds the second one; default 2 hours.
+	// choose, see span.go. Calm bounds the second one; default 2½ hours.
 	Faults, Calm time.Duration
 	// Nodes is about how many there are at the start; 0 lets the tape choose.
 	Nodes int
