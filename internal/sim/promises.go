@@ -318,7 +318,7 @@ func (w *World) deletes(o *op, pool, instance string) {
 	w.api.Each("pods", func(each client.Object) {
 		p := each.(*corev1.Pod)
 		left := p.DeletionTimestamp != nil && !time.Now().Before(w.api.Due(p)) // it had its grace
-		_, mirror := p.Annotations[corev1.MirrorPodAnnotationKey] // who says so of his pod has it left alone, as by kubectl drain
+		_, mirror := p.Annotations[corev1.MirrorPodAnnotationKey]              // who says so of his pod has it left alone, as by kubectl drain
 		if p.Spec.NodeName == n.Name && !mirror && !daemon(p) && !ended(p) && !left && k.up && !k.sick && !w.lateGuest(p, drained) && !w.cameAfterTheLook(o, p) {
 			w.promise(keepDrained, false, "instance of node %s is deleted with pod %s on it", n.Name, p.Name)
 		}
