@@ -90,7 +90,7 @@ func (d *decision) ends(run *v1alpha1.CycleStatus) *ending {
 	if single(run) {
 		return nil // such a run ends when no node asks any more
 	}
-	if message := cmp.Or(d.refusedStep(run), d.renewedInVain(run)); message != "" {
+	if message := cmp.Or(d.refusedStep(run), d.renewedInVain(run), d.notSetAgain(run)); message != "" {
 		return &ending{Refused, message}
 	}
 	key, _, _ := strings.Cut(run.Request, "=")

@@ -76,6 +76,8 @@ const (
 	DrainStuck Reason = "DrainStuck"
 	// ReleaseKept: a node was given a new boot volume, and runs what it ran before.
 	ReleaseKept Reason = "ReleaseKept"
+	// ReleaseChanged: somebody has given the node pool another version than the run's.
+	ReleaseChanged Reason = "ReleaseChanged"
 	// WaitingForGreen: not all new nodes of a blue-green run are available.
 	WaitingForGreen Reason = "WaitingForGreen"
 	// Delegated: the cloud does it.

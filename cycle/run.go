@@ -20,6 +20,7 @@ func (d *decision) run(w wanted) {
 		d.supersede(run, w)
 		return
 	}
+	d.released(run)
 	end := d.ends(run)
 	over := d.ending(run, end)
 	d.leaveVolumes(run)
@@ -329,6 +330,9 @@ func (d *decision) finish(run *v1alpha1.CycleStatus, todo []stale, end *ending) 
 	if len(todo) > 0 || len(d.steps) > 0 || d.pool.Cloud.Size != int(run.Desired) {
 		return
 	}
+	if end == nil && run.OtherRelease {
+		return // it waits for the release
+	}
 	if end == nil && run.Unconfirmed > 0 {
 		d.wait(Finishing, "the last node was seen replaced by one look: the next one decides")
 		return
@@ -344,13 +348,19 @@ func (d *decision) finish(run *v1alpha1.CycleStatus, todo []stale, end *ending) 
 		}
 	}
 	outcome, message := Succeeded, several(run.Replaced, "node")+" replaced"
+	untold := d.untold(run)
 	switch {
+	case end == nil && untold != "" && d.awaitsWord(run):
+		d.wait(Finishing, "Compute has not told yet which image these nodes run: "+untold)
+		return
 	case end != nil:
 		outcome, message = end.outcome, end.message
 	case run.Request == unlaunchedRequest:
 		message = "the places of machines that could not be launched are filled"
 	case run.Replaced == 0 && single(run):
 		outcome, message = Aborted, "the request was taken back after "+several(run.Replaced, "node", "was", "were")+" replaced"
+	case untold != "":
+		message += "; Compute does not tell which image these run: " + untold
 	}
 	d.finishAs(run, outcome, message)
 	d.forget()

@@ -84,16 +84,16 @@ func (d *decision) staleNodes(w wanted, run *v1alpha1.CycleStatus, aborted bool)
 }
 
 // outdated says why the pool's request wants the node replaced, "" if it does
-// not. What was born after the run began is never replaced by it, whatever its
+// not. What was born after the run began is never replaced by it (see began), whatever its
 // fields say: otherwise a field that never comes out equal would turn the pool
 // over for ever. A node that got a new boot volume in the run is done when it runs the
 // pool's release; see inVain.
 func (d *decision) outdated(n *world.Node, run *v1alpha1.CycleStatus) string {
 	created := n.Created()
-	if created.IsZero() || !created.Before(run.StartedAt.Time) {
+	if created.IsZero() || !created.Before(began(run)) {
 		return ""
 	}
-	differs := drift(n, d.pool.Cloud.Release)
+	differs := drift(n, d.wants(run))
 	if broughtBack(n, run) {
 		return differs
 	}

@@ -75,7 +75,7 @@ func (d *decision) pace(run *v1alpha1.CycleStatus, todo []stale, aborted bool) p
 	if aborted || spec == nil {
 		return p
 	}
-	for _, look := range []func(*v1alpha1.CycleStatus, *v1alpha1.CycleSpec, []stale) *Wait{d.window, d.doubtsVolumes, d.blockedTooMany, d.stuck} {
+	for _, look := range []func(*v1alpha1.CycleStatus, *v1alpha1.CycleSpec, []stale) *Wait{d.window, d.releaseChanged, d.doubtsVolumes, d.blockedTooMany, d.stuck} {
 		if w := look(run, spec, todo); w != nil {
 			p.hold = w
 			return p

@@ -184,18 +184,31 @@ func TestLeavingNodesAreSkipped(t *testing.T) {
 	}
 }
 
-// TestADrainedNodeOfAPausedPoolIsExamined: it is not on its way out for as long as
-// somebody wants that, and what was wrong with it when it was emptied may be over.
-func TestADrainedNodeOfAPausedPoolIsExamined(t *testing.T) {
+// TestADrainedNodeThatStandsIsExamined: it is not on its way out for as long as its pool
+// is paused, or a blue-green run soaks, and what was wrong with it when it was emptied
+// may be over.
+func TestADrainedNodeThatStandsIsExamined(t *testing.T) {
 	for name, x := range map[string]struct {
-		pause, examined bool
-	}{"paused": {true, true}, "not paused": {false, false}} {
+		pause    bool
+		strategy v1alpha1.CycleStrategy
+		cause    kube.Cause
+		examined bool
+	}{
+		"paused":               {true, "", kube.CauseCycle, true},
+		"not paused":           {false, "", kube.CauseCycle, false},
+		"blue":                 {false, v1alpha1.StrategyBlueGreen, kube.CauseCycle, true},
+		"blue, to be repaired": {false, v1alpha1.StrategyBlueGreen, kube.CauseRepair, false},
+	} {
 		c := newClinic()
 		n := c.addNode("n1")
 		now := c.Now
-		kube.SetMark(n, kube.Cordon(n, kube.Mark{Cause: kube.CauseCycle, Since: now, DrainStarted: &now, Drained: &now}))
+		kube.SetMark(n, kube.Cordon(n, kube.Mark{Cause: x.cause, Since: now, DrainStarted: &now, Drained: &now}))
+		pool := &c.Objects.Pools[0]
 		if x.pause {
-			c.Objects.Pools[0].Annotations = map[string]string{v1alpha1.AnnotationPause: "true"}
+			pool.Annotations = map[string]string{v1alpha1.AnnotationPause: "true"}
+		}
+		if x.strategy != "" {
+			pool.Status.Cycle = &v1alpha1.CycleStatus{Strategy: x.strategy}
 		}
 		if v := c.caseOf(t, "n1").Verdict; (v.Status == corev1.ConditionFalse) != x.examined {
 			t.Errorf("%s: the verdict is %+v", name, v)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/cloudprovider"
+	"github.com/tidemill/tidemill/internal/kube"
 	"github.com/tidemill/tidemill/internal/world"
 )
 
@@ -114,13 +115,21 @@ func (p Patient) Leaving() bool {
 		return false
 	}
 	// A drained node's machine is on its way out whether or not the cloud shows
-	// it already, unless somebody has paused the pool: then it stands for as long
-	// as they like, and may recover. One that is restarted where it stands is away and
-	// comes back: the executor waits for a verdict on it then.
+	// it already, unless it stands: for as long as somebody likes who has paused the
+	// pool, or until the soak of a blue-green run is over. It may recover then. One that
+	// is restarted where it stands is away and comes back: the executor waits for a
+	// verdict on it then.
 	if n.Mark.Stays() {
 		return !n.Ready()
 	}
-	return p.Pool == nil || !p.Pool.Paused()
+	return p.Pool == nil || !p.Pool.Paused() && !p.soaks()
+}
+
+// soaks is whether the node is of those that a blue-green run leaves standing when they
+// are empty, to be given back at a rollback.
+func (p Patient) soaks() bool {
+	run := p.Pool.Run()
+	return run != nil && run.Strategy == v1alpha1.StrategyBlueGreen && p.Node.Mark.Cause == kube.CauseCycle
 }
 
 // grace is how long a node of the pool may take: bare metal checks its memory

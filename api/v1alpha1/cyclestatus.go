@@ -9,6 +9,14 @@ type CycleStatus struct {
 	// startedAt is when the run began; for a plain cycle request every node
 	// older than this is replaced.
 	StartedAt metav1.Time `json:"startedAt"`
+	// otherRelease is whether the node pool has, or had at the last look, another version
+	// than an upgrade is about: somebody has changed it meanwhile, and it is set again.
+	// +optional
+	OtherRelease bool `json:"otherRelease,omitempty"`
+	// releasedAt is when the pool was first seen with the upgrade's version again. Nodes
+	// that were made before may be of the other one, and are replaced too.
+	// +optional
+	ReleasedAt *metav1.Time `json:"releasedAt,omitempty"`
 	// desired is the pool's size without surge. Scaling that grows the pool in
 	// mid-run raises it.
 	Desired int32 `json:"desired"`

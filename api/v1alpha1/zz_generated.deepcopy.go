@@ -278,6 +278,10 @@ func (in *CycleSpec) DeepCopy() *CycleSpec {
 func (in *CycleStatus) DeepCopyInto(out *CycleStatus) {
 	*out = *in
 	in.StartedAt.DeepCopyInto(&out.StartedAt)
+	if in.ReleasedAt != nil {
+		in, out := &in.ReleasedAt, &out.ReleasedAt
+		*out = (*in).DeepCopy()
+	}
 	if in.SurgeRetryAt != nil {
 		in, out := &in.SurgeRetryAt, &out.SurgeRetryAt
 		*out = (*in).DeepCopy()

@@ -46,7 +46,7 @@ func (w *World) resizes(o *op, pool string) {
 	w.promise(keepCeiling, to <= max(limit+max(surge, 1), v.Size), "pool %s: size %d is asked for, at most %d and a surge of %d", p.Name, to, limit, surge)
 	if run := p.Status.Cycle; run != nil && to > max(limit, v.Size) {
 		stands := run.Strategy == v1alpha1.StrategyBlueGreen && to <= limit+w.emptied(v)
-		if !stands && !w.wants(v, run.StartedAt.Add(-o.p.wall)) {
+		if !stands && !w.wants(v, run.StartedAt.Add(-o.p.wall), o.p.wall) {
 			o.needless = fmt.Sprintf("pool %s: size %d is asked for, %d are desired and nothing is left to be replaced", p.Name, to, limit)
 		}
 	}
@@ -67,8 +67,10 @@ func (w *World) resizes(o *op, pool string) {
 // wants is whether a run has a machine left that it is to replace and has not emptied,
 // or zones that are further apart than they need be. It goes by when who asks thinks
 // that the run began, and by the earliest that anybody says of a machine or its Node:
-// where clocks disagree, to replace a node once too often is the lesser evil.
-func (w *World) wants(v okesim.PoolView, began time.Time) bool {
+// where clocks disagree, to replace a node once too often is the lesser evil. What was
+// seen to be empty a moment ago, on a clock that is wrong by wall, may be news to the look
+// that the growth was decided on.
+func (w *World) wants(v okesim.PoolView, began time.Time, wall time.Duration) bool {
 	zones := map[string]int{}
 	for _, p := range v.Placements {
 		zones[p.AD] = 0
@@ -89,7 +91,7 @@ func (w *World) wants(v okesim.PoolView, began time.Time) bool {
 			}
 			continue
 		}
-		if !isEmptied(node) && (earliest(made, node.CreationTimestamp.Time).Before(began) || node.Annotations[v1alpha1.AnnotationCycle] != "") {
+		if !(isEmptied(node) && time.Since(drainedAt(node).Add(-wall)) >= forgiven) && (earliest(made, node.CreationTimestamp.Time).Before(began) || node.Annotations[v1alpha1.AnnotationCycle] != "") {
 			return true
 		}
 	}
@@ -112,7 +114,12 @@ func (w *World) emptied(v okesim.PoolView) int {
 	return n
 }
 
-func isEmptied(node *corev1.Node) bool {
-	mark, err := kube.MarkOf(node)
-	return err == nil && mark != nil && mark.Drained != nil
+func isEmptied(node *corev1.Node) bool { return !drainedAt(node).IsZero() }
+
+// drainedAt is when the node's drain ended, by its mark; zero if it has not.
+func drainedAt(node *corev1.Node) time.Time {
+	if mark, err := kube.MarkOf(node); err == nil && mark != nil && mark.Drained != nil {
+		return *mark.Drained
+	}
+	return time.Time{}
 }

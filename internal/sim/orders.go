@@ -2,6 +2,7 @@ package sim
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -239,8 +240,12 @@ func (w *World) typed(id string, size int) {
 // have given it.
 func (w *World) checkSize(id string, v okesim.PoolView) {
 	want, ok := w.books.orders.wished[id]
-	if p := w.poolObject(id); !ok || p == nil || p.Spec.Scale != nil || w.books.orders.inDoubt[id] || w.outgrown(id) || w.heldUp(p, v) {
+	p := w.poolObject(id)
+	if !ok || p == nil || p.Spec.Scale != nil || w.books.orders.inDoubt[id] || w.outgrown(id) || w.heldUp(p, v) {
 		return
+	}
+	if last := p.Status.LastCycle; last != nil && strings.Contains(last.Message, fmt.Sprintf("the pool is left at a size of %d instead of %d", v.Size, want)) {
+		return // a run that was aborted could not be tidied up, and says so
 	}
 	w.promise(keepEnd, v.Size == want, "pool %s has a size of %d, and nobody has asked for another than %d", v.Name, v.Size, want)
 }
