@@ -99,6 +99,8 @@ func (d *decision) ends(run *v1alpha1.CycleStatus) *ending {
 	switch spec := d.pool.CycleSpec(); {
 	case spec == nil, auto && spec.Mode != v1alpha1.CycleAuto, !auto && !there:
 		return taken("the request was taken back")
+	case d.nobodySets(run):
+		return taken("the pool has " + d.pool.Cloud.Release.Kubernetes + " and annotation " + key + " asks for another version now: the run ended")
 	}
 	return nil
 }

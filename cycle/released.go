@@ -67,3 +67,10 @@ func (d *decision) notSetAgain(run *v1alpha1.CycleStatus) string {
 	}
 	return last.Message
 }
+
+// nobodySets is whether nobody will set a run's release again that the pool has lost: its
+// annotation is about another version, and that one was answered, be it by a refusal.
+func (d *decision) nobodySets(run *v1alpha1.CycleStatus) bool {
+	now, there := d.pool.Object.Annotations[v1alpha1.AnnotationUpgradeTo]
+	return there && run.OtherRelease && v1alpha1.AnnotationUpgradeTo+"="+now != run.Request && d.pool.Answered(v1alpha1.AnnotationUpgradeTo, now)
+}

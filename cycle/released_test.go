@@ -98,3 +98,38 @@ func TestARunEndsWhoseReleaseIsNoMore(t *testing.T) {
 	}
 	t.Errorf("the run goes on: %+v, %+v", p.Status.Cycle, p.Status.LastCycle)
 }
+
+// Whoever asks for another version while an upgrade is under way has that, though no node
+// differs from it: the run would wait for ever for a release that nobody sets again. So it
+// would if the other version was refused.
+func TestARunDoesNotWaitForAVersionThatNobodyAsksFor(t *testing.T) {
+	for name, c := range map[string]struct {
+		ask     string
+		last    *v1alpha1.LastCycleStatus
+		request string // of the run after, "" for none
+	}{
+		"the version that all nodes run": {ask: "v1.34.1", request: v1alpha1.AnnotationUpgradeTo + "=v1.34.1"},
+		"one that was refused":           {ask: "v1.99.0", last: &v1alpha1.LastCycleStatus{Request: v1alpha1.AnnotationUpgradeTo + "=v1.99.0", Outcome: Refused}},
+	} {
+		w, p, policy := upgrading()
+		id := worldtest.PoolID("workers")
+		w.Cloud.Pools[0].Release = cloudprovider.Release{Kubernetes: "v1.34.1", Image: "old", ImageName: "Oracle-Linux-8.10-2026.05.29-0-OKE-1.34.1-1084"}
+		for i := range w.Cloud.Instances[id] {
+			w.Cloud.Instances[id][i].Release = w.Cloud.Pools[0].Release
+			w.Objects.Nodes[i].Status.NodeInfo.KubeletVersion = "v1.34.1"
+		}
+		p.Annotations[v1alpha1.AnnotationUpgradeTo], p.Status.LastCycle = c.ask, c.last
+		var r Report
+		for range 3 {
+			r = Decide(seen(w), policy).Pools[0]
+			p.Status.Cycle, p.Status.LastCycle = r.Cycle, r.Last
+			w.Now = w.Now.Add(time.Minute)
+			if r.Cycle == nil || r.Cycle.Request == c.request {
+				break
+			}
+		}
+		if got := r.Cycle; got != nil && got.Request != c.request || got == nil && c.request != "" || r.Last == nil || r.Last.Outcome != Aborted {
+			t.Errorf("%s: %+v, last %+v", name, got, r.Last)
+		}
+	}
+}

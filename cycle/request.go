@@ -3,6 +3,7 @@ package cycle
 import (
 	"fmt"
 	"regexp"
+	"strings"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/internal/kube"
@@ -135,7 +136,7 @@ func (d *decision) upgrade(to string) (ready, pending bool) {
 		return false, false
 	}
 	if d.pool.Cloud.Release.Kubernetes == to {
-		return (d.pool.Run() != nil && d.pool.Run().Request == request || drifted(d.pool) > 0) && d.checked(request) != "", false
+		return (d.upgrading() || drifted(d.pool) > 0) && d.checked(request) != "", false
 	}
 	if d.checked(request) == "" {
 		return false, false
@@ -156,6 +157,14 @@ func (d *decision) upgrade(to string) (ready, pending bool) {
 		d.do(Step{Kind: SetRelease, Release: &target, Request: request})
 	}
 	return false, true
+}
+
+// upgrading is whether an upgrade is under way, to whatever version: one to another is
+// superseded even if no node differs from what the pool has now. Nobody would set again
+// the release that it waits for.
+func (d *decision) upgrading() bool {
+	run := d.pool.Run()
+	return run != nil && strings.HasPrefix(run.Request, v1alpha1.AnnotationUpgradeTo+"=")
 }
 
 // WantsOffer is whether a pool's annotation asks for a version that it does not

@@ -269,7 +269,8 @@ func (w *World) watchRepair(n *corev1.Node) {
 			return
 		}
 		total++
-		if k.badFor() > 2*time.Minute && k.ill != faulty && w.api.Born(other).Add(w.waitsFor(k, other)).Before(now) {
+		// One that a run has emptied, and whose machine goes, is expected to fail.
+		if k.badFor() > 2*time.Minute && k.ill != faulty && !w.leaving(other) && w.api.Born(other).Add(w.waitsFor(k, other)).Before(now) {
 			ill++
 		}
 		if mark, _ := kube.MarkOf(other); other.Name != n.Name && (asksRepair(other) && !(&world.Pool{Object: p}).Aborted(&world.Node{Object: other}) || mark != nil && mark.Cause == kube.CauseRepair) {
