@@ -1,7 +1,9 @@
 package scale
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -62,10 +64,30 @@ func (d *decision) ask(p *pool, runs [][]*waiting, answer func(int, PoolReason))
 			answer(i, PoolReason{p.Name, p.reason, p.message})
 		case full != "":
 			answer(i, PoolReason{p.Name, full, message})
+		case d.aside(p, run[0], names) != "":
+			answer(i, PoolReason{p.Name, ZoneNotNext, d.aside(p, run[0], names)})
 		default:
 			answer(i, PoolReason{p.Name, NextLook, "it fits a node of its own, but not with what else was decided"})
 		}
 	}
+}
+
+// aside is why a pod that can run in some zones of the pool only gets no node, "" if that
+// is not why: the cloud chooses the zone, and others have their turn before. The names are
+// of a new node in each.
+func (d *decision) aside(p *pool, w *waiting, names []string) string {
+	var suited []string
+	for i, zone := range p.places {
+		if _, ok := d.sim.Fits(w.pod, names[i]); ok {
+			suited = append(suited, string(zone))
+		}
+	}
+	next := p.before(suited)
+	if len(suited) == len(p.places) || next < min(p.room(), p.spares()) {
+		return ""
+	}
+	return fmt.Sprintf("it can run in %s only, and the cloud would make the next %s in other zones; room is for %s, and no more than %d are made for the zone alone",
+		strings.Join(suited, ", "), count(next, "node"), count(p.room(), "node"), p.spares())
 }
 
 // noDevices is why the devices of a new node of the pool, of which this is one,

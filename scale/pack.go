@@ -1,6 +1,11 @@
 package scale
 
-import "github.com/tidemill/tidemill/scale/fit"
+import (
+	"slices"
+
+	"github.com/tidemill/tidemill/cloudprovider"
+	"github.com/tidemill/tidemill/scale/fit"
+)
 
 // packing is pods on their way onto new nodes of one pool.
 type packing struct {
@@ -43,12 +48,12 @@ func (k *packing) put(like []*waiting) {
 	}
 }
 
-// open adds a node, and is false when the pool has no room or spare nodes
-// enough. A pod may need another zone than the one whose turn it is: one spare in
-// each zone is tried, and the machines before it in turn come with it.
+// open adds a node, and is false when the pool has no room or spare nodes enough. A pod
+// may need another zone than the one whose turn it is: spares are tried until each zone
+// has had one, and the machines before it in turn come with it.
 func (k *packing) open() bool {
 	p := k.o.pool
-	if len(k.o.nodes) >= k.room || len(k.o.nodes)-k.used >= len(p.places) {
+	if len(k.o.nodes) >= k.room || k.enough() {
 		return false
 	}
 	n := k.d.open(p)
@@ -57,6 +62,22 @@ func (k *packing) open() bool {
 	k.row.Extend(n.name)
 	return true
 }
+
+// enough is whether the new nodes without a pod are enough: each zone has one, or there
+// are as many as two for each. A zone that is ahead of the others has its turn when these
+// have caught up, and a machine that is booted to that end alone costs money.
+func (k *packing) enough() bool {
+	spare := k.o.nodes[k.used:]
+	if len(spare) >= k.o.pool.spares() {
+		return true
+	}
+	return !slices.ContainsFunc(k.o.pool.places, func(z cloudprovider.Zone) bool {
+		return !slices.ContainsFunc(spare, func(n newNode) bool { return n.zone == z })
+	})
+}
+
+// spares is how many nodes are made at most so that it is one zone's turn.
+func (p *pool) spares() int { return 2 * len(p.places) }
 
 func (k *packing) found(w *waiting, node string) {
 	w.node = node

@@ -72,6 +72,9 @@ const (
 	PoolChanged Reason = "PoolChanged"
 	// Unconfirmed: the Pool could not be read once more before something is done in it.
 	Unconfirmed Reason = "Unconfirmed"
+	// ZoneNotNext: the pod can run in some of the pool's zones only, and the cloud, which
+	// chooses the zone of a new node, would fill too many others before.
+	ZoneNotNext Reason = "ZoneNotNext"
 	// NextLook: the pod would fit, but not together with what else was decided.
 	NextLook Reason = "NextLook"
 )

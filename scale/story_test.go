@@ -226,6 +226,9 @@ func tellNode(t *testing.T, w *worldtest.World, name string, p words) {
 		t.Fatalf("node %s: what is the state %q?", name, state)
 	}
 	publish(w, name, p.number(t, "devices", 0))
+	if zone := p.take("zone", ""); zone != "" {
+		n.Labels[corev1.LabelTopologyZone], instance(w, name).Zone = zone, cloudprovider.Zone(zone)
+	}
 	if since := p.duration(t, "unneeded", "0s"); since > 0 {
 		n.Annotations[v1alpha1.AnnotationUnneededSince] = w.Now.Add(-since).Format(time.RFC3339)
 	}

@@ -1,6 +1,8 @@
 package scale
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -27,6 +29,19 @@ func (p *pool) nextZone() cloudprovider.Zone {
 		}
 	}
 	return best
+}
+
+// before is how many nodes the cloud makes before one is in one of the zones.
+func (p *pool) before(zones []string) int {
+	counts := maps.Clone(p.zones)
+	defer func() { p.zones = counts }()
+	for n := 0; ; n++ {
+		zone := p.nextZone()
+		if len(zones) == 0 || slices.Contains(zones, string(zone)) {
+			return n
+		}
+		p.zones[zone]++
+	}
 }
 
 // template is what a new node in the zone looks like, or anywhere if the pool
