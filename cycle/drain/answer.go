@@ -121,12 +121,14 @@ func kind(b *policyv1.PodDisruptionBudget) Reason {
 	return PDBTransient
 }
 
-// peer is a pod of the budget that is leaving another node, nil if none is.
+// peer is a pod of the budget that is leaving another node, nil if none is: the first by
+// name, so that the answer is the same at each look.
 func (a Around) peer(b *policyv1.PodDisruptionBudget) *corev1.Pod {
+	var first *corev1.Pod
 	for _, p := range a.Peers {
-		if p.DeletionTimestamp != nil && Selects(b, p) {
-			return p
+		if p.DeletionTimestamp != nil && Selects(b, p) && (first == nil || key(p) < key(first)) {
+			first = p
 		}
 	}
-	return nil
+	return first
 }
