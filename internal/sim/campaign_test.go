@@ -178,7 +178,7 @@ func share(t *testing.T, y *tally) {
 
 func child(t *testing.T, y *tally, first uint64, n, procs int) {
 	cmd := exec.Command(os.Args[0], "-test.run", "TestSeeds$", "-test.v", "-test.timeout", "0", "-seeds", strconv.Itoa(n), "-from", strconv.FormatUint(first, 10),
-		"-procs", strconv.Itoa(procs), "-jobs", "1", "-nodes", strconv.Itoa(*nodes), "-faults", faultsFor.String(), "-wish", *wish)
+		"-procs", strconv.Itoa(procs), "-jobs", "1", "-nodes", strconv.Itoa(*nodes), "-faults", faultsFor.String(), "-wish", *wish, "-pods", *pods)
 	cmd.Env = append(os.Environ(), "GODEBUG=asyncpreemptoff=1") // on a busy machine the runtime's signals were a twentieth of a run
 	out, err := cmd.StdoutPipe()
 	if err == nil {

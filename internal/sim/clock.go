@@ -96,6 +96,7 @@ func (w *World) turn() {
 	w.tickNeighbours(now)
 	w.tickWorkloads()
 	w.tickScheduler()
+	w.tickDisks(now)
 	w.tickKubelets(now)
 	w.sample(now)
 	w.tickThrift(now)
@@ -160,9 +161,13 @@ func (p *process) inStep(from time.Time) {
 // others renew less often, for renewals would be most of what a long history costs.
 type lease struct{ duration, renew, retry time.Duration }
 
+// apart keeps a deadline from the instant of a try: which of the two comes first would be
+// the runtime's to choose.
+const apart = 7 * time.Millisecond
+
 var leases = []lease{
-	{15 * time.Second, 10 * time.Second, 2 * time.Second},
-	{15 * time.Second, 10 * time.Second, 5 * time.Second},
+	{15 * time.Second, 10*time.Second + apart, 2 * time.Second},
+	{15 * time.Second, 10*time.Second + apart, 5 * time.Second},
 	{20 * time.Second, 14 * time.Second, 6 * time.Second},
 	{30 * time.Second, 24 * time.Second, 11 * time.Second},
 	{20 * time.Second, 15 * time.Second, 7 * time.Second},

@@ -208,6 +208,7 @@ func (w *World) tickPods(pods []*corev1.Pod, now time.Time) {
 			} else if len(p.Finalizers) == 0 {
 				w.api.Remove(p)
 			}
+		case p.Status.Phase == corev1.PodPending && !w.attached(p): // its volume is elsewhere
 		case p.Status.Phase == corev1.PodPending:
 			w.api.Edit(p, func(o client.Object) { o.(*corev1.Pod).Status.Phase = corev1.PodRunning })
 		default:

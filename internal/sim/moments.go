@@ -219,7 +219,7 @@ func (w *World) leader() *process {
 // hand, and it is nobody's business.
 func stranger() *corev1.Node {
 	n := newNode(okesim.Instance{ID: "ocid1.instance.oc1.iad.stranger", PrivateIP: "10.9.9.9", Shape: "VM.Standard.E4.Flex", OCPUs: 2, MemoryGB: 16,
-		AvailabilityDomain: "x:AD-1", FaultDomain: "FAULT-DOMAIN-1", KubernetesVersion: "v1.34.1", Arch: "amd64"}, metav1.NewTime(time.Now().Truncate(time.Second)))
+		AvailabilityDomain: "x:US-ASHBURN-AD-1", FaultDomain: "FAULT-DOMAIN-1", KubernetesVersion: "v1.34.1", Arch: "amd64"}, metav1.NewTime(time.Now().Truncate(time.Second)))
 	n.Annotations = nil
 	n.Spec.Taints = []corev1.Taint{{Key: "dedicated", Value: "somebody", Effect: corev1.TaintEffectNoSchedule}}
 	for i := range n.Status.Conditions {

@@ -28,6 +28,13 @@ func (w *World) picture() string {
 		}
 	})
 	fmt.Fprintf(&b, "%d pods wait for a node\n", waiting)
+	rooms, pending := w.rooms()
+	for _, r := range rooms {
+		fmt.Fprintf(&b, "  room: %s in %s, %dm, %d MiB, pods %v\n", r.node.Name, r.zone(), r.cpu, r.mem>>20, r.mates)
+	}
+	for _, p := range pending {
+		fmt.Fprintf(&b, "  waits: %s %s, %v\n", p.Name, w.diskZone(claimOf(p)), p.Status.Conditions)
+	}
 	return b.String()
 }
 

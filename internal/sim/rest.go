@@ -131,7 +131,10 @@ func (w *World) crowded(n *corev1.Node) bool {
 		if p.Spec.NodeName != n.Name || p.DeletionTimestamp != nil || ended(p) || full {
 			return
 		}
-		if r := roomiest(p, rooms); r != nil {
+		if len(rooms) > 0 { // it is no more where it was
+			rooms[0].all.count(p.Labels["app"], n.Labels[corev1.LabelTopologyZone], -1)
+		}
+		if r := w.roomiest(p, rooms); r != nil {
 			r.take(p)
 		} else {
 			full = true

@@ -139,7 +139,7 @@ func stuck(p *v1alpha1.Pool) bool {
 // machines that it keeps from being repaired are those that the floor lacks.
 func (w *World) heldUp(p *v1alpha1.Pool, v okesim.PoolView) bool {
 	c := meta.FindStatusCondition(p.Status.Conditions, v1alpha1.ConditionCycling)
-	if w.gated(p) {
+	if w.gated(p) || w.noPlace(p) {
 		return true
 	}
 	if c == nil || !stuck(p) || !w.ailing(v) {

@@ -25,6 +25,7 @@ var (
 	commit     = flag.String("commit", "", "what is played: goes into the ledger")
 	tapeFile   = flag.String("tape", "", "TestTape plays this case")
 	shrinkRuns = flag.Int("shrink", 0, "TestTape plays at most so many times to find a shorter tape")
+	pods       = flag.String("pods", "", "what the pods of one app ask of where they run (habits.go); empty lets the tape choose")
 	wish       = flag.String("wish", "", "what the author of each Pool wishes for (tastes.go); empty lets the tape choose")
 	faultsFor  = flag.Duration("faults", 0, "how long the faults last")
 )
@@ -57,7 +58,7 @@ func TestMain(m *testing.M) {
 }
 
 func options(seed uint64) Options {
-	return Options{Seed: seed, Nodes: *nodes, Faults: *faultsFor, Wish: *wish, Credentials: credentials, CRD: crd}
+	return Options{Seed: seed, Nodes: *nodes, Faults: *faultsFor, Wish: *wish, Habit: *pods, Credentials: credentials, CRD: crd}
 }
 
 func TestSeed(t *testing.T) {

@@ -56,10 +56,14 @@ func (w *World) tickThrift(now time.Time) {
 // had yet keeps for itself is a guess.
 func (w *World) neededNodes() int {
 	var free []room
-	cpu, memory := int64(0), int64(0)
+	cpu, memory, particular := int64(0), int64(0), false
 	w.api.Each("pods", func(o client.Object) {
 		p := o.(*corev1.Pod)
 		if p.Spec.NodeName != "" || ended(p) {
+			return
+		}
+		if p.Spec.Affinity != nil || p.Spec.TopologySpreadConstraints != nil || p.Spec.Volumes != nil {
+			particular = true
 			return
 		}
 		c, m := requests(p)
@@ -71,7 +75,7 @@ func (w *World) neededNodes() int {
 		free[at].cpu, free[at].mem = free[at].cpu-c, free[at].mem-m
 	})
 	least := max((cpu+3999)/4000, (memory+16<<30-1)/(16<<30))
-	if int64(len(free)) > least {
+	if particular || int64(len(free)) > least {
 		return 1 << 20
 	}
 	return len(free)

@@ -58,4 +58,5 @@ func (w *World) drawParts() {
 	w.drawTastes()
 	w.drawVolumes()
 	w.drawGates()
+	w.drawHabits()
 }

@@ -24,6 +24,7 @@ type app struct {
 	budget   bool          // has a PDB of maxUnavailable 1
 	closed   bool          // for now of 0
 	ends     time.Duration // its pods end after so long; 0 is never
+	habit    *habit
 }
 
 func (w *World) addApp(a *app) {
@@ -56,7 +57,9 @@ func (w *World) tickWorkloads() {
 		pods := w.podsOf(a.name)
 		for n := len(pods); n < a.replicas; n++ {
 			w.made++
-			w.api.Create(w.newPod(a))
+			if p := w.newPod(a); a.habit == nil || !a.habit.disk || claimOf(p) != "" {
+				w.api.Create(p)
+			}
 		}
 		for i := a.replicas; i < len(pods); i++ {
 			w.api.Remove(pods[len(pods)-1-(i-a.replicas)])
@@ -69,7 +72,7 @@ func (w *World) tickWorkloads() {
 
 func (w *World) newPod(a *app) *corev1.Pod {
 	yes, grace := true, int64(30)
-	return &corev1.Pod{
+	p := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: fmt.Sprintf("%s-%05d", a.name, w.made), Labels: map[string]string{"app": a.name},
 			OwnerReferences: []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: a.name, UID: types.UID("rs-" + a.name), Controller: &yes}}},
 		Spec: corev1.PodSpec{SchedulerName: corev1.DefaultSchedulerName, TerminationGracePeriodSeconds: &grace, RestartPolicy: corev1.RestartPolicyAlways,
@@ -77,6 +80,15 @@ func (w *World) newPod(a *app) *corev1.Pod {
 				corev1.ResourceCPU: *resource.NewMilliQuantity(a.cpu, resource.DecimalSI), corev1.ResourceMemory: *resource.NewQuantity(a.memory<<20, resource.BinarySI)}}}}},
 		Status: corev1.PodStatus{Phase: corev1.PodPending},
 	}
+	if a.habit != nil {
+		a.habit.ask(&p.Spec, metav1.LabelSelector{MatchLabels: p.Labels})
+	}
+	if a.habit != nil && a.habit.disk {
+		if claim := w.freeClaim(a); claim != "" {
+			p.Spec.Volumes = []corev1.Volume{{Name: "disk", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: claim}}}}
+		}
+	}
+	return p
 }
 
 // tickBudget is the disruption controller.
@@ -136,6 +148,8 @@ type room struct {
 	node     *corev1.Node
 	cpu, mem int64
 	pods     int64
+	mates    map[string]int // pods of each app
+	all      *census
 }
 
 // tickScheduler binds what fits, to the emptiest node, and says of the rest that
@@ -149,11 +163,14 @@ func (w *World) tickScheduler() {
 
 // rooms is what is free on each node that takes pods, and which pods have no node.
 func (w *World) rooms() (rooms []*room, pending []*corev1.Pod) {
-	used := map[string]*room{}
+	used, all := map[string]*room{}, &census{map[string]bool{}, map[string]map[string]int{}}
 	w.api.Each("nodes", func(o client.Object) {
 		n := o.(*corev1.Node)
-		r := &room{n, n.Status.Allocatable.Cpu().MilliValue(), n.Status.Allocatable.Memory().Value(), n.Status.Allocatable.Pods().Value()}
+		r := &room{n, n.Status.Allocatable.Cpu().MilliValue(), n.Status.Allocatable.Memory().Value(), n.Status.Allocatable.Pods().Value(), map[string]int{}, all}
 		used[n.Name] = r
+		if r.zone() != "" {
+			all.zones[r.zone()] = true
+		}
 		if schedulable(n) {
 			rooms = append(rooms, r)
 		}
@@ -172,17 +189,18 @@ func (w *World) rooms() (rooms []*room, pending []*corev1.Pod) {
 func (r *room) take(p *corev1.Pod) {
 	cpu, mem := requests(p)
 	r.cpu, r.mem, r.pods = r.cpu-cpu, r.mem-mem, r.pods-1
+	r.mates[p.Labels["app"]]++
+	if p.DeletionTimestamp == nil {
+		r.all.count(p.Labels["app"], r.zone(), 1)
+	}
 }
 
 // roomiest is the node with the most free cores of those that have room for the pod.
-func roomiest(p *corev1.Pod, rooms []*room) *room {
+func (w *World) roomiest(p *corev1.Pod, rooms []*room) *room {
 	cpu, mem := requests(p)
 	var best *room
 	for _, r := range rooms {
-		if len(p.Spec.Volumes) > 0 {
-			break // a claim that nobody can bind
-		}
-		if r.cpu >= cpu && r.mem >= mem && r.pods > 0 && (best == nil || r.cpu > best.cpu) {
+		if r.cpu >= cpu && r.mem >= mem && r.pods > 0 && w.suits(p, r) && (best == nil || r.cpu > best.cpu) {
 			best = r
 		}
 	}
@@ -190,7 +208,7 @@ func roomiest(p *corev1.Pod, rooms []*room) *room {
 }
 
 func (w *World) place(p *corev1.Pod, rooms []*room) {
-	best := roomiest(p, rooms)
+	best := w.roomiest(p, rooms)
 	if best == nil && refused(p) {
 		return // it has been told
 	}
@@ -212,6 +230,7 @@ func (w *World) place(p *corev1.Pod, rooms []*room) {
 		p.Status.Conditions = []corev1.PodCondition{c}
 	})
 	if best != nil {
+		w.provision(claimOf(p), best.zone())
 		best.take(p)
 	}
 }

@@ -32,6 +32,8 @@ type Options struct {
 	// Wish is what each Pool's author wishes for, or several such with a plus between them;
 	// empty lets the tape choose.
 	Wish string
+	// Habit is what the pods of one app ask of where they run; empty lets the tape choose.
+	Habit string
 	// Gentle leaves out all faults; what people and workloads do stays.
 	Gentle bool
 	// Story, if set, replaces what the tape would let people do.
@@ -155,7 +157,8 @@ type World struct {
 	// longer to come up; walls are the pools that get no machine.
 	silent, slow time.Time
 	walls        map[string]wall
-	meddlers     map[string]bool // pools, see occasions.go
+	meddlers     map[string]bool      // pools, see occasions.go
+	unused       map[string]time.Time // since when a volume is at a node that has no pod for it, by claim
 	ambushes     []ambush
 	skews        skewed
 	gates        gatekeeper
@@ -192,7 +195,7 @@ func newWorld(opt Options) (*World, error) {
 	if err := checkWish(opt.Wish); err != nil {
 		return nil, err
 	}
-	w := &World{opt: opt, tape: opt.Tape, kubelets: map[string]*kubelet{}, walls: map[string]wall{}, meddlers: map[string]bool{}, began: time.Now(), hash: 14695981039346656037, stir: make(chan struct{}, 1), moved: true}
+	w := &World{opt: opt, tape: opt.Tape, kubelets: map[string]*kubelet{}, walls: map[string]wall{}, meddlers: map[string]bool{}, unused: map[string]time.Time{}, began: time.Now(), hash: 14695981039346656037, stir: make(chan struct{}, 1), moved: true}
 	if w.tape == nil {
 		w.tape = NewTape(opt.Seed)
 	}
