@@ -91,7 +91,9 @@ func (d *Drainer) keep(node types.UID, c Classes) map[types.UID]turn {
 }
 
 // detach is a volume that is on its way off the machine and still has time for
-// it, in words; "" for none.
+// it, in words; "" for none. A kubelet that is not there takes none off: to wait for the
+// control plane's patience would only keep the machine, which has them, from being ended
+// or restarted.
 func (d *Drainer) detach(t Target, now time.Time) string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -108,7 +110,7 @@ func (d *Drainer) detach(t Target, now time.Time) string {
 		}
 	}
 	d.detaching[t.Node.UID] = kept
-	if first == "" {
+	if first == "" || !ready(t.Node) {
 		return ""
 	}
 	return "volume " + first + " is being detached"

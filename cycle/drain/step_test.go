@@ -78,6 +78,20 @@ func TestVolumesLeaveOneAfterAnother(t *testing.T) {
 	})
 }
 
+// A kubelet that is not there takes no volume off its machine, and the drain does not wait
+// for that.
+func TestVolumesOfASilentNodeAreNotAwaited(t *testing.T) {
+	for status, awaited := range map[corev1.ConditionStatus]bool{corev1.ConditionTrue: true, corev1.ConditionUnknown: false} {
+		synctest.Test(t, func(t *testing.T) {
+			c, _ := evictions(func(string) error { return nil })
+			target := Target{Node: node(status), Cordoned: time.Now().Add(-time.Minute), Around: storage(nil, []string{"db-0"})}
+			if p := New(c).Step(t.Context(), target); (len(p.Waiting) > 0) != awaited {
+				t.Errorf("Ready is %s: %+v", status, p)
+			}
+		})
+	}
+}
+
 // forbidding answers deletions of pods with err, and counts them.
 func forbidding(c *fake.Clientset, err error) *int {
 	count := 0
