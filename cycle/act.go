@@ -26,7 +26,11 @@ func (t *turn) step(ctx context.Context, s Step) error {
 	case TakeBack, Surge:
 		err = t.Fleet.Resize(ctx, s.PoolID, s.From, s.To)
 	case DeleteInstance:
-		err = t.delete(ctx, s)
+		finding, found := cloudprovider.Finding(ctx)
+		if err = t.delete(finding, s); err == nil && found.Gone > 0 {
+			t.log().Info("cycle: nothing to delete: "+errWasGone.Error(), "instance", s.Instance, "node", s.Node)
+			err = errWasGone
+		}
 	case Refill:
 		err = t.refill(ctx, s)
 	case Delegate:
@@ -39,7 +43,7 @@ func (t *turn) step(ctx context.Context, s Step) error {
 		err = t.onNode(ctx, s)
 	}
 	t.learn(s, err)
-	if errors.Is(err, errStayed) {
+	if errors.Is(err, errStayed) || errors.Is(err, errWasGone) {
 		return nil
 	}
 	if err != nil {

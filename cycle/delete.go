@@ -19,6 +19,10 @@ import (
 // failure: the next tick decides anew.
 var errStayed = errors.New("not deleted after a live look")
 
+// errWasGone says that the machine was gone when it was to be deleted: OKE, which cycles
+// the pool, or a person has taken it, and perhaps not its place.
+var errWasGone = errors.New("the machine was gone already")
+
 // delete ends a machine, if a live look still allows it. This is the one deed
 // that nothing undoes, so it believes no cache: the Node has to be the one that
 // was drained, by UID and by provider ID, still cordoned and still empty; or

@@ -29,6 +29,9 @@ type known struct {
 	// others have raised it without the pool's size having followed yet.
 	desired, raised int
 	deletes         []time.Time
+	// gone is when machines that were to be deleted here were found to be gone: the size
+	// may have fallen by that, for so long as a deletion may show late.
+	gone []time.Time
 	// slack is by how much the size may have been smaller than what it was found to be
 	// at the time since, for deletions of a process before this one, or of its own
 	// whose answer was lost.
@@ -83,8 +86,10 @@ func (l *Loop) learned(s *world.Snapshot, p *Policy, wiped map[cloudprovider.Poo
 		// says it from now on, until it is asked for anew.
 		delete(k.refused, Surge)
 		delete(k.refused, SetRelease)
-		for len(k.deletes) > 0 && s.Now.Sub(k.deletes[0]) > deleteLag {
-			k.deletes = k.deletes[1:]
+		for _, times := range []*[]time.Time{&k.deletes, &k.gone} {
+			for len(*times) > 0 && s.Now.Sub((*times)[0]) > deleteLag {
+				*times = (*times)[1:]
+			}
 		}
 		if s.CloudErr != nil || pool.Cloud.Health.Err != nil || wiped[id] {
 			continue // what somebody does meanwhile shows afterwards
@@ -119,7 +124,7 @@ func (k *known) compare(pool *world.Pool) (Sizing, bool) {
 	}
 	if run := pool.Run(); run == nil || !k.sure {
 		k.expected, k.sure, k.desired, k.raised = size, true, pool.Desired(), 0
-		k.slack, k.since = 0, time.Now()
+		k.slack, k.since, k.gone = 0, time.Now(), nil
 		if run != nil && run.Least > 0 {
 			k.slack = size - int(run.Least)
 		}
@@ -146,9 +151,12 @@ func (k *known) compare(pool *world.Pool) (Sizing, bool) {
 }
 
 // follow moves what is expected by what others have ordered for the run: scaling, which
-// has raised what is desired, and the leader before, if what it has ordered shows only
-// after the first look of this one.
+// has raised what is desired, the leader before, if what it has ordered shows only after
+// the first look of this one, and whoever has deleted what was to be deleted here.
 func (k *known) follow(run *v1alpha1.CycleStatus, size int) {
+	if by := min(k.expected-size, len(k.gone)); by > 0 {
+		k.expected, k.gone = k.expected-by, k.gone[by:]
+	}
 	if size == int(run.Greatest) && size > k.expected && k.ordered.Before(k.since) && time.Since(k.since) < sizeLag {
 		k.expected = size
 	}
@@ -177,6 +185,10 @@ func (l *Loop) learn(s Step, err error) {
 	case AdoptSize:
 		k.expected, k.sure, k.desired, k.raised, k.slack = s.To, true, s.To, 0, 0
 	case DeleteInstance:
+		if errors.Is(err, errWasGone) {
+			k.gone = append(k.gone, time.Now())
+			return
+		}
 		if err == nil {
 			k.expected--
 			k.deletes = append(k.deletes, time.Now())

@@ -210,6 +210,7 @@ func TestAnOrderOfTheLeaderBeforeIsNobodysEdit(t *testing.T) {
 func TestSizeExpected(t *testing.T) {
 	for name, c := range map[string]struct {
 		deletes   int // own, that do not show yet or do
+		gone      int // that found nothing to delete
 		terminate int // machines on their way out that tidemill has marked
 		raised    int // by another writer of the record
 		size      int // 10 was expected before
@@ -224,6 +225,9 @@ func TestSizeExpected(t *testing.T) {
 		"and one fewer than those":        {deletes: 2, terminate: 2, size: 7, adopted: true},
 		"deletions of who was here":       {terminate: 2, size: 8},
 		"and one fewer than theirs":       {terminate: 2, size: 7, adopted: true},
+		"taken by others, place and all":  {gone: 1, size: 9},
+		"taken, and their places not":     {gone: 1, size: 10},
+		"taken, and one fewer than that":  {gone: 1, size: 8, adopted: true},
 		"raised, and the size followed":   {raised: 3, size: 13},
 		"raised, and the size will":       {raised: 3, size: 10},
 		"raised, and more than that":      {raised: 3, size: 14, adopted: true},
@@ -240,6 +244,9 @@ func TestSizeExpected(t *testing.T) {
 			for range c.deletes {
 				k.expected--
 				k.deletes = append(k.deletes, time.Now())
+			}
+			for range c.gone {
+				(&Loop{known: map[cloudprovider.PoolID]*known{"": k}}).learn(Step{Kind: DeleteInstance}, errWasGone)
 			}
 			for range c.terminate {
 				pool.Nodes = append(pool.Nodes, &world.Node{Object: &corev1.Node{}, Mark: &kube.Mark{}, Instance: &cloudprovider.Instance{State: cloudprovider.Deleting}})

@@ -29,7 +29,7 @@ func (p *Provider) Delete(ctx context.Context, id cloudprovider.PoolID, ids ...c
 			machines = append(machines, in)
 		}
 	}
-	intents := p.deleteNodes(id, machines, true)
+	intents := p.deleteNodes(ctx, id, machines, true)
 	if len(placeholders) > 0 {
 		intents = append(intents, p.takeBack(id, placeholders))
 	}
@@ -44,13 +44,13 @@ func (p *Provider) Replace(ctx context.Context, id cloudprovider.PoolID, ids ...
 			return fmt.Errorf("replace %s of node pool %s: %w: there is no machine to replace", in, id, cloudprovider.ErrInvalid)
 		}
 	}
-	return p.inTurn(ctx, id, p.deleteNodes(id, ids, false))
+	return p.inTurn(ctx, id, p.deleteNodes(ctx, id, ids, false))
 }
 
-func (p *Provider) deleteNodes(id cloudprovider.PoolID, ids []cloudprovider.InstanceID, decrement bool) []intent {
+func (p *Provider) deleteNodes(ctx context.Context, id cloudprovider.PoolID, ids []cloudprovider.InstanceID, decrement bool) []intent {
 	var list []intent
 	for _, in := range ids {
-		list = append(list, p.deleteNode(id, in, decrement))
+		list = append(list, p.deleteNode(ctx, id, in, decrement))
 	}
 	return list
 }
@@ -75,10 +75,17 @@ func (p *Provider) inTurn(ctx context.Context, id cloudprovider.PoolID, intents 
 //
 // The grace is nothing and forced: whoever calls has drained, by the Eviction
 // API and under budgets that the service's own drain does not know.
-func (p *Provider) deleteNode(pool cloudprovider.PoolID, id cloudprovider.InstanceID, decrement bool) intent {
+//
+// What is gone before a request can have been carried out is noted, see
+// [cloudprovider.FoundGone]: the size is what whoever took it has left.
+func (p *Provider) deleteNode(ctx context.Context, pool cloudprovider.PoolID, id cloudprovider.InstanceID, decrement bool) intent {
+	perhaps := false // a request may have been carried out
 	return intent{
 		decide: func(l look) (func(context.Context) error, error) {
 			if gone(l.pool.Nodes, id) {
+				if !perhaps {
+					cloudprovider.FoundGone(ctx)
+				}
 				return nil, nil
 			}
 			return func(ctx context.Context) error {
@@ -90,6 +97,7 @@ func (p *Provider) deleteNode(pool cloudprovider.PoolID, id cloudprovider.Instan
 						IsForceDeletionAfterOverrideGraceDuration: common.Bool(true),
 					})
 				})
+				perhaps = perhaps || err != nil && !certainlyRefused(err)
 				return nodeConflict(err)
 			}, nil
 		},

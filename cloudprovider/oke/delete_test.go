@@ -77,8 +77,9 @@ func TestDeleteOfWhatAnotherDeletes(t *testing.T) {
 			t.Error(err)
 		}
 	}}
-	if err := w.Delete(t.Context(), id, ids[0]); err != nil {
-		t.Fatal(err)
+	ctx, found := cloudprovider.Finding(t.Context())
+	if err := w.Delete(ctx, id, ids[0]); err != nil || found.Gone != 1 {
+		t.Fatalf("%v, %+v", err, found)
 	}
 	if w.size(id) != 1 {
 		t.Errorf("size is %d: shrunk twice", w.size(id))
@@ -98,6 +99,17 @@ func TestDeleteServerError(t *testing.T) {
 	w.sim.FailNext("DeleteNode", 1, okesim.HTTPFault{Status: 500})
 	if err := w.Delete(t.Context(), id, ids[0]); err != nil || w.size(id) != 2 {
 		t.Fatalf("size %d, %v", w.size(id), err)
+	}
+}
+
+// A deletion whose answer is lost may be one's own: the machine was not found gone.
+func TestDeleteWhoseAnswerIsLostIsNotFoundDone(t *testing.T) {
+	w := newWorld(t, okesim.Options{})
+	id := w.addPool(okesim.Pool{Size: 2})
+	w.sim.FailNext("DeleteNode", 1, okesim.HTTPFault{Drop: true})
+	ctx, found := cloudprovider.Finding(t.Context())
+	if err := w.Delete(ctx, id, w.running(id)[0]); err != nil || found.Gone != 0 || w.size(id) != 1 {
+		t.Errorf("%v, %+v, size %d", err, found, w.size(id))
 	}
 }
 
