@@ -86,7 +86,7 @@ func (d *decision) aside(p *pool, w *waiting, names []string) string {
 	if len(suited) == len(p.places) || next < min(p.room(), p.spares()) {
 		return ""
 	}
-	return fmt.Sprintf("it can run in %s only, and the cloud would make the next %s in other zones; room is for %s, and no more than %d are made for the zone alone",
+	return fmt.Sprintf("it can run in %s only, and the cloud would make %s in other zones before; room is for %s, and no more than %d are made for the zone alone",
 		strings.Join(suited, ", "), count(next, "node"), count(p.room(), "node"), p.spares())
 }
 

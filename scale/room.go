@@ -85,7 +85,8 @@ func (d *decision) unequipped(p *pool, n *world.Node) bool {
 }
 
 // furnishMissing adds the machines that were asked for and that the cloud does
-// not list yet. Without them each look would ask again.
+// not list yet. Without them each look would ask again. What a run is to ask for and
+// does not, since it stands still, helps nobody.
 func (d *decision) furnishMissing(p *pool) {
 	listed := 0
 	for _, n := range p.Nodes {
@@ -93,7 +94,11 @@ func (d *decision) furnishMissing(p *pool) {
 			listed++
 		}
 	}
-	for range max(p.Cloud.Size, p.base+p.absent) - listed {
+	due := max(p.Cloud.Size, p.base+p.absent)
+	if p.Standstill(d.s.Now) != "" {
+		due = p.Cloud.Size
+	}
+	for range due - listed {
 		if len(p.Cloud.Placements) == 0 {
 			return
 		}

@@ -149,6 +149,7 @@ func tellPool(t *testing.T, w *worldtest.World, name string, p words) {
 		opts = append(opts, worldtest.Scale(int32(lo), int32(hi)))
 	}
 	backoff, failures, desired := p.duration(t, "backoff", "0s"), p.number(t, "failures", 0), p.number(t, "run", -1)
+	stopped := p.take("stopped", "")
 	_, noDown := p["nodown"]
 	p.take("nodown", "")
 	_, consolidate := p["consolidate"]
@@ -162,6 +163,9 @@ func tellPool(t *testing.T, w *worldtest.World, name string, p words) {
 		}
 		if desired >= 0 {
 			o.Status.Cycle = &v1alpha1.CycleStatus{Request: "r", Desired: int32(desired)}
+		}
+		if stopped != "" {
+			o.Status.Conditions = append(o.Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionCycling, Status: metav1.ConditionFalse, Reason: stopped, Message: "it waits for a person"})
 		}
 		if consolidate {
 			o.Spec.Scale.Down = &v1alpha1.ScaleDownSpec{Consolidate: true}

@@ -188,10 +188,13 @@ func refused(rt *rapid.T, d *decision, o *fit.Oracle, v Verdict) {
 				rt.Fatalf("%s, but new node %s takes it", v, n.name)
 			}
 		}
-		if p.room() == 0 || nextLook(v, p.Name) {
+		if p.room() == 0 || says(v, p.Name, NextLook) {
 			continue
 		}
 		for i, zone := range p.Cloud.Zones() {
+			if says(v, p.Name, ZoneNotNext) && p.before([]string{string(zone)}) >= min(p.room(), p.spares()) {
+				continue // the cloud would not make it there
+			}
 			name := fmt.Sprintf("one-more-%s-%d-%s", p.Name, i, v.Pod)
 			n := d.sim.Model(grownUp(p.template(zone), nil), nil, p.Slices...)
 			if err := d.sim.AddLike(n, name); err != nil {
@@ -206,9 +209,9 @@ func refused(rt *rapid.T, d *decision, o *fit.Oracle, v Verdict) {
 	}
 }
 
-// nextLook is whether the plan says that the pool may help the pod in another look.
-func nextLook(v Verdict, pool string) bool {
-	return slices.ContainsFunc(v.Pools, func(r PoolReason) bool { return r.Pool == pool && r.Reason == NextLook })
+// says is whether the plan has this reason for the pool.
+func says(v Verdict, pool string, why Reason) bool {
+	return slices.ContainsFunc(v.Pools, func(r PoolReason) bool { return r.Pool == pool && r.Reason == why })
 }
 
 // copied is the scheduler before the state that the plan has come to, devices as

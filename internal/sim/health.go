@@ -48,6 +48,7 @@ func (w *World) lateness(since time.Time) time.Duration {
 // examine brings what is known of all machines up to date.
 func (w *World) examine(now time.Time) {
 	w.ledSince(now)
+	w.tickWhy(now)
 	for _, id := range w.order {
 		k := w.kubelets[id]
 		if k.removed {

@@ -234,4 +234,5 @@ func (r recorder) Eventf(regarding runtime.Object, _ runtime.Object, kind, reaso
 	}
 	r.w.watchEvent(reason, fmt.Sprintf(note, args...))
 	r.w.checkTold(reason, regarding)
+	r.w.hearWhy(reason, regarding, fmt.Sprintf(note, args...))
 }

@@ -48,6 +48,9 @@ var Promises = []string{keepFloor, keepCeiling, keepEviction, keepOwnMarks, keep
 
 // books remember what the present truth alone does not show.
 type books struct {
+	// waits is what a pod was told last of why no pool grows for it, by UID; mu guards it.
+	waits    map[string]string
+	askedWhy time.Time // when that was looked at last
 	// available are the nodes of a pool that could be counted on in the last minute,
 	// an entry for each change: a decision may be that old.
 	available map[string][]sample
@@ -89,7 +92,7 @@ type books struct {
 }
 
 func newBooks() books {
-	return books{available: map[string][]sample{}, drains: map[string]time.Time{}, emptied: map[string]time.Time{}, cordoned: map[string]bool{}, paused: map[string]time.Time{}, aborted: map[string]time.Time{}, kept: map[string]int{}, deletes: map[string]int{},
+	return books{waits: map[string]string{}, available: map[string][]sample{}, drains: map[string]time.Time{}, emptied: map[string]time.Time{}, cordoned: map[string]bool{}, paused: map[string]time.Time{}, aborted: map[string]time.Time{}, kept: map[string]int{}, deletes: map[string]int{},
 		unpaused: map[string]time.Time{}, repairs: map[string]int{}, orders: newOrders(), refusals: newRefusals(), renewals: map[int64]time.Time{}, begun: map[int64]time.Duration{}, asked: map[string]time.Time{}, heeded: map[string]time.Time{}, handed: map[string]handed{}}
 }
 

@@ -46,6 +46,7 @@ func (w *World) checkRest() {
 	w.api.Each("pods", func(o client.Object) {
 		p := o.(*corev1.Pod)
 		w.promise(keepEnd, p.Spec.NodeName != "" || w.full() || !w.mix.parts.scale, "pod %s has no node, and no pool is at its limit", p.Name)
+		w.toldWhy(p, time.Now())
 	})
 	for _, id := range w.pools {
 		w.checkPool(id)

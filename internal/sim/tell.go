@@ -5,6 +5,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
 )
@@ -75,4 +76,40 @@ func (w *World) countReads() {
 	}
 	w.books.reads++
 	w.promise(keepBounded, w.books.reads < 600, "%d requests to the cloud within a minute", w.books.reads)
+}
+
+// hearWhy notes what a pod is told of why no pool grows for it.
+func (w *World) hearWhy(reason string, about any, note string) {
+	if p, ok := about.(*corev1.Pod); ok && reason == "NotTriggerScaleUp" {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.books.waits[string(p.UID)] = note
+	}
+}
+
+// tickWhy looks at the pods that wait, once a minute when nothing is in their way.
+func (w *World) tickWhy(now time.Time) {
+	if !w.calm || !w.mix.parts.scale || now.Sub(w.books.askedWhy) < time.Minute {
+		return
+	}
+	w.books.askedWhy = now
+	w.api.Each("pods", func(o client.Object) { w.toldWhy(o.(*corev1.Pod), now) })
+}
+
+// joins is for how long scaling waits for a machine that is no Node: pods that it is for
+// are told nothing as long.
+const joins = 15 * time.Minute
+
+// toldWhy checks that a pod which has had no node for long has been told why; at rest not
+// that the next look will help, since nothing has changed since the last.
+func (w *World) toldWhy(p *corev1.Pod, now time.Time) {
+	if p.Spec.NodeName != "" || ended(p) || p.DeletionTimestamp != nil || !refused(p) || !w.mix.parts.scale {
+		return
+	}
+	w.mu.Lock()
+	note := w.books.waits[string(p.UID)]
+	w.mu.Unlock()
+	since := latest(p.CreationTimestamp.Time, w.healed, w.led)
+	w.promise(keepReason, note != "" || now.Sub(since) < joins+2*belated, "pod %s has had no node for %s, and is not told why", p.Name, now.Sub(p.CreationTimestamp.Time))
+	w.promise(keepReason, !strings.Contains(note, "NextLook") || now.Sub(since) < stillness, "pod %s has had no node for %s, and is told %q", p.Name, now.Sub(p.CreationTimestamp.Time), note)
 }
