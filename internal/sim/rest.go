@@ -61,15 +61,16 @@ func (w *World) runWaits(id string) bool {
 }
 
 // stays is whether a run that waits may leave this annotation on a node: how often its
-// drain was given up has to be known when it is tried again. A run that turns back waits
-// for a node that is ill and was given up on the way there, and forgets that at its end.
+// drain was given up has to be known when it is tried again. A run that turns back has
+// others to replace than those that were given up on the way there, and forgets that at
+// its end.
 func (w *World) stays(n *corev1.Node, key string) bool {
 	pool := n.Annotations[v1alpha1.AnnotationNodePoolID]
 	switch key {
 	case v1alpha1.AnnotationScaleDownKept:
 		return w.keepsOff(pool)
 	case v1alpha1.AnnotationSkippedUntil:
-		return w.runWaits(pool) && (outdated(n) || !w.works(n))
+		return w.runWaits(pool)
 	}
 	return false
 }
