@@ -246,6 +246,25 @@ func TestACyclingPool(t *testing.T) {
 	wantCode(t, grow(), codes.OutOfRange)
 }
 
+// A run may have ended a node before its successor is there. That one comes anyway, and
+// whoever asks for a node meanwhile is not given it beside: the pool would end one larger
+// than asked for, and than it may be.
+func TestGrowthOfAPoolThatIsShort(t *testing.T) {
+	for name, c := range map[string]struct{ delta, size, desired int }{
+		"what the run makes anyway": {1, 4, 4}, "one more than that": {3, 5, 5},
+	} {
+		cloud, id, nodes := peopled(t, 2) // 4 desired, 5 at most
+		pool := &v1alpha1.Pool{ObjectMeta: metav1.ObjectMeta{Name: "workers"}, Spec: v1alpha1.PoolSpec{NodePoolID: "workers"}}
+		pool.Status.Cycle = &v1alpha1.CycleStatus{Request: "tidemill.dev/cycle=now", Desired: 4, StartedAt: metav1.Now()}
+		s, k := serveNodes(t, cloud, id, nodes, pool)
+		_, err := s.client.NodeGroupIncreaseSize(t.Context(), &wire.NodeGroupIncreaseSizeRequest{Id: string(id), Delta: int32(c.delta)})
+		var after v1alpha1.Pool
+		if again := k.Get(t.Context(), client.ObjectKeyFromObject(pool), &after); err != nil || again != nil || s.size(id) != c.size || int(after.Status.Cycle.Desired) != c.desired {
+			t.Errorf("%s: size %d, desired %d: %v, %v", name, s.size(id), after.Status.Cycle.Desired, err, again)
+		}
+	}
+}
+
 // The size of a pool in a run goes up and down with the surge: growth that meets
 // that is tried again on the newest size.
 func TestGrowthMeetsSurge(t *testing.T) {

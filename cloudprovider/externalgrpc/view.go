@@ -122,6 +122,15 @@ func (g *group) base() int {
 	return g.pool.Size
 }
 
+// beyond is by how much growth by delta raises what the run under way desires, and the
+// pool's size. A run that has ended a node before its successor is there makes that one
+// anyway: it is not desired twice, and it comes now, for a size between the two would be
+// taken for somebody's edit.
+func (g *group) beyond(delta int) (desired, size int) {
+	desired = max(g.base()+delta-g.run.desired, 0)
+	return desired, max(delta, g.run.desired+desired-g.pool.Size)
+}
+
 // merge takes a new look at the cloud, except for the pools that were written
 // to between its beginning and its end: there, what is known from the write may be
 // newer.

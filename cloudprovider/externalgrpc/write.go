@@ -85,12 +85,16 @@ func (p *Plugin) NodeGroupIncreaseSize(ctx context.Context, r *wire.NodeGroupInc
 		if want := g.base() + delta; want > g.bounds.Max {
 			return done{}, fmt.Errorf("increase size of group %s by %d: %w: it would be %d, at most %d", g.pool.Name, delta, cloudprovider.ErrOutOfBounds, want, g.bounds.Max)
 		}
+		by := delta
 		if g.run != nil {
-			if err := p.options.Cluster.raise(ctx, g.run, delta); err != nil {
-				return done{}, fmt.Errorf("increase size of group %s by %d while it is being turned over: %w", g.pool.Name, delta, err)
+			var more int
+			if more, by = g.beyond(delta); more > 0 {
+				if err := p.options.Cluster.raise(ctx, g.run, more); err != nil {
+					return done{}, fmt.Errorf("increase size of group %s by %d while it is being turned over: %w", g.pool.Name, delta, err)
+				}
 			}
 		}
-		return p.grow(ctx, g, delta)
+		return p.grow(ctx, g, by)
 	})
 	if err != nil {
 		return nil, err
