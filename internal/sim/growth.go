@@ -81,7 +81,7 @@ func (w *World) wants(v okesim.PoolView, began time.Time, wall time.Duration) bo
 		}
 		zones[n.AD]++
 		var node *corev1.Node
-		made := n.Created
+		made := earliest(n.Created, n.Created.Add(-w.skews.cloudBy)) // dated before the cloud's clock was set, it is read by what that says now
 		if k := w.kubelets[n.ID]; k != nil {
 			node, made = w.nodeOf(k), earliest(made, k.made)
 		}

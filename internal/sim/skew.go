@@ -25,8 +25,17 @@ import (
 // offs are by how much; the friendliest first.
 var offs = []time.Duration{20 * time.Second, -20 * time.Second, 90 * time.Second, -90 * time.Second, 10 * time.Minute, -10 * time.Minute, 26 * time.Hour}
 
-// skewed are those whose clock nobody mends.
-type skewed struct{ api, cloud, others bool }
+// skewed are those whose clock nobody mends, and by how much the cloud's is off now.
+type skewed struct {
+	api, cloud, others bool
+	cloudBy            time.Duration
+}
+
+// setCloud sets the cloud's clock.
+func (w *World) setCloud(by time.Duration) {
+	w.cloud.SetClock(by)
+	w.skews.cloudBy = by
+}
 
 // jump sets somebody's clock.
 func (w *World) jump(p *process) {
@@ -36,7 +45,7 @@ func (w *World) jump(p *process) {
 		w.api.Skew, w.skews.api = by, stays
 		w.dated("the API server's", by, stays)
 	case 1:
-		w.cloud.SetClock(by)
+		w.setCloud(by)
 		w.skews.cloud = stays
 		w.dated("the cloud's", by, stays)
 	case 2:
@@ -67,7 +76,7 @@ func (w *World) mendClocks() {
 		w.api.Skew = 0
 	}
 	if !w.skews.cloud {
-		w.cloud.SetClock(0)
+		w.setCloud(0)
 	}
 	w.wall = 0
 	for _, p := range w.procs {
