@@ -67,7 +67,7 @@ type Provider interface {
 
 	// Delete terminates exactly these instances and lowers the pool's size by
 	// as many. Instances already being deleted, or gone, count as done: the call
-	// may be repeated. The cloud must not drain: whoever calls Delete has
+	// may be repeated, and each is noted by [FoundGone]. The cloud must not drain: whoever calls Delete has
 	// drained. Instances are deleted one after the other; on an error the earlier
 	// ones are gone. Placeholder IDs are taken back last and as by Resize: as many
 	// entries go as were named and are still listed, and those without a machine

@@ -26,11 +26,7 @@ func (t *turn) step(ctx context.Context, s Step) error {
 	case TakeBack, Surge:
 		err = t.Fleet.Resize(ctx, s.PoolID, s.From, s.To)
 	case DeleteInstance:
-		finding, found := cloudprovider.Finding(ctx)
-		if err = t.delete(finding, s); err == nil && found.Gone > 0 {
-			t.log().Info("cycle: nothing to delete: "+errWasGone.Error(), "instance", s.Instance, "node", s.Node)
-			err = errWasGone
-		}
+		err = t.deleteOnce(ctx, s)
 	case Refill:
 		err = t.refill(ctx, s)
 	case Delegate:

@@ -23,6 +23,17 @@ var errStayed = errors.New("not deleted after a live look")
 // the pool, or a person has taken it, and perhaps not its place.
 var errWasGone = errors.New("the machine was gone already")
 
+// deleteOnce is delete, and errWasGone if there was nothing to delete.
+func (t *turn) deleteOnce(ctx context.Context, s Step) error {
+	ctx, found := cloudprovider.Finding(ctx)
+	err := t.delete(ctx, s)
+	if err == nil && found.Gone > 0 {
+		t.log().Info("cycle: nothing to delete: "+errWasGone.Error(), "instance", s.Instance, "node", s.Node)
+		return errWasGone
+	}
+	return err
+}
+
 // delete ends a machine, if a live look still allows it. This is the one deed
 // that nothing undoes, so it believes no cache: the Node has to be the one that
 // was drained, by UID and by provider ID, still cordoned and still empty; or

@@ -56,6 +56,11 @@ func cycleValue(request string) (string, bool) {
 	return strings.CutPrefix(request, v1alpha1.AnnotationCycle+"=")
 }
 
+// upgradeValue is the version of a request to upgrade a pool.
+func upgradeValue(request string) (string, bool) {
+	return strings.CutPrefix(request, v1alpha1.AnnotationUpgradeTo+"=")
+}
+
 // strays are Nodes with tidemill's marks that belong to no pool any more: the
 // node pool was deleted, and a Node stayed.
 func strays(s *world.Snapshot) []Step {

@@ -2,7 +2,6 @@ package cycle
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -29,7 +28,8 @@ func began(run *v1alpha1.CycleStatus) time.Time {
 // wants is the release that the run gives nodes, as far as it is known.
 func (d *decision) wants(run *v1alpha1.CycleStatus) cloudprovider.Release {
 	if run.OtherRelease {
-		return cloudprovider.Release{Kubernetes: strings.TrimPrefix(run.Request, v1alpha1.AnnotationUpgradeTo+"=")}
+		to, _ := upgradeValue(run.Request)
+		return cloudprovider.Release{Kubernetes: to}
 	}
 	return d.pool.Cloud.Release
 }
@@ -39,7 +39,7 @@ func (d *decision) wants(run *v1alpha1.CycleStatus) cloudprovider.Release {
 // machines of the other release that are younger than the run; so does one who edits the
 // node pool, and is overruled.
 func (d *decision) released(run *v1alpha1.CycleStatus) {
-	to, upgrade := strings.CutPrefix(run.Request, v1alpha1.AnnotationUpgradeTo+"=")
+	to, upgrade := upgradeValue(run.Request)
 	switch {
 	case !upgrade:
 	case d.pool.Cloud.Release.Kubernetes != to:
@@ -72,5 +72,6 @@ func (d *decision) notSetAgain(run *v1alpha1.CycleStatus) string {
 // annotation is about another version, and that one was answered, be it by a refusal.
 func (d *decision) nobodySets(run *v1alpha1.CycleStatus) bool {
 	now, there := d.pool.Object.Annotations[v1alpha1.AnnotationUpgradeTo]
-	return there && run.OtherRelease && v1alpha1.AnnotationUpgradeTo+"="+now != run.Request && d.pool.Answered(v1alpha1.AnnotationUpgradeTo, now)
+	to, _ := upgradeValue(run.Request)
+	return there && run.OtherRelease && now != to && d.pool.Answered(v1alpha1.AnnotationUpgradeTo, now)
 }

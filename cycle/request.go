@@ -3,7 +3,6 @@ package cycle
 import (
 	"fmt"
 	"regexp"
-	"strings"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/internal/kube"
@@ -164,7 +163,11 @@ func (d *decision) upgrade(to string) (ready, pending bool) {
 // the release that it waits for.
 func (d *decision) upgrading() bool {
 	run := d.pool.Run()
-	return run != nil && strings.HasPrefix(run.Request, v1alpha1.AnnotationUpgradeTo+"=")
+	if run == nil {
+		return false
+	}
+	_, upgrade := upgradeValue(run.Request)
+	return upgrade
 }
 
 // WantsOffer is whether a pool's annotation asks for a version that it does not

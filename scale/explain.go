@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/tidemill/tidemill/cloudprovider"
 	"github.com/tidemill/tidemill/internal/world"
 	"github.com/tidemill/tidemill/scale/fit"
 )
@@ -64,30 +65,37 @@ func (d *decision) ask(p *pool, runs [][]*waiting, answer func(int, PoolReason))
 			answer(i, PoolReason{p.Name, p.reason, p.message})
 		case full != "":
 			answer(i, PoolReason{p.Name, full, message})
-		case d.aside(p, run[0], names) != "":
-			answer(i, PoolReason{p.Name, ZoneNotNext, d.aside(p, run[0], names)})
 		default:
-			answer(i, PoolReason{p.Name, NextLook, "it fits a node of its own, but not with what else was decided"})
+			answer(i, d.nextTime(p, run[0], names))
 		}
 	}
 }
 
-// aside is why a pod that can run in some zones of the pool only gets no node, "" if that
-// is not why: the cloud chooses the zone, and others have their turn before. The names are
-// of a new node in each.
-func (d *decision) aside(p *pool, w *waiting, names []string) string {
-	var suited []string
+// nextTime is why a pod that a new node would take gets none now. Where it can run in some
+// zones of the pool only, the cloud chooses the zone, and others may have their turn before;
+// else it is what other pods have got. The names are of a new node in each zone.
+func (d *decision) nextTime(p *pool, w *waiting, names []string) PoolReason {
+	var suited []cloudprovider.Zone
 	for i, zone := range p.places {
 		if _, ok := d.sim.Fits(w.pod, names[i]); ok {
-			suited = append(suited, string(zone))
+			suited = append(suited, zone)
 		}
 	}
-	next := p.before(suited)
-	if len(suited) == len(p.places) || next < min(p.room(), p.spares()) {
-		return ""
+	before := p.before(suited)
+	if len(suited) == len(p.places) || before < min(p.room(), p.spares()) {
+		return PoolReason{p.Name, NextLook, "it fits a node of its own, but not with what else was decided"}
 	}
-	return fmt.Sprintf("it can run in %s only, and the cloud would make %s in other zones before; room is for %s, and no more than %d are made for the zone alone",
-		strings.Join(suited, ", "), count(next, "node"), count(p.room(), "node"), p.spares())
+	return PoolReason{p.Name, ZoneNotNext, fmt.Sprintf("it can run in %s only, and the cloud would make %s in other zones before; room is for %s, and no more than %d are made for the zone alone",
+		listed(suited), count(before, "node"), count(p.room(), "node"), p.spares())}
+}
+
+// listed is zones in words.
+func listed(zones []cloudprovider.Zone) string {
+	names := make([]string, len(zones))
+	for i, z := range zones {
+		names[i] = string(z)
+	}
+	return strings.Join(names, ", ")
 }
 
 // noDevices is why the devices of a new node of the pool, of which this is one,

@@ -47,13 +47,14 @@ func (d *decision) judge(p *pool) (Reason, string) {
 	} else if d.forgiven(p) {
 		p.record = nil
 	}
+	still := p.Standstill(d.s.Now)
 	switch {
 	case backedOff(p.record, d.s.Now):
 		return BackedOff, fmt.Sprintf("%s, until %s", p.record.Message, p.record.BackoffUntil.UTC().Format("15:04:05 UTC"))
 	case len(p.Cloud.Placements) == 0:
 		return NoPlacement, "the node pool has no placement"
-	case p.Standstill(d.s.Now) != "":
-		return PoolCycling, p.Standstill(d.s.Now)
+	case still != "":
+		return PoolCycling, still
 	case p.Run() != nil && p.Cloud.Size < p.base:
 		return PoolCycling, fmt.Sprintf("its run has yet to raise the pool from %d to %d", p.Cloud.Size, p.base)
 	}

@@ -65,7 +65,7 @@ const (
 	// Runaway: the pool's new nodes do not take the pods they were made for.
 	Runaway Reason = "Runaway"
 	// PoolCycling: a run is under way; it has yet to take up growth already
-	// asked of it, or, for a node, scale-down waits for its end.
+	// asked of it, or stands still, or, for a node, scale-down waits for its end.
 	PoolCycling Reason = "PoolCycling"
 	// PoolChanged: what was decided on is an old view of the Pool, which has changed or
 	// is gone. Nothing is done before the change has come this far.

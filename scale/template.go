@@ -32,12 +32,12 @@ func (p *pool) nextZone() cloudprovider.Zone {
 }
 
 // before is how many nodes the cloud makes before one is in one of the zones.
-func (p *pool) before(zones []string) int {
+func (p *pool) before(zones []cloudprovider.Zone) int {
 	counts := maps.Clone(p.zones)
 	defer func() { p.zones = counts }()
 	for n := 0; ; n++ {
 		zone := p.nextZone()
-		if len(zones) == 0 || slices.Contains(zones, string(zone)) {
+		if len(zones) == 0 || slices.Contains(zones, zone) {
 			return n
 		}
 		p.zones[zone]++

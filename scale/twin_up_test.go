@@ -192,7 +192,7 @@ func refused(rt *rapid.T, d *decision, o *fit.Oracle, v Verdict) {
 			continue
 		}
 		for i, zone := range p.Cloud.Zones() {
-			if says(v, p.Name, ZoneNotNext) && p.before([]string{string(zone)}) >= min(p.room(), p.spares()) {
+			if says(v, p.Name, ZoneNotNext) && p.before([]cloudprovider.Zone{zone}) >= min(p.room(), p.spares()) {
 				continue // the cloud would not make it there
 			}
 			name := fmt.Sprintf("one-more-%s-%d-%s", p.Name, i, v.Pod)

@@ -78,9 +78,12 @@ func (c *Cloud) shrinkOrGrow(p *pool, to int) error {
 func (c *Cloud) Delete(ctx context.Context, id cloudprovider.PoolID, ids ...cloudprovider.InstanceID) error {
 	return c.serve(ctx, Call{Op: "Delete", Pool: id, IDs: slices.Clone(ids)}, func(p *pool) error {
 		for _, in := range ids {
-			if e := p.entry(in); e != nil && e.deleting.IsZero() {
+			switch e := p.entry(in); {
+			case e != nil && e.deleting.IsZero():
 				p.Size--
 				c.remove(p, e)
+			case !in.Placeholder():
+				cloudprovider.FoundGone(ctx)
 			}
 		}
 		return nil

@@ -21,15 +21,22 @@ func deleteNamed(t *testing.T, b *bench) {
 
 // deleteRepeated asks while it is on its way out and when it is gone, and asks
 // for what never was.
-func deleteRepeated(_ *testing.T, b *bench) {
+func deleteRepeated(t *testing.T, b *bench) {
 	id := b.AddPool("a", 2)
 	ids := b.wantRunning(id, 2)
 	b.Settle(id)
-	b.ok(b.Provider.Delete(b.ctx, id, ids[0]))
-	b.ok(b.Provider.Delete(b.ctx, id, ids[0]))
+	deletes := func(gone int, ids ...cloudprovider.InstanceID) {
+		t.Helper()
+		ctx, found := cloudprovider.Finding(b.ctx)
+		if b.ok(b.Provider.Delete(ctx, id, ids...)); found.Gone != gone {
+			t.Errorf("delete %v: %d found gone, want %d", ids, found.Gone, gone)
+		}
+	}
+	deletes(0, ids[0])
+	deletes(1, ids[0])
 	b.wantSize(id, 1)
 	b.wantRunning(id, 1)
-	b.ok(b.Provider.Delete(b.ctx, id, ids[0], "no-such-instance"))
+	deletes(2, ids[0], "no-such-instance")
 	b.ok(b.Provider.Delete(b.ctx, id))
 	b.wantSize(id, 1)
 	b.wantRunning(id, 1)

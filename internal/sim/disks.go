@@ -33,6 +33,8 @@ func (w *World) makeClass() {
 	w.api.Create(&storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: diskClass}, Provisioner: diskDriver, VolumeBindingMode: &mode, ReclaimPolicy: &reclaim})
 }
 
+func (a *app) keepsDisks() bool { return a.habit != nil && a.habit.disk }
+
 // claimOf is the claim of a pod with a volume, "" for none.
 func claimOf(p *corev1.Pod) string {
 	for _, v := range p.Spec.Volumes {
@@ -107,6 +109,9 @@ func (w *World) attached(p *corev1.Pod) bool {
 
 // tickDisks is the attach-detach controller.
 func (w *World) tickDisks(now time.Time) {
+	if !slices.ContainsFunc(w.apps, (*app).keepsDisks) {
+		return
+	}
 	users := map[string][]*corev1.Pod{} // by claim
 	w.api.Each("pods", func(o client.Object) {
 		if p := o.(*corev1.Pod); p.Spec.NodeName != "" && claimOf(p) != "" {

@@ -1,7 +1,9 @@
 package sim
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -31,11 +33,27 @@ var habits = []habit{
 	{"cache keeps its disks", "cache", 3, func(*corev1.PodSpec, metav1.LabelSelector) {}, func(_ string, r *room) bool { return r.zone() != "" }, true},
 }
 
+// checkHabit says of a habit that there is none such.
+func checkHabit(name string) error {
+	if name == "" || habitNamed(name) >= 0 {
+		return nil
+	}
+	var names []string
+	for _, h := range habits {
+		names = append(names, fmt.Sprintf("%q", h.name))
+	}
+	return fmt.Errorf("no pods ask for %q: choose one of %s", name, strings.Join(names, ", "))
+}
+
+func habitNamed(name string) int {
+	return slices.IndexFunc(habits, func(h habit) bool { return h.name == name })
+}
+
 // drawHabits gives the pods of one app a habit. It comes before there are any.
 func (w *World) drawHabits() {
 	which := w.tape.Pick(4+len(habits)) - 4
 	if w.opt.Habit != "" {
-		which = slices.IndexFunc(habits, func(h habit) bool { return h.name == w.opt.Habit })
+		which = habitNamed(w.opt.Habit)
 	}
 	if which < 0 {
 		return

@@ -57,7 +57,7 @@ func (w *World) tickWorkloads() {
 		pods := w.podsOf(a.name)
 		for n := len(pods); n < a.replicas; n++ {
 			w.made++
-			if p := w.newPod(a); a.habit == nil || !a.habit.disk || claimOf(p) != "" {
+			if p := w.newPod(a); !a.keepsDisks() || claimOf(p) != "" {
 				w.api.Create(p)
 			}
 		}
@@ -83,7 +83,7 @@ func (w *World) newPod(a *app) *corev1.Pod {
 	if a.habit != nil {
 		a.habit.ask(&p.Spec, metav1.LabelSelector{MatchLabels: p.Labels})
 	}
-	if a.habit != nil && a.habit.disk {
+	if a.keepsDisks() {
 		if claim := w.freeClaim(a); claim != "" {
 			p.Spec.Volumes = []corev1.Volume{{Name: "disk", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: claim}}}}
 		}

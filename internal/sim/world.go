@@ -5,6 +5,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -192,7 +193,7 @@ func (w *World) note(format string, args ...any) {
 }
 
 func newWorld(opt Options) (*World, error) {
-	if err := checkWish(opt.Wish); err != nil {
+	if err := errors.Join(checkWish(opt.Wish), checkHabit(opt.Habit)); err != nil {
 		return nil, err
 	}
 	w := &World{opt: opt, tape: opt.Tape, kubelets: map[string]*kubelet{}, walls: map[string]wall{}, meddlers: map[string]bool{}, unused: map[string]time.Time{}, began: time.Now(), hash: 14695981039346656037, stir: make(chan struct{}, 1), moved: true}
