@@ -11,7 +11,6 @@ import (
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/cloudprovider"
-	"github.com/tidemill/tidemill/internal/kube"
 	"github.com/tidemill/tidemill/internal/world"
 )
 
@@ -59,20 +58,16 @@ func (d *decision) leaveAsIs(run *v1alpha1.CycleStatus, end *ending) {
 	d.finishAs(run, end.outcome, message)
 }
 
-// abortedInPause gives back what a run has cordoned that is aborted while its pool
-// is paused: that takes nothing from anybody, and whoever does both wants it most. The
-// rest, which ends machines, waits for the pause to end; so it is said.
-func (d *decision) abortedInPause() string {
-	run := d.pool.Run()
-	if run == nil || d.annotation(v1alpha1.AnnotationAbort) == "" || d.annotation(v1alpha1.AnnotationAbort) == run.AbortSeen {
-		return ""
+// elsewhere ends a run whose Pool has come to stand for another node pool, since the one
+// that it names was deleted and made again, and says whether that is so. It is ended as it
+// is: the sizes and the release on record are the other pool's.
+func (d *decision) elsewhere(run *v1alpha1.CycleStatus) bool {
+	if run.NodePoolID == "" || run.NodePoolID == string(d.pool.Cloud.ID) {
+		return false
 	}
-	for _, n := range d.pool.Nodes {
-		if n.Object != nil && n.Mark != nil && n.MarkErr == nil && n.Mark.Acted == nil && n.Mark.Cause != kube.CauseScaleDown && !goingAway(n) {
-			d.giveBack(n, NoLongerWanted, "the run was aborted")
-		}
-	}
-	return "; the aborted run has given its nodes back, and ends when that is taken off"
+	run.Previous = nil
+	d.finishAs(run, Aborted, fmt.Sprintf("the Pool stands for node pool %s now; the run was about %s", d.pool.Cloud.ID, run.NodePoolID))
+	return true
 }
 
 // ends is nil while the run is wanted. What it has cordoned is given back before
@@ -80,9 +75,6 @@ func (d *decision) abortedInPause() string {
 func (d *decision) ends(run *v1alpha1.CycleStatus) *ending {
 	taken := func(how string) *ending {
 		return &ending{Aborted, how + " after " + several(run.Replaced, "node", "was", "were") + " replaced"}
-	}
-	if run.NodePoolID != "" && run.NodePoolID != string(d.pool.Cloud.ID) {
-		return &ending{Aborted, fmt.Sprintf("the Pool stands for node pool %s now; the run was about %s", d.pool.Cloud.ID, run.NodePoolID)}
 	}
 	if v := d.annotation(v1alpha1.AnnotationAbort); v != "" && v != run.AbortSeen {
 		return taken("aborted by annotation " + v1alpha1.AnnotationAbort + "=" + v)

@@ -109,11 +109,14 @@ func (d *decision) decide() {
 	}
 	d.outOfService()
 	if run := d.report.Cycle; run != nil {
+		if d.elsewhere(run) {
+			return
+		}
 		d.adopt(run)
 	}
 	d.takenOff()
 	if d.pool.Paused() {
-		d.wait(Paused, "annotation tidemill.dev/pause is set"+d.abortedInPause())
+		d.paused()
 		return
 	}
 	want := d.requests()

@@ -129,6 +129,11 @@ func (d *decision) joins(run *v1alpha1.CycleStatus) (stopped bool) {
 			d.do(s)
 		}
 	}
+	return d.tooManyFailed(run)
+}
+
+// tooManyFailed is whether a run has stopped since what it makes does not become a node.
+func (d *decision) tooManyFailed(run *v1alpha1.CycleStatus) bool {
 	if len(run.FailedJoins) < d.maxFailed() {
 		return false
 	}
@@ -235,23 +240,31 @@ func (d *decision) surge(b Budget, run *v1alpha1.CycleStatus, todo []stale, p pa
 	if rebalance {
 		left = 1
 	}
-	all, _ := d.pool.Counts()
-	size := d.pool.Cloud.Size
-	// Neither number alone is the truth: the list lags behind the size after a
-	// growth, and the size ahead of the list after a deletion.
-	machines := max(size+d.report.Stages[world.StageTerminating.String()], all.Instances)
-	if by := b.Grow(size, machines, left); by > 0 {
-		s := Step{Kind: Surge, From: size, To: size + by}
-		reach(run, s.To)
+	if by := b.Grow(d.pool.Cloud.Size, d.allMachines(), left); by > 0 {
+		why := ""
 		if rebalance {
 			run.Rebalanced++
-			s.Message = d.lopsided()
+			why = d.lopsided()
 		}
-		d.do(s)
+		d.raise(run, by, why)
 	} else if d.report.Stages[world.StageLaunching.String()] == 0 {
 		run.SurgeRetryAt, run.SurgeFailures = nil, 0
 		d.up(run)
 	}
+}
+
+// allMachines are all that exist or will, as far as anybody knows. Neither number alone is
+// the truth: the list lags behind the size after a growth, and the size ahead of the list
+// after a deletion.
+func (d *decision) allMachines() int {
+	all, _ := d.pool.Counts()
+	return max(d.pool.Cloud.Size+d.report.Stages[world.StageTerminating.String()], all.Instances)
+}
+
+func (d *decision) raise(run *v1alpha1.CycleStatus, by int, why string) {
+	size := d.pool.Cloud.Size
+	reach(run, size+by)
+	d.do(Step{Kind: Surge, From: size, To: size + by, Message: why})
 }
 
 // goOn is about the nodes that are marked already: those still wanted are

@@ -42,7 +42,7 @@ func (d *decision) judge(p *pool) (Reason, string) {
 		t := takeBack(p)
 		d.plan.TakeBacks = append(d.plan.TakeBacks, t)
 		p.record = backOff(p.record, d.s.Now, d.p, t.Faults[0].Class, t.why())
-	} else if n := d.ghosts(p); n > 0 && p.Run() == nil {
+	} else if n := d.ghosts(p); n > 0 && (p.Run() == nil || p.Paused()) {
 		p.record = backOff(p.record, d.s.Now, d.p, cloudprovider.FaultRegistration.String(), count(n, "machine")+" never became a node")
 	} else if d.forgiven(p) {
 		p.record = nil

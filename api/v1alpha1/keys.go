@@ -10,8 +10,9 @@ const (
 	// AnnotationUpgradeTo on a Pool names the Kubernetes version ("v1.34.1") to
 	// turn the pool over to.
 	AnnotationUpgradeTo = "tidemill.dev/upgrade-to"
-	// AnnotationPause on a Pool, with any value but "false", stops new steps of
-	// a run; what is draining goes on being cordoned but nothing is evicted.
+	// AnnotationPause on a Pool, with any value but "false", stops what disturbs:
+	// no node is taken, what is draining stays cordoned and nothing is evicted, no
+	// machine goes. The pool still grows for pods that need nodes.
 	AnnotationPause = "tidemill.dev/pause"
 	// AnnotationAbort on a Pool, with any new value, ends the run under way: what
 	// it cordoned is given back, nodes of its own beyond the pool's size go. The

@@ -20,7 +20,7 @@ type controlFlags struct {
 }
 
 func (f *controlFlags) add(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&f.pause, "pause", false, "begin nothing new and evict nothing until --resume")
+	cmd.Flags().BoolVar(&f.pause, "pause", false, "take no node, evict nothing and end no machine until --resume")
 	cmd.Flags().BoolVar(&f.resume, "resume", false, "go on after --pause")
 	cmd.Flags().BoolVar(&f.abort, "abort", false, "end the run: what it cordoned is given back")
 	cmd.Flags().BoolVar(&f.rollback, "rollback", false, "turn the pool back to the release before")

@@ -19,22 +19,22 @@ func TestStandstill(t *testing.T) {
 	for name, c := range map[string]struct {
 		run        *v1alpha1.CycleStatus
 		conditions []metav1.Condition
-		paused     bool
+		busy       bool
 		says       string // "" for going on
 	}{
-		"no run":                {conditions: cycling(metav1.ConditionFalse), paused: true},
+		"no run":                {conditions: cycling(metav1.ConditionFalse), busy: true},
 		"a run":                 {run: &v1alpha1.CycleStatus{}, conditions: cycling(metav1.ConditionTrue)},
 		"a run without a word":  {run: &v1alpha1.CycleStatus{}},
 		"stopped":               {run: &v1alpha1.CycleStatus{}, conditions: cycling(metav1.ConditionFalse), says: "did not become available"},
-		"paused":                {run: &v1alpha1.CycleStatus{}, paused: true, says: "paused"},
+		"growing":               {run: &v1alpha1.CycleStatus{}, busy: true},
+		"to be handed over":     {run: &v1alpha1.CycleStatus{DelegatedAt: &past}},
+		"handed over":           {run: &v1alpha1.CycleStatus{DelegatedAt: &past}, busy: true, says: "OKE cycles"},
 		"no room":               {run: &v1alpha1.CycleStatus{SurgeRetryAt: &soon}, says: "12:01:00 UTC"},
 		"no room some time ago": {run: &v1alpha1.CycleStatus{SurgeRetryAt: &past}},
 	} {
 		p := &Pool{Object: &v1alpha1.Pool{}}
 		p.Object.Status.Cycle, p.Object.Status.Conditions = c.run, c.conditions
-		if c.paused {
-			p.Object.Annotations = map[string]string{v1alpha1.AnnotationPause: "true"}
-		}
+		p.Cloud.Health.Updating = c.busy
 		if got := p.Standstill(now); (got == "") != (c.says == "") || !strings.Contains(got, c.says) {
 			t.Errorf("%s: %q", name, got)
 		}
