@@ -98,7 +98,18 @@ func (w *World) tickWhy(now time.Time) {
 
 // joins is for how long scaling waits for a machine that is no Node: pods that it is for
 // are told nothing as long.
-const joins = 15 * time.Minute
+const joins = 25 * time.Minute
+
+// awaited is when the last machine was made that is no Node yet.
+func (w *World) awaited() time.Time {
+	last := time.Time{}
+	for _, id := range w.order {
+		if k := w.kubelets[id]; !k.removed && w.nodeOf(k) == nil {
+			last = latest(last, k.made)
+		}
+	}
+	return last
+}
 
 // toldWhy checks that a pod which has had no node for long has been told why; at rest not
 // that the next look will help, since nothing has changed since the last.
@@ -110,6 +121,6 @@ func (w *World) toldWhy(p *corev1.Pod, now time.Time) {
 	note := w.books.waits[string(p.UID)]
 	w.mu.Unlock()
 	since := latest(p.CreationTimestamp.Time, w.healed, w.led)
-	w.promise(keepReason, note != "" || now.Sub(since) < joins+2*belated, "pod %s has had no node for %s, and is not told why", p.Name, now.Sub(p.CreationTimestamp.Time))
+	w.promise(keepReason, note != "" || now.Sub(latest(since, w.awaited())) < joins+2*belated, "pod %s has had no node for %s, and is not told why", p.Name, now.Sub(p.CreationTimestamp.Time))
 	w.promise(keepReason, !strings.Contains(note, "NextLook") || now.Sub(since) < stillness, "pod %s has had no node for %s, and is told %q", p.Name, now.Sub(p.CreationTimestamp.Time), note)
 }
