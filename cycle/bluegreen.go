@@ -38,10 +38,14 @@ func (d *decision) green(run *v1alpha1.CycleStatus, todo []stale) (hold *Wait, a
 	if begun > beyond {
 		return nil, 0
 	}
-	ready := 0
+	ready, down := 0, []string(nil)
 	for _, n := range d.pool.Nodes {
-		if !old[n] && n.Available() && d.lacks[n] == "" {
+		switch {
+		case old[n]:
+		case n.Available() && d.lacks[n] == "":
 			ready++
+		case broken(n) && n.Mark == nil && !goingAway(n): // the doctor's to repair, or a person's
+			down = append(down, n.Name())
 		}
 	}
 	want := min(blues(todo), int(run.Desired))
@@ -51,6 +55,9 @@ func (d *decision) green(run *v1alpha1.CycleStatus, todo []stale) (hold *Wait, a
 	message := fmt.Sprintf("%d of %d new nodes are available: nothing is cordoned before all are", ready, want)
 	if beyond > 0 {
 		message = fmt.Sprintf("%d of %d new nodes are available: until all are, only %s beyond the desired %d may go, to make room", ready, want, several(beyond, "old node"), run.Desired)
+	}
+	if len(down) > 0 {
+		message += "; waiting for " + few(down) + " to work again"
 	}
 	return &Wait{WaitingForGreen, message}, beyond - begun
 }

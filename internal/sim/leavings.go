@@ -65,6 +65,9 @@ func (w *World) leave() {
 		}
 	}
 	w.leaveOccasions()
+	if w.tape.Chance(250) {
+		w.leaveEdits()
+	}
 }
 
 // later on somebody does something.

@@ -145,7 +145,7 @@ func (w *World) heldUp(p *v1alpha1.Pool, v okesim.PoolView) bool {
 	if c == nil || !stuck(p) || !w.ailing(v) {
 		return false
 	}
-	return c.Reason == string(cycle.Braked) || c.Reason == string(cycle.WaitingForSurge) && strings.Contains(c.Message, "to work again")
+	return c.Reason == string(cycle.Braked) || strings.Contains(c.Message, "to work again")
 }
 
 // ailing is whether there is anything for a person to look at: a machine that is ill,
