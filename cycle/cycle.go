@@ -113,6 +113,7 @@ func (d *decision) decide() {
 			return
 		}
 		d.adopt(run)
+		d.stand(run)
 	}
 	d.takenOff()
 	if d.pool.Paused() {

@@ -59,6 +59,14 @@ func (d *decision) rungs(run *v1alpha1.CycleStatus) []string {
 	return rungs(d.full(run), d.pool.CycleSpec())
 }
 
+// stand takes a run off a rung that is none any more: the leave for it was withdrawn, or
+// the budget is another one now.
+func (d *decision) stand(run *v1alpha1.CycleStatus) {
+	if !slices.Contains(d.rungs(run), run.Rung) {
+		run.Rung, run.RungAt = rungWaiting, timestamp(d.s.Now)
+	}
+}
+
 // On is the budget on a rung.
 func (b Budget) On(rung string) Budget {
 	switch rung {

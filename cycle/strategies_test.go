@@ -372,3 +372,30 @@ func TestLadder(t *testing.T) {
 		})
 	}
 }
+
+// Leave to be one node short, or to renew boot volumes, may be withdrawn while a run makes
+// use of it: what has begun is finished, nothing new is begun without a node in its place,
+// and there is no room for one (seeds 24 and 300510 of the simulation).
+func TestLeaveIsWithdrawn(t *testing.T) {
+	for rung, leave := range map[string]v1alpha1.FallbackSpec{rungUnavailable: {Unavailable: true}, rungBootVolume: {BootVolume: true}} {
+		t.Run(rung, func(t *testing.T) {
+			set := with("", func(s *v1alpha1.CycleSpec) { s.Fallback = &leave })
+			set.size, set.pods, set.minAvailable = 6, 6, 4
+			pass(t, set, func(t *testing.T, s *simulation) {
+				s.cloud.SetCapacity("ZONE-1", 0)
+				s.ask(v1alpha1.AnnotationUpgradeTo, newRelease.Kubernetes)
+				s.until(func() bool { return s.open() < s.set.size })
+				s.change(func(p *v1alpha1.Pool) { p.Spec.Cycle.Fallback = nil })
+				s.minutes(20) // what has begun comes to its end
+				open := s.open()
+				s.minutes(60)
+				if run := s.town.pool.Status.Cycle; run == nil || run.Rung != rungWaiting || s.open() != open {
+					t.Errorf("%d nodes take pods, %d did before; the run is %+v", s.open(), open, run)
+				}
+				s.cloud.SetCapacity("ZONE-1", -1)
+				s.until(func() bool { return s.ended(upgradeRequest) })
+				s.checkEnd(Succeeded, newRelease.Kubernetes)
+			})
+		})
+	}
+}

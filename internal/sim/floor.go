@@ -85,7 +85,11 @@ func mayMiss(p *v1alpha1.Pool, desired int) int {
 	if u := p.Spec.Cycle.MaxUnavailable; u != nil {
 		missing, _ = intstr.GetScaledValueFromIntOrPercent(u, desired, false)
 	}
-	one := p.Spec.Cycle.Strategy == v1alpha1.StrategyInPlace || p.Spec.Cycle.Strategy == v1alpha1.StrategyBootVolume
+	strategy := p.Spec.Cycle.Strategy
+	if run := p.Status.Cycle; run != nil && run.Strategy != "" {
+		strategy = run.Strategy // it keeps what it began with
+	}
+	one := strategy == v1alpha1.StrategyInPlace || strategy == v1alpha1.StrategyBootVolume
 	if run, leave := p.Status.Cycle, p.Spec.Cycle.GetFallback(); run != nil {
 		one = one || leave.Unavailable && run.Rung == "Unavailable" || leave.BootVolume && run.Rung == "BootVolume"
 	}
