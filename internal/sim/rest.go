@@ -174,12 +174,19 @@ func (w *World) triesOnly() bool {
 	return hopeless > 0
 }
 
-// full is whether every pool is as large as it may be.
+// full is whether every pool is as large as it may be. Where pods keep a disk it is for
+// one zone that a node is needed, and the cloud may have two others to serve before.
 func (w *World) full() bool {
+	others := 0
+	for _, a := range w.apps {
+		if a.habit != nil && a.habit.disk {
+			others = len(w.cloud.AvailabilityDomains()) - 1
+		}
+	}
 	for _, id := range w.pools {
 		p := w.poolObject(id)
 		v, err := w.cloud.Pool(id)
-		if err == nil && p != nil && p.Spec.Scale != nil && v.Size < most(p.Spec.Scale, w.price(id)) {
+		if err == nil && p != nil && p.Spec.Scale != nil && v.Size+others < most(p.Spec.Scale, w.price(id)) {
 			return false
 		}
 	}
