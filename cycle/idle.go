@@ -65,7 +65,8 @@ func (d *decision) nodeRequestOf(w wanted) string {
 func (d *decision) start(request string, sizes reached, w wanted) {
 	desired := sizes.desired
 	run := &v1alpha1.CycleStatus{Request: request, StartedAt: metav1.NewTime(d.s.Now.Truncate(time.Second)), Desired: int32(desired),
-		Greatest: int32(sizes.greatest), Least: int32(max(sizes.least, 0)), NodePoolID: string(d.pool.Cloud.ID), AbortSeen: d.annotation(v1alpha1.AnnotationAbort)}
+		Greatest: int32(sizes.greatest), Least: int32(max(sizes.least, 0)), NodePoolID: string(d.pool.Cloud.ID), Target: target(d.pool.Cloud),
+		AbortSeen: d.annotation(v1alpha1.AnnotationAbort)}
 	if s := strategyOf(d.pool.CycleSpec(), nil); s != v1alpha1.StrategySurge && !single(run) {
 		run.Strategy = s
 	}

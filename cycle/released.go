@@ -15,9 +15,15 @@ import (
 //
 //	run of v1.34.2 ── pool has v1.34.1: otherRelease ── set again: releasedAt ── done
 //	                       └─ a node made now runs v1.34.1, and is younger than the run
+//
+// A turn-over is about no version: somebody may give the pool another one, another image
+// or other labels in the middle, and that is what its nodes are to end with.
+//
+//	run, pool has A ── pool has B: releasedAt ── done
+//	         └─ a node made now is A, and is replaced once more
 
-// began is what is replaced must be older than: the run's start, or, if the pool had
-// another release for a while, the time at which it had the run's again.
+// began is what is replaced must be older than: the run's start, or the time at which the
+// pool was seen to give nodes something else, or an upgrade's version again.
 func began(run *v1alpha1.CycleStatus) time.Time {
 	if run.ReleasedAt != nil && !run.OtherRelease {
 		return run.ReleasedAt.Time
@@ -41,12 +47,17 @@ func (d *decision) wants(run *v1alpha1.CycleStatus) cloudprovider.Release {
 func (d *decision) released(run *v1alpha1.CycleStatus) {
 	to, upgrade := upgradeValue(run.Request)
 	switch {
-	case !upgrade:
+	case !upgrade: // about whatever the pool gives
 	case d.pool.Cloud.Release.Kubernetes != to:
 		run.OtherRelease = true
 	case run.OtherRelease:
 		run.OtherRelease, run.ReleasedAt = false, &metav1.Time{Time: d.s.Now}
 	}
+	now := target(d.pool.Cloud)
+	if run.Target != "" && run.Target != now && !run.OtherRelease && !single(run) {
+		run.ReleasedAt = &metav1.Time{Time: d.s.Now}
+	}
+	run.Target = now
 }
 
 // releaseChanged holds an upgrade whose release the pool does not have: new nodes would

@@ -133,3 +133,37 @@ func TestARunDoesNotWaitForAVersionThatNobodyAsksFor(t *testing.T) {
 		}
 	}
 }
+
+// Somebody gives the node pool another release in the middle of a turn-over. What the run
+// has made before is of the one that the pool had, and is replaced once more; what does not
+// differ is not, however old it is then, or a pool whose release is changed and changed
+// back would be turned over three times.
+func TestATurnOverEndsWithWhatThePoolGives(t *testing.T) {
+	for name, c := range map[string]struct {
+		target  string // on record; "" is a run that an older version began
+		other   bool   // the node that the run has made is of another release than the pool's
+		stale   int
+		changed bool
+	}{
+		"nothing is changed":               {"now", true, 1, false},
+		"the record is of an older daemon": {"", true, 1, false},
+		"another release":                  {"before", true, 2, true},
+		"changed and changed back":         {"before", false, 1, true},
+	} {
+		w, p, policy := upgrading()
+		delete(p.Annotations, v1alpha1.AnnotationUpgradeTo)
+		p.Annotations[v1alpha1.AnnotationCycle] = "now"
+		p.Status.Cycle.Request = v1alpha1.AnnotationCycle + "=now"
+		if p.Status.Cycle.Target = c.target; c.target == "now" {
+			p.Status.Cycle.Target = target(w.Cloud.Pools[0])
+		}
+		if !c.other {
+			w.Cloud.Instances[worldtest.PoolID("workers")][1].Release = w.Cloud.Pools[0].Release
+			w.Objects.Nodes[1].Status.NodeInfo.KubeletVersion = w.Cloud.Pools[0].Release.Kubernetes
+		}
+		r := Decide(seen(w), policy).Pools[0]
+		if r.Stale != c.stale || (r.Cycle.ReleasedAt != nil) != c.changed || r.Cycle.Target != target(w.Cloud.Pools[0]) {
+			t.Errorf("%s: %d stale, want %d; %+v", name, r.Stale, c.stale, r.Cycle)
+		}
+	}
+}

@@ -84,10 +84,10 @@ func (d *decision) staleNodes(w wanted, run *v1alpha1.CycleStatus, aborted bool)
 }
 
 // outdated says why the pool's request wants the node replaced, "" if it does
-// not. What was born after the run began is never replaced by it (see began), whatever its
-// fields say: otherwise a field that never comes out equal would turn the pool
-// over for ever. A node that got a new boot volume in the run is done when it runs the
-// pool's release; see inVain.
+// not. What was born after the run began is not replaced by it, whatever its fields say,
+// unless the pool has been given something else since (see began): otherwise a field that
+// never comes out equal would turn the pool over for ever. A node that got a new boot
+// volume in the run is done when it runs the pool's release; see inVain.
 func (d *decision) outdated(n *world.Node, run *v1alpha1.CycleStatus) string {
 	created := n.Created()
 	if created.IsZero() || !created.Before(began(run)) {
@@ -103,6 +103,9 @@ func (d *decision) outdated(n *world.Node, run *v1alpha1.CycleStatus) string {
 	case strings.TrimSuffix(driftRequest, "="):
 		return d.drift(n)
 	case v1alpha1.AnnotationCycle:
+		if !created.Before(run.StartedAt.Time) {
+			return differs
+		}
 		age := fmt.Sprintf("created %s → after %s", created.UTC().Format(time.RFC3339), run.StartedAt.UTC().Format(time.RFC3339))
 		if differs == "" {
 			return age

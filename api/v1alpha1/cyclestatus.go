@@ -13,8 +13,12 @@ type CycleStatus struct {
 	// than an upgrade is about: somebody has changed it meanwhile, and it is set again.
 	// +optional
 	OtherRelease bool `json:"otherRelease,omitempty"`
-	// releasedAt is when the pool was first seen with the upgrade's version again. Nodes
-	// that were made before may be of the other one, and are replaced too.
+	// target stands for what the node pool gives new nodes, as the run has seen it last.
+	// +optional
+	Target string `json:"target,omitempty"`
+	// releasedAt is when the pool was first seen to give nodes something else than before,
+	// or an upgrade's version again. Nodes that were made before and differ are replaced
+	// too, also if the run has made them.
 	// +optional
 	ReleasedAt *metav1.Time `json:"releasedAt,omitempty"`
 	// desired is the pool's size without surge. Scaling that grows the pool in

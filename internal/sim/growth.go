@@ -46,7 +46,7 @@ func (w *World) resizes(o *op, pool string) {
 	w.promise(keepCeiling, to <= max(limit+max(surge, 1), v.Size), "pool %s: size %d is asked for, at most %d and a surge of %d", p.Name, to, limit, surge)
 	if run := p.Status.Cycle; run != nil && to > max(limit, v.Size) {
 		stands := run.Strategy == v1alpha1.StrategyBlueGreen && to <= limit+w.emptied(v)
-		if !stands && !w.wants(v, run.StartedAt.Add(-o.p.wall), o.p.wall) {
+		if !stands && !w.wants(v, run.StartedAt.Add(-o.p.wall), o.p.wall) && !(run.ReleasedAt != nil && w.differs(v)) {
 			o.needless = fmt.Sprintf("pool %s: size %d is asked for, %d are desired and nothing is left to be replaced", p.Name, to, limit)
 		}
 	}
@@ -97,6 +97,14 @@ func (w *World) wants(v okesim.PoolView, began time.Time, wall time.Duration) bo
 	}
 	counts := slices.Collect(maps.Values(zones))
 	return slices.Max(counts)-slices.Min(counts) > 1
+}
+
+// differs is whether a machine of the pool is of another release than the pool's.
+func (w *World) differs(v okesim.PoolView) bool {
+	return slices.ContainsFunc(v.Nodes, func(n okesim.NodeView) bool {
+		i, err := w.cloud.Instance(n.ID)
+		return err == nil && n.State != "DELETING" && (i.KubernetesVersion != v.KubernetesVersion || i.ImageID != v.ImageID)
+	})
 }
 
 // emptied is how many nodes of a pool a drain has emptied and nobody has deleted.

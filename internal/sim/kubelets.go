@@ -259,6 +259,11 @@ func (w *World) beat(k *kubelet) {
 
 func bootID(n int) string { return "boot-" + string(rune('a'+n%26)) }
 
+// kubeletsOwn are the fields that a kubelet keeps as its own: who takes back what he has
+// applied beside them leaves them alone.
+var kubeletsOwn = []metav1.ManagedFieldsEntry{{Manager: "kubelet", Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: "v1", Subresource: "status", FieldsType: "FieldsV1",
+	FieldsV1: metav1.NewFieldsV1(`{"f:status":{"f:conditions":{".":{},"k:{\"type\":\"DiskPressure\"}":{".":{}},"k:{\"type\":\"MemoryPressure\"}":{".":{}},"k:{\"type\":\"PIDPressure\"}":{".":{}},"k:{\"type\":\"Ready\"}":{".":{}}}}}`)}}
+
 // newNode is the Node that an OKE machine registers, and what the cloud
 // controller manager adds.
 func newNode(i okesim.Instance, now metav1.Time) *corev1.Node {
@@ -279,7 +284,7 @@ func newNode(i okesim.Instance, now metav1.Time) *corev1.Node {
 		corev1.LabelOSStable: "linux", v1alpha1.LabelFaultDomain: i.FaultDomain, "name": i.Labels["name"]})
 	return &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{Name: i.PrivateIP, Labels: labels,
-			Annotations: map[string]string{v1alpha1.AnnotationNodePoolID: i.PoolID}},
+			Annotations: map[string]string{v1alpha1.AnnotationNodePoolID: i.PoolID}, ManagedFields: kubeletsOwn},
 		Spec: corev1.NodeSpec{ProviderID: i.ID},
 		Status: corev1.NodeStatus{Capacity: capacity, Allocatable: allocatable,
 			NodeInfo:  corev1.NodeSystemInfo{KubeletVersion: i.KubernetesVersion, BootID: bootID(0), OperatingSystem: "linux", Architecture: i.Arch},

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
 	"github.com/tidemill/tidemill/internal/kube"
+	"github.com/tidemill/tidemill/internal/okesim"
 )
 
 // What people leave behind when the faults end, in some histories, for ten minutes of
@@ -65,8 +66,11 @@ func (w *World) leave() {
 		}
 	}
 	w.leaveOccasions()
-	if w.tape.Chance(250) {
+	if w.tape.Chance(200) {
 		w.leaveEdits()
+	}
+	if w.tape.Chance(200) {
+		w.leaveConsole()
 	}
 }
 
@@ -285,11 +289,15 @@ func (w *World) otherVersion(pool string) {
 	if err != nil || p == nil {
 		return
 	}
-	to := "v1.34.2"
-	if v.KubernetesVersion == to {
-		to = "v1.34.1"
+	w.api.Edit(p, func(o client.Object) { set(o, v1alpha1.AnnotationUpgradeTo, w.other(v)) })
+}
+
+// other is the one of two versions that a pool does not have.
+func (w *World) other(v okesim.PoolView) string {
+	if v.KubernetesVersion == "v1.34.2" {
+		return "v1.34.1"
 	}
-	w.api.Edit(p, func(o client.Object) { set(o, v1alpha1.AnnotationUpgradeTo, to) })
+	return "v1.34.2"
 }
 
 // leaveLoad has loads that have surged fall only now.

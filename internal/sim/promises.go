@@ -87,13 +87,15 @@ type books struct {
 	handed map[string]handed // pools, see handed.go
 	thrift thrift
 	seesaw seesaw
+	// consoled are pools whose node pool somebody has edited.
+	consoled map[string]bool
 	// begun is by how much the begin of a run, in seconds, is wrongly dated.
 	begun map[int64]time.Duration
 }
 
 func newBooks() books {
 	return books{waits: map[string]string{}, available: map[string][]sample{}, drains: map[string]time.Time{}, emptied: map[string]time.Time{}, cordoned: map[string]bool{}, paused: map[string]time.Time{}, aborted: map[string]time.Time{}, kept: map[string]int{}, deletes: map[string]int{},
-		unpaused: map[string]time.Time{}, repairs: map[string]int{}, orders: newOrders(), refusals: newRefusals(), renewals: map[int64]time.Time{}, begun: map[int64]time.Duration{}, asked: map[string]time.Time{}, heeded: map[string]time.Time{}, handed: map[string]handed{}}
+		unpaused: map[string]time.Time{}, repairs: map[string]int{}, orders: newOrders(), refusals: newRefusals(), renewals: map[int64]time.Time{}, begun: map[int64]time.Duration{}, asked: map[string]time.Time{}, heeded: map[string]time.Time{}, handed: map[string]handed{}, consoled: map[string]bool{}}
 }
 
 func (w *World) promise(name string, kept bool, format string, args ...any) {
@@ -321,7 +323,9 @@ func (w *World) deletes(o *op, pool, instance string) {
 	w.api.Each("pods", func(each client.Object) {
 		p := each.(*corev1.Pod)
 		left := p.DeletionTimestamp != nil && !time.Now().Before(w.api.Due(p)) // it had its grace
-		_, mirror := p.Annotations[corev1.MirrorPodAnnotationKey]              // who says so of his pod has it left alone, as by kubectl drain
+		// Who says so of his pod has it left alone, as by kubectl drain.
+		_, mirror := p.Annotations[corev1.MirrorPodAnnotationKey]
+		mirror = mirror || p.Annotations[v1alpha1.AnnotationDrain] == "skip"
 		if p.Spec.NodeName == n.Name && !mirror && !daemon(p) && !ended(p) && !left && k.up && !k.sick && !w.lateGuest(p, drained) && !w.cameAfterTheLook(o, p) {
 			w.promise(keepDrained, false, "instance of node %s is deleted with pod %s on it", n.Name, p.Name)
 		}

@@ -216,7 +216,7 @@ func (w *World) checkPool(id string) {
 	if p.Spec.Scale != nil {
 		w.promise(keepEnd, v.Size >= int(p.Spec.Scale.MinSize), "pool %s: size %d is below its minimum", p.Name, v.Size)
 	}
-	if at := p.Annotations[v1alpha1.AnnotationUpgradeTo]; at != "" && p.Status.Cycle == nil && p.Status.LastCycle != nil && p.Status.LastCycle.Outcome == "Succeeded" && strings.HasPrefix(p.Status.LastCycle.Request, v1alpha1.AnnotationUpgradeTo) {
+	if at := p.Annotations[v1alpha1.AnnotationUpgradeTo]; at != "" && !w.books.consoled[id] && p.Status.Cycle == nil && p.Status.LastCycle != nil && p.Status.LastCycle.Outcome == "Succeeded" && strings.HasPrefix(p.Status.LastCycle.Request, v1alpha1.AnnotationUpgradeTo) {
 		w.api.Each("nodes", func(o client.Object) {
 			n := o.(*corev1.Node)
 			if n.Annotations[v1alpha1.AnnotationNodePoolID] == id {
