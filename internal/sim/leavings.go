@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -11,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tidemill/tidemill/api/v1alpha1"
+	"github.com/tidemill/tidemill/cycle"
 	"github.com/tidemill/tidemill/internal/kube"
 	"github.com/tidemill/tidemill/internal/okesim"
 )
@@ -72,6 +74,9 @@ func (w *World) leave() {
 	if w.tape.Chance(200) {
 		w.leaveConsole()
 	}
+	if w.tape.Chance(80) {
+		w.leavePausedLoad()
+	}
 }
 
 // later on somebody does something.
@@ -127,6 +132,46 @@ func (w *World) leaveCordons() {
 		w.errandIn(time.Duration(140+20*w.tape.Pick(8))*time.Second, "aborts it", func() { w.abort(pool) })
 	}
 	w.errandIn(10*time.Minute, "uncordons", func() { w.personCordons(false) })
+}
+
+// leavePausedLoad has runs paused in their middle, and then comes more load than there is
+// room for: half an hour later the pods must have their nodes.
+func (w *World) leavePausedLoad() {
+	at, a := time.Duration(60+15*w.tape.Pick(12))*time.Second, w.apps[w.tape.Pick(len(w.apps))]
+	for i, id := range w.pools {
+		value := fmt.Sprint("loaded-", w.step, "-", i)
+		w.errandIn(5*time.Second, "asks for a turn-over", func() { w.askFor(id, value) })
+		w.errandIn(at, "pauses the pool in the middle of it", func() { w.pausePool(id, true) })
+	}
+	before := a.replicas
+	w.errandIn(at+30*time.Second, "more load comes", func() { before, a.replicas = a.replicas, a.replicas+6 })
+	w.errandIn(at+35*time.Minute, "looks whether all pods have a node", w.placed)
+	w.errandIn(at+36*time.Minute, "lets the pools go on", func() {
+		a.replicas = before
+		for _, id := range w.pools {
+			w.pausePool(id, false)
+		}
+	})
+}
+
+// placed checks that no pod waits for a node that a pool may get, unless one of the pools
+// waits for a person.
+func (w *World) placed() {
+	for _, id := range w.pools {
+		if p := w.poolObject(id); stuck(p) || w.runStopped(id) {
+			return
+		}
+	}
+	w.api.Each("pods", func(o client.Object) {
+		p := o.(*corev1.Pod)
+		w.promise(keepEnd, p.Spec.NodeName != "" || w.full() || !w.mix.parts.scale, "pod %s has no node, its pool is paused, and no pool is at its limit", p.Name)
+	})
+}
+
+// runStopped is whether the run of a pool has stopped since its new nodes do not join.
+func (w *World) runStopped(id string) bool {
+	p := w.poolObject(id)
+	return p != nil && p.Status.Cycle != nil && strings.Contains(conditions(p), string(cycle.JoinFailures))
 }
 
 // cordonSome is kubectl cordon of the first n schedulable nodes of a pool.

@@ -92,12 +92,15 @@ func (w *World) keepsOff(id string) bool {
 // or all pools are as large as they may be. Then it is right to try for ever, ever more
 // seldom: each of those nodes has to say that it was given up three times or more, and
 // so for twice as long each time; and it truly has a pod on it whose budget allows
-// nothing now, or more pods than there is room for, or it was given up for nothing.
+// nothing now, or more pods than there is room for, or it was given up for nothing. What is
+// left may be a node beyond the size that the pool is to have.
 func (w *World) outgrown(id string) bool {
 	p := w.poolObject(id)
 	if p == nil || p.Status.Cycle == nil || w.mix.parts.scale && !w.full() {
 		return false
 	}
+	v, err := w.cloud.Pool(id)
+	surplus := err == nil && p.Status.Cycle.Stale == 0 && v.Size > int(p.Status.Cycle.Desired) // any of them may be the one that goes
 	waiting, left, tried := false, 0, 0
 	w.api.Each("pods", func(o client.Object) {
 		if o.(*corev1.Pod).Spec.NodeName == "" {
@@ -106,7 +109,7 @@ func (w *World) outgrown(id string) bool {
 	})
 	w.api.Each("nodes", func(o client.Object) {
 		n := o.(*corev1.Node)
-		if n.Annotations[v1alpha1.AnnotationNodePoolID] != id || !outdated(n) {
+		if n.Annotations[v1alpha1.AnnotationNodePoolID] != id || !outdated(n) && !surplus {
 			return
 		}
 		left++
