@@ -41,7 +41,9 @@ func TestWhatAKubeletSaysIsItsOwn(t *testing.T) {
 	}
 	n := api.Find("nodes", "", "n").(*corev1.Node)
 	has := func(c corev1.NodeConditionType) bool {
-		return slices.ContainsFunc(n.Status.Conditions, func(x corev1.NodeCondition) bool { return x.Type == c && (c == "Mine" || !x.LastTransitionTime.IsZero()) })
+		return slices.ContainsFunc(n.Status.Conditions, func(x corev1.NodeCondition) bool {
+			return x.Type == c && (c == "Mine" || !x.LastTransitionTime.IsZero())
+		})
 	}
 	if has("Mine") || !has(corev1.NodeReady) || !has(corev1.NodeDiskPressure) || len(n.Status.Conditions) != 4 {
 		t.Errorf("left are %+v", n.Status.Conditions)
