@@ -47,11 +47,17 @@ func (w *World) leaveOccasions() {
 	}
 }
 
-// leaveNoRoom has a pool turned over while the cloud has no machine for it.
+// leaveNoRoom has a pool turned over while the cloud has no machine for it. In a third of
+// the cases its author withdraws the leave that he has given, when it is made use of.
 func (w *World) leaveNoRoom(pool string) {
 	value, fault := fmt.Sprint("crowded-", w.step), okesim.LaunchFaults()[w.tape.Pick(6)]
 	w.errandIn(0, "sees that the cloud has no room", func() { w.raiseWall(pool, fault) })
 	w.errandIn(5*time.Second, "asks for a turn-over without room", func() { w.askFor(pool, value) })
+	if w.tape.Chance(333) {
+		w.errandIn(time.Duration(2+w.tape.Pick(4))*time.Minute, "withdraws the leave", func() {
+			w.editPool(pool, cycling(func(s *v1alpha1.CycleSpec) { s.Fallback = nil }))
+		})
+	}
 }
 
 // leaveLoss has a machine lost whose place the cloud cannot fill for a while, and the
