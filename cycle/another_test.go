@@ -49,3 +49,27 @@ func TestARunOfAnotherNodePoolEndsAsItIs(t *testing.T) {
 		}
 	}
 }
+
+// The nodes that a turn-over was asked for are gone with their node pool: those of the new
+// one are not replaced for it. An upgrade is about a version, and is looked at anew; a
+// rollback has nowhere to go.
+func TestWhatWasAskedOfAnotherNodePool(t *testing.T) {
+	for key, want := range map[string]Kind{v1alpha1.AnnotationCycle: "", v1alpha1.AnnotationUpgradeTo: StartRun, v1alpha1.AnnotationRollback: RefuseRequest} {
+		w, p, policy := upgrading()
+		value := "v1.34.2"
+		p.Annotations = map[string]string{key: value}
+		p.Status.Cycle.Request, p.Status.Cycle.NodePoolID, p.Status.Cycle.Previous = key+"="+value, "old", &v1alpha1.ReleaseStatus{Kubernetes: "v1.33.1"}
+		p.Status.LastCycle = &v1alpha1.LastCycleStatus{Request: "drift=before", Outcome: Succeeded, Previous: &v1alpha1.ReleaseStatus{Kubernetes: "v1.32.1"}}
+		first := Decide(seen(w), policy)
+		p.Status.Cycle, p.Status.LastCycle = nil, first.Pools[0].Last
+		got := Kind("")
+		for _, s := range Decide(seen(w), policy).Steps {
+			if s.Kind.record() || s.Kind == SetRelease {
+				got = s.Kind
+			}
+		}
+		if got != want {
+			t.Errorf("%s: %q after the end of the run %v; want %q", key, got, first.Steps, want)
+		}
+	}
+}

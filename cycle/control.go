@@ -60,13 +60,17 @@ func (d *decision) leaveAsIs(run *v1alpha1.CycleStatus, end *ending) {
 
 // elsewhere ends a run whose Pool has come to stand for another node pool, since the one
 // that it names was deleted and made again, and says whether that is so. It is ended as it
-// is: the sizes and the release on record are the other pool's.
+// is: the sizes and the releases on record are the other pool's, and so were the nodes that
+// a turn-over was asked for.
 func (d *decision) elsewhere(run *v1alpha1.CycleStatus) bool {
 	if run.NodePoolID == "" || run.NodePoolID == string(d.pool.Cloud.ID) {
 		return false
 	}
-	run.Previous = nil
 	d.finishAs(run, Aborted, fmt.Sprintf("the Pool stands for node pool %s now; the run was about %s", d.pool.Cloud.ID, run.NodePoolID))
+	d.report.Last.Previous = nil
+	if value, ok := cycleValue(run.Request); ok {
+		d.report.Last.CycleSeen = value
+	}
 	return true
 }
 
