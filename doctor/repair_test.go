@@ -132,6 +132,16 @@ func TestDecideOnOneNode(t *testing.T) {
 		{name: "autoscaler deletes it", tell: func(c *clinic) {
 			c.node("n1").Spec.Taints = []corev1.Taint{{Key: "ToBeDeletedByClusterAutoscaler", Effect: corev1.TaintEffectNoSchedule}}
 		}, reason: ReasonOtherController},
+		// Its machine stands still, and tidemill has said so on the Node a minute later. The
+		// doctor took that for another controller's word, and let the machine lie for good.
+		{name: "tidemill has taken it out of service", tell: func(c *clinic) {
+			c.instance("n1").State = cloudprovider.Stopped
+			kube.TakeOutOfService(c.node("n1"))
+		}, act: ActRequest},
+		{name: "a person has taken it out of service", tell: func(c *clinic) {
+			c.instance("n1").State = cloudprovider.Stopped
+			c.node("n1").Spec.Taints = []corev1.Taint{{Key: v1alpha1.TaintOutOfService, Value: "nodeshutdown", Effect: corev1.TaintEffectNoExecute}}
+		}, reason: ReasonOtherController},
 		{name: "OKE repairs it", tell: func(c *clinic) { c.node("n1").Annotations["oci.oraclecloud.com/nodeautorepair-state"] = "Rebooting" }, reason: ReasonOtherController},
 		{name: "an OKE operation is asked for", tell: func(c *clinic) { c.node("n1").Labels["oke.oraclecloud.com/node_operation"] = "reboot" }, reason: ReasonOtherController},
 		{name: "cloud away", tell: func(c *clinic) { c.Cloud.Err = errors.New("timeout") }, reason: ReasonBraked},
