@@ -45,7 +45,7 @@ func (w *World) resizes(o *op, pool string) {
 	}
 	w.promise(keepCeiling, to <= max(limit+max(surge, 1), v.Size), "pool %s: size %d is asked for, at most %d and a surge of %d", p.Name, to, limit, surge)
 	if run := p.Status.Cycle; run != nil && to > max(limit, v.Size) {
-		stands := run.Strategy == v1alpha1.StrategyBlueGreen && to <= limit+w.emptied(v)
+		stands := (run.Strategy == v1alpha1.StrategyBlueGreen || w.pausedLately(v.ID)) && to <= limit+w.emptied(v)
 		if !stands && !w.wants(v, run.StartedAt.Add(-o.p.wall), o.p.wall) && !(run.ReleasedAt != nil && w.differs(v)) {
 			o.needless = fmt.Sprintf("pool %s: size %d is asked for, %d are desired and nothing is left to be replaced", p.Name, to, limit)
 		}
@@ -108,8 +108,8 @@ func (w *World) differs(v okesim.PoolView) bool {
 }
 
 // emptied is how many nodes of a pool a drain has emptied and nobody has deleted.
-// A blue-green run keeps them until the soak is over, and pods that come meanwhile
-// need room beside them.
+// A blue-green run keeps them until the soak is over, a paused one until it goes on, and
+// pods that come meanwhile need room beside them.
 func (w *World) emptied(v okesim.PoolView) int {
 	n := 0
 	for _, m := range v.Nodes {
@@ -120,6 +120,12 @@ func (w *World) emptied(v okesim.PoolView) int {
 		}
 	}
 	return n
+}
+
+// pausedLately is whether a node pool is paused, or was when it was last looked at.
+func (w *World) pausedLately(id string) bool {
+	_, paused := w.books.paused[id]
+	return paused || time.Since(w.books.unpaused[id]) < forgiven
 }
 
 func isEmptied(node *corev1.Node) bool { return !drainedAt(node).IsZero() }
