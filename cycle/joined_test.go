@@ -181,3 +181,32 @@ func TestNoFailureIsCountedByAnOldView(t *testing.T) {
 		})
 	}
 }
+
+// TestWhatNobodyLookedAtIsWaitedForAnew: while a watch was silent the doctor could pass
+// no new node either, and the first look after that counts none as failed (seed 157671).
+func TestWhatNobodyLookedAtIsWaitedForAnew(t *testing.T) {
+	for name, c := range map[string]struct {
+		gap  time.Duration
+		anew bool
+	}{
+		"look after look":    {gap: defaultInterval},
+		"a look was late":    {gap: blindFor},
+		"nothing for longer": {gap: blindFor + time.Second, anew: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pass(t, small, func(t *testing.T, s *simulation) {
+				look := func() time.Time {
+					if _, err := s.loop.Once(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+					return s.loop.since
+				}
+				before := look()
+				time.Sleep(c.gap)
+				if anew := !look().Equal(before); anew != c.anew {
+					t.Errorf("what joined is waited for anew: %v, want %v", anew, c.anew)
+				}
+			})
+		})
+	}
+}

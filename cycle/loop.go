@@ -44,7 +44,8 @@ type Loop struct {
 	Interval time.Duration
 	Wake     <-chan struct{}
 
-	since   time.Time // the first look
+	since   time.Time // the first look, or the first after a while of none
+	ended   time.Time // when the last turn that had seen something ended
 	drainer *drain.Drainer
 	drains  map[types.UID]drain.Progress
 	known   map[cloudprovider.PoolID]*known
@@ -54,6 +55,10 @@ type Loop struct {
 }
 
 const defaultInterval = 10 * time.Second
+
+// blindFor is how long nobody sees anything before what joined meanwhile counts as not
+// looked at: several looks in a row, and less than any machine takes to join.
+const blindFor = time.Minute
 
 // Run looks, decides and acts until ctx ends.
 func (l *Loop) Run(ctx context.Context) error {
@@ -88,6 +93,10 @@ func (l *Loop) Once(ctx context.Context) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
+	if !l.ended.IsZero() && time.Since(l.ended) > blindFor {
+		l.since = time.Now() // the doctor has seen as little as this loop
+	}
+	defer func() { l.ended = time.Now() }()
 	policy := l.Policy
 	policy.Since = l.since
 	policy.Offers, policy.Drains = l.offers(ctx, snapshot), l.drains

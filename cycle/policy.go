@@ -20,9 +20,9 @@ type Policy struct {
 	SkipFor time.Duration
 	// JoinTimeout is how long a new node may take to become available. Default 20m.
 	JoinTimeout time.Duration
-	// Since is when this process began to look; zero means always. A new node that
-	// nobody has examined is waited for from then on: while no process led, nobody
-	// could pass it.
+	// Since is when this process began to look, or could again after a while in which
+	// it saw nothing; zero means always. A new node that nobody has examined is waited
+	// for from then on: while nobody looked, nobody could pass it.
 	Since time.Time
 	// MaxJoinFailures in one run stop it: a bad image is systematic. Default 3.
 	MaxJoinFailures int
